@@ -1,0 +1,105 @@
+import type { Clock } from '../lib/clock.ts'
+import type { UserInfo } from '../api/meta.ts'
+import { type Logger, noopLogger } from '../observability/logger.ts'
+import { type Span, noopSpan } from '../observability/tracer.ts'
+import type { Exchange, HeaderList } from './exchange.ts'
+import type { RequestInfo } from './request-info.ts'
+
+/**
+ * What the filters and handlers know of one request. The shape is fixed: every field is set in the
+ * constructor and filled in by the filter named beside it.
+ */
+export class RequestContext {
+  readonly exchange: Exchange
+  /** Wall time in ms. */
+  readonly receivedAt: number
+  /** Monotonic, for latencies and deadlines. */
+  readonly receivedMonotonicMs: number
+  /** Percent-decoded; target's path as it is where that fails. */
+  readonly path: string
+  /** As it came, without `?`. */
+  readonly rawQuery: string
+  /** audit-init */
+  auditId = ''
+  /** request-info */
+  info!: RequestInfo
+  /** authentication: undefined before it. */
+  user: UserInfo | undefined = undefined
+  /** audit-init: a child logger with the audit id is made on first use. */
+  log: Logger = noopLogger
+  /** tracing */
+  span: Span = noopSpan
+  /** deadline: monotonic ms; undefined for long-running requests. */
+  deadlineMs: number | undefined = undefined
+  /** Texts for Warning headers; kept without duplicates. */
+  readonly warnings: string[] = []
+  /** Headers that filters put on whatever is answered: name, value ... */
+  readonly answerHeaders: string[] = []
+  /** metrics: what the answer was, for labels. Handlers may set it. */
+  readonly received: { installed: boolean } = { installed: true }
+  #query: URLSearchParams | undefined
+
+  constructor(exchange: Exchange, clock: Clock) {
+    this.exchange = exchange
+    this.receivedAt = clock.now()
+    this.receivedMonotonicMs = clock.monotonicMs()
+    const target = exchange.target
+    const mark = target.indexOf('?')
+    const rawPath = mark < 0 ? target : target.slice(0, mark)
+    this.rawQuery = mark < 0 ? '' : target.slice(mark + 1)
+    this.path = rawPath.includes('%') ? decodePath(rawPath) : rawPath
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.rawQuery)
+    return this.#query
+  }
+  warn(text: string): void {
+    if (!this.warnings.includes(text)) this.warnings.push(text)
+  }
+  /** Starts the answer with what the filters added in front. Names the handler gives win over theirs. */
+  respond(status: number, headers: HeaderList, flush = false): void {
+    this.exchange.respond(status, this.#withFilterHeaders(headers), flush)
+  }
+  /** A whole answer at once. */
+  answer(status: number, headers: HeaderList, body?: Uint8Array): void {
+    this.respond(status, headers)
+    this.exchange.end(body)
+  }
+  /** Wraps a callback of this request, so that a throw in it fails this request alone. */
+  guard<A extends unknown[]>(fn: (...args: A) => void): (...args: A) => void {
+    return (...args) => {
+      try {
+        fn(...args)
+      } catch (e) {
+        this.fail(e)
+      }
+    }
+  }
+  /** Ends the request with an error from outside the handler's call: the panic-recovery filter sets what that means. */
+  fail: (thrown: unknown) => void = (thrown) => this.exchange.abort(thrown)
+
+  #withFilterHeaders(headers: HeaderList): HeaderList {
+    const all: string[] = []
+    for (let i = 0; i < this.answerHeaders.length; i += 2) {
+      if (!hasName(headers, this.answerHeaders[i]!)) all.push(this.answerHeaders[i]!, this.answerHeaders[i + 1]!)
+    }
+    for (const text of this.warnings) all.push('Warning', `299 - "${text.replace(/[\\"]/g, '\\$&')}"`)
+    for (const part of headers) all.push(part)
+    return all
+  }
+}
+
+function hasName(headers: HeaderList, name: string): boolean {
+  const wanted = name.toLowerCase()
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]!.toLowerCase() === wanted) return true
+  return false
+}
+
+function decodePath(rawPath: string): string {
+  try {
+    return decodeURIComponent(rawPath)
+  } catch {
+    return rawPath
+  }
+}

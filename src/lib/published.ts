@@ -1,0 +1,26 @@
+/** A value that changes over time: read it now, or be told of each change. */
+export interface Published<T> {
+  readonly value: T
+  /** Called after each change, not at once. The result unsubscribes. */
+  subscribe(fn: (value: T) => void): () => void
+}
+
+export class Publisher<T> implements Published<T> {
+  #value: T
+  readonly #subscribers = new Set<(value: T) => void>()
+
+  constructor(initial: T) {
+    this.#value = initial
+  }
+  get value(): T {
+    return this.#value
+  }
+  subscribe(fn: (value: T) => void): () => void {
+    this.#subscribers.add(fn)
+    return () => this.#subscribers.delete(fn)
+  }
+  publish(value: T): void {
+    this.#value = value
+    for (const fn of [...this.#subscribers]) fn(value)
+  }
+}

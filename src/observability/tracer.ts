@@ -1,0 +1,62 @@
+/** What code that makes spans depends on. The no-op form costs a method call; the SDK is loaded only when configured. */
+export interface SpanContext {
+  /** 32 hex digits. */
+  readonly traceId: string
+  /** 16 hex digits. */
+  readonly spanId: string
+  readonly sampled: boolean
+  readonly traceState?: string
+}
+export type SpanAttributes = Record<string, string | number | boolean>
+export interface Span {
+  readonly context: SpanContext | undefined
+  /** False: attributes and children are thrown away, so do not build them. */
+  readonly recording: boolean
+  setAttributes(attributes: SpanAttributes): void
+  event(name: string, attributes?: SpanAttributes): void
+  fail(error: unknown): void
+  /** @param endMs wall time in ms; now when absent. */
+  end(endMs?: number): void
+}
+export interface StartSpan {
+  readonly kind?: 'server' | 'client' | 'internal'
+  /** The span or remote context it belongs under; absent: a new trace. */
+  readonly parent?: Span | SpanContext
+  /** A remote context that is linked to and not followed (callers that may not force sampling). */
+  readonly link?: SpanContext
+  /** Wall time in ms, for spans made back-dated. */
+  readonly startMs?: number
+  readonly attributes?: SpanAttributes
+}
+export interface Tracer {
+  /** False: nothing is recorded; callers may skip the work of describing spans. */
+  readonly enabled: boolean
+  start(name: string, o?: StartSpan): Span
+}
+
+export const noopSpan: Span = {
+  context: undefined,
+  recording: false,
+  setAttributes() {},
+  event() {},
+  fail() {},
+  end() {},
+}
+export const noopTracer: Tracer = { enabled: false, start: () => noopSpan }
+
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+/** Source: W3C Trace Context, section 3.2. @returns undefined where the header is not valid. */
+export function parseTraceparent(header: string | undefined, traceState?: string): SpanContext | undefined {
+  const m = header === undefined ? null : TRACEPARENT.exec(header)
+  if (!m || m[1] === 'ff' || (m[1] === '00' && m[5] !== undefined)) return undefined
+  if (/^0+$/.test(m[2]!) || /^0+$/.test(m[3]!)) return undefined
+  return {
+    traceId: m[2]!,
+    spanId: m[3]!,
+    sampled: (Number.parseInt(m[4]!, 16) & 1) === 1,
+    ...(traceState === undefined ? {} : { traceState }),
+  }
+}
+export function formatTraceparent(c: SpanContext): string {
+  return `00-${c.traceId}-${c.spanId}-${c.sampled ? '01' : '00'}`
+}

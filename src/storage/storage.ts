@@ -1,0 +1,80 @@
+/**
+ * The storage contract: bytes under keys, ordered by revision. One suite (test/suites/storage-suite.ts)
+ * holds every engine to it.
+ *
+ * Not here: objects, kinds, selectors (registry/); encryption (storage/encryption/ wraps any engine).
+ */
+/** A safe integer; each write of any key makes the next one. */
+export type Revision = number
+
+export interface StoredValue {
+  readonly key: string
+  readonly value: Uint8Array
+  /** The revision of the last write of this key. */
+  readonly revision: Revision
+}
+export type WriteResult =
+  | { readonly kind: 'written'; readonly revision: Revision }
+  | { readonly kind: 'conflict'; readonly current: StoredValue | undefined }
+
+export interface StorageEvent {
+  readonly kind: 'put' | 'delete'
+  readonly key: string
+  readonly revision: Revision
+  /** The value put; absent for a delete. */
+  readonly value?: Uint8Array
+  /** What the key held before, if it did. */
+  readonly previous?: Uint8Array
+  /** A put of a key that did not exist. */
+  readonly created: boolean
+}
+/** Everything up to and including revision has been delivered; no events means progress. Never splits a revision. */
+export interface Batch {
+  readonly revision: Revision
+  readonly events: readonly StorageEvent[]
+}
+export interface ListResult {
+  readonly items: readonly StoredValue[]
+  readonly revision: Revision
+  readonly more: boolean
+  /** Items after the last one returned; 0 when more is false. */
+  readonly remaining: number
+}
+
+/** Compare-and-swap is per key; there are no transactions over several keys, on purpose. */
+export interface Storage extends AsyncDisposable {
+  /**
+   * Can a cache prove that it is up to date? 'always': compare with currentRevision(). 'progress': call
+   * requestProgress() and wait for a Batch of that revision. 'unproven': it cannot; read from here.
+   */
+  readonly freshness: 'always' | 'progress' | 'unproven'
+  /** @throws StorageError compacted, unavailable, corrupt. */
+  get(key: string, at?: Revision): Promise<{ item?: StoredValue; revision: Revision }>
+  /** Keys with this prefix in byte order. @param o.after only keys greater than this one. */
+  list(prefix: string, o: { at?: Revision; after?: string; limit?: number }): Promise<ListResult>
+  /** Resolves when the write is durable. @param o.expected the revision that the key must have. */
+  put(key: string, value: Uint8Array, o: { expected: Revision | 'absent'; ttlSeconds?: number }): Promise<WriteResult>
+  /** Deleting an absent key is a conflict without a current value. */
+  delete(key: string, expected: Revision): Promise<WriteResult>
+  /** Changes after o.after, resumed by the engine when its connection breaks. @throws StorageError compacted. */
+  watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<Batch>
+  /** Asks for a progress Batch on every watch. */
+  requestProgress(): void
+  /** Forgets history up to and including this revision: older reads and watches fail with compacted. */
+  compact(upTo: Revision): Promise<void>
+  currentRevision(): Promise<Revision>
+}
+
+export type StorageErrorCode = 'not-found' | 'conflict' | 'compacted' | 'too-large' | 'corrupt' | 'unavailable'
+
+export class StorageError extends Error {
+  override readonly name = 'StorageError'
+  readonly code: StorageErrorCode
+  /** For 'compacted': the oldest revision that can still be read, where known. */
+  readonly compactedTo: Revision | undefined
+  constructor(code: StorageErrorCode, message: string, o: { cause?: unknown; compactedTo?: Revision } = {}) {
+    super(message, { cause: o.cause })
+    this.code = code
+    this.compactedTo = o.compactedTo
+  }
+}
