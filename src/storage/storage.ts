@@ -48,24 +48,39 @@ export interface Storage extends AsyncDisposable {
    * requestProgress() and wait for a Batch of that revision. 'unproven': it cannot; read from here.
    */
   readonly freshness: 'always' | 'progress' | 'unproven'
-  /** @throws StorageError compacted, unavailable, corrupt. */
+  /** @throws StorageError compacted, future (at is not reached yet), unavailable, corrupt. */
   get(key: string, at?: Revision): Promise<{ item?: StoredValue; revision: Revision }>
   /** Keys with this prefix in byte order. @param o.after only keys greater than this one. */
   list(prefix: string, o: { at?: Revision; after?: string; limit?: number }): Promise<ListResult>
-  /** Resolves when the write is durable. @param o.expected the revision that the key must have. */
+  /**
+   * Resolves when the write is durable. The value must not be changed afterwards: engines keep it.
+   * @param o.expected the revision that the key must have.
+   * @throws StorageError too-large, unavailable (the write may or may not have happened).
+   */
   put(key: string, value: Uint8Array, o: { expected: Revision | 'absent'; ttlSeconds?: number }): Promise<WriteResult>
   /** Deleting an absent key is a conflict without a current value. */
   delete(key: string, expected: Revision): Promise<WriteResult>
-  /** Changes after o.after, resumed by the engine when its connection breaks. @throws StorageError compacted. */
+  /**
+   * Changes after o.after, resumed by the engine when its connection breaks. Ends without an error when o.signal is
+   * aborted. A consumer that is slow holds back the engine, it never makes it buffer without bound.
+   * @throws StorageError compacted; unavailable when the storage is disposed of.
+   */
   watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<Batch>
   /** Asks for a progress Batch on every watch. */
   requestProgress(): void
-  /** Forgets history up to and including this revision: older reads and watches fail with compacted. */
+  /** Forgets history before this revision: reads at, and watches after, an older one fail with compacted. */
   compact(upTo: Revision): Promise<void>
   currentRevision(): Promise<Revision>
 }
 
-export type StorageErrorCode = 'not-found' | 'conflict' | 'compacted' | 'too-large' | 'corrupt' | 'unavailable'
+export type StorageErrorCode =
+  | 'not-found'
+  | 'conflict'
+  | 'compacted'
+  | 'future'
+  | 'too-large'
+  | 'corrupt'
+  | 'unavailable'
 
 export class StorageError extends Error {
   override readonly name = 'StorageError'

@@ -1,0 +1,107 @@
+/**
+ * Watches for engines that keep their own history. A watcher is a position in that history and pulls from it at its
+ * own pace, so a slow one costs nothing; it fails with `compacted` once history it has not read is forgotten.
+ *
+ * Callers:  memory/ and embedded/, which call committed() after each commit.
+ * Not here: the history itself (EventLog, the engine's).
+ *
+ *   reading --caught up--> idle --matching commit, progress, abort or close--> reading
+ */
+import { type Batch, type Revision, StorageError, type StorageEvent } from './storage.ts'
+
+export interface EventLog {
+  readonly current: Revision
+  readonly compacted: Revision
+  /** The events after a revision that is not compacted, oldest first, at most limit of them. */
+  eventsAfter(after: Revision, limit: number): readonly StorageEvent[]
+}
+
+interface Watcher {
+  readonly prefix: string
+  position: Revision
+  progressWanted: boolean
+  /** Set while idle: an idle watcher has seen everything up to the last commit. */
+  wake: (() => void) | undefined
+}
+
+/** Bounds one batch, and with it the time of one synchronous step. */
+const EVENTS_PER_READ = 500
+
+export class WatchHub {
+  readonly #log: EventLog
+  readonly #watchers = new Set<Watcher>()
+  #closed = false
+
+  constructor(log: EventLog) {
+    this.#log = log
+  }
+
+  /** Call after the log and its current revision include the events. O(watchers). */
+  committed(events: readonly StorageEvent[]): void {
+    for (const watcher of this.#watchers) {
+      if (!watcher.wake) continue
+      if (events.some((e) => e.key.startsWith(watcher.prefix))) watcher.wake()
+      else watcher.position = Math.max(watcher.position, this.#log.current)
+    }
+  }
+
+  requestProgress(): void {
+    for (const watcher of this.#watchers) {
+      watcher.progressWanted = true
+      watcher.wake?.()
+    }
+  }
+
+  /** Every watch fails with unavailable. */
+  close(): void {
+    this.#closed = true
+    for (const watcher of this.#watchers) watcher.wake?.()
+  }
+
+  async *watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncGenerator<Batch, void, void> {
+    const watcher: Watcher = { prefix, position: o.after, progressWanted: false, wake: undefined }
+    const onAbort = (): void => watcher.wake?.()
+    o.signal.addEventListener('abort', onAbort)
+    this.#watchers.add(watcher)
+    try {
+      this.#refuseCompacted(watcher)
+      while (!o.signal.aborted) {
+        if (this.#closed) throw new StorageError('unavailable', 'the storage is closed')
+        const batch = this.#read(watcher)
+        if (batch) yield batch
+        else await this.#idle(watcher)
+      }
+    } finally {
+      this.#watchers.delete(watcher)
+      o.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** @returns undefined when there is nothing to deliver. */
+  #read(watcher: Watcher): Batch | undefined {
+    while (watcher.position < this.#log.current) {
+      this.#refuseCompacted(watcher)
+      const events = this.#log.eventsAfter(watcher.position, EVENTS_PER_READ)
+      const revision = events.length < EVENTS_PER_READ ? this.#log.current : events.at(-1)!.revision
+      watcher.position = revision
+      const matching = events.filter((e) => e.key.startsWith(watcher.prefix))
+      if (matching.length > 0) return { revision, events: matching }
+    }
+    if (!watcher.progressWanted) return undefined
+    watcher.progressWanted = false
+    return { revision: watcher.position, events: [] }
+  }
+
+  async #idle(watcher: Watcher): Promise<void> {
+    await new Promise<void>((resolve) => {
+      watcher.wake = resolve
+    })
+    watcher.wake = undefined
+  }
+
+  #refuseCompacted(watcher: Watcher): void {
+    const { compacted } = this.#log
+    if (watcher.position >= compacted) return
+    throw new StorageError('compacted', `revision ${watcher.position} has been compacted`, { compactedTo: compacted })
+  }
+}
