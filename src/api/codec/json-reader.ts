@@ -1,0 +1,57 @@
+/**
+ * Reads JSON exactly as Go does: integers beyond 2^53 as bigint, duplicate keys reported, the depth limited,
+ * lone surrogates replaced, errors in Go's words. A document without any of these is left to JSON.parse after
+ * one quick look at its text (json-scan.ts).
+ *
+ * Callers:  typed decoding, patches, the CRD server.
+ * Not here: bytes to text (decodeUtf8 below is all), types (typed-decode.ts).
+ */
+import { ExactJsonReader, type ParsedJson } from './json-exact-reader.ts'
+import { scanJson } from './json-scan.ts'
+
+export interface ParseOptions {
+  /** wrap: integral floats come as JsonFloat. Otherwise they are numbers. */
+  readonly floats?: 'wrap' | 'number'
+}
+
+/** @throws JsonSyntaxError. Cost: about twice JSON.parse for plain documents. */
+export function parseJson(text: string, options: ParseOptions = {}): ParsedJson {
+  const scan = scanJson(text)
+  if (scan.plain && !(scan.floats && options.floats === 'wrap')) {
+    const value = tryParse(text)
+    // JSON.parse keeps one of equal keys: fewer keys than colons mean that some were repeated.
+    if (value !== FAILED && countKeys(value) === scan.colons) return { value, duplicates: undefined }
+  }
+  return new ExactJsonReader(text, options.floats === 'wrap').read()
+}
+
+/** Invalid UTF-8 becomes U+FFFD, as in Go. A byte order mark is kept: Go refuses it. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  return DECODER.decode(bytes)
+}
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true })
+const FAILED = Symbol('not JSON')
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return FAILED
+  }
+}
+
+/** All keys of all objects. An explicit stack: documents may nest 10,000 deep. */
+function countKeys(root: unknown): number {
+  let count = 0
+  const open: unknown[] = [root]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value !== 'object' || value === null) continue
+    const array = Array.isArray(value)
+    for (const child of array ? value : Object.values(value)) {
+      if (!array) count++
+      if (typeof child === 'object' && child !== null) open.push(child)
+    }
+  }
+  return count
+}

@@ -1,0 +1,65 @@
+/**
+ * One pass over JSON text that finds out whether JSON.parse reads it as Go would. It does not check the
+ * grammar: JSON.parse does.
+ */
+
+/** Go's limit on nesting. */
+export const MAX_DEPTH = 10_000
+
+export interface JsonScan {
+  /** No number of 16 digits or more, no surrogate escapes, not too deep. */
+  readonly plain: boolean
+  /** Some number has a point or an exponent. */
+  readonly floats: boolean
+  /** Colons outside strings: the number of keys, repeated ones included. */
+  readonly colons: number
+}
+
+const QUOTE = 34
+const BACKSLASH = 92
+const COLON = 58
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/
+/** Up to 15 digits an integer is exact as a double. */
+const SAFE_DIGITS = 15
+
+export function scanJson(text: string): JsonScan {
+  let colons = 0
+  let depth = 0
+  let deepest = 0
+  let floats = false
+  let longNumber = false
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === QUOTE) {
+      i = endOfString(text, i)
+    } else if (c === COLON) colons++
+    else if (c === 123 || c === 91) {
+      if (++depth > deepest) deepest = depth
+    } else if (c === 125 || c === 93) depth--
+    else if (c >= 48 && c <= 57) {
+      const end = endOfDigits(text, i)
+      if (end - i > SAFE_DIGITS) longNumber = true
+      i = end - 1
+      const next = text.charCodeAt(end)
+      if (next === 46 || next === 101 || next === 69) floats = true
+    }
+  }
+  const plain = !longNumber && deepest <= MAX_DEPTH && !(text.includes('\\u') && SURROGATE_ESCAPE.test(text))
+  return { plain, floats, colons }
+}
+
+function endOfDigits(text: string, from: number): number {
+  let i = from + 1
+  for (let c = text.charCodeAt(i); c >= 48 && c <= 57; c = text.charCodeAt(++i));
+  return i
+}
+
+/** @returns the index of the closing quote, or the text's length. */
+function endOfString(text: string, open: number): number {
+  for (let at = text.indexOf('"', open + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return at
+  }
+  return text.length
+}
