@@ -35,8 +35,14 @@ export class RequestContext {
   readonly warnings: string[] = []
   /** Headers that filters put on whatever is answered: name, value ... */
   readonly answerHeaders: string[] = []
-  /** metrics: what the answer was, for labels. Handlers may set it. */
-  readonly received: { installed: boolean } = { installed: true }
+  /** Monotonic ms at which the filter under way was entered; kept by compose(). */
+  filterStartMs = 0
+  /** The `component` label of request metrics: who serves it. Set through served(). */
+  component = ''
+  /** The `subresource` label of a request for no resource: a fixed path such as `/version`. */
+  subresourceLabel = ''
+  /** latency */
+  onServed: (() => void) | undefined = undefined
   #query: URLSearchParams | undefined
 
   constructor(exchange: Exchange, clock: Clock) {
@@ -56,6 +62,12 @@ export class RequestContext {
   }
   warn(text: string): void {
     if (!this.warnings.includes(text)) this.warnings.push(text)
+  }
+  /** Called by the delegate that takes the request, before its handler runs. */
+  served(component: string, subresourceLabel = ''): void {
+    this.component = component
+    this.subresourceLabel = subresourceLabel
+    this.onServed?.()
   }
   /** Starts the answer with what the filters added in front. Names the handler gives win over theirs. */
   respond(status: number, headers: HeaderList, flush = false): void {

@@ -21,6 +21,6 @@ export class Publisher<T> implements Published<T> {
   }
   publish(value: T): void {
     this.#value = value
-    for (const fn of [...this.#subscribers]) fn(value)
+    for (const fn of this.#subscribers) fn(value)
   }
 }

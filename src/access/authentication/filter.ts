@@ -1,0 +1,79 @@
+import { unauthorized } from '../../api/status-error.ts'
+import type { Filter, Handler } from '../../http/filter.ts'
+import type { RequestContext } from '../../http/request-context.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { MetricsRecorder } from '../../observability/metrics.ts'
+import type { Authenticator, AuthnResult } from './authenticator.ts'
+import { ANONYMOUS, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
+
+const DURATION_S = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i)
+
+/** Puts the caller on the context, or answers 401. */
+export function authenticationFilter(authenticator: Authenticator, metrics: MetricsRecorder, clock: Clock): Filter {
+  const attempts = metrics.counter({
+    name: 'authentication_attempts',
+    help: '[ALPHA] Authentication attempts by result.',
+    labels: ['result'],
+  })
+  const count = {
+    authenticated: attempts.with('success'),
+    rejected: attempts.with('failure'),
+    'no-opinion': attempts.with('failure'),
+    error: attempts.with('error'),
+  }
+  const duration = metrics.histogram({
+    name: 'authentication_duration_seconds',
+    help: '[ALPHA] Time to authenticate, by result.',
+    labels: ['result'],
+    buckets: DURATION_S,
+  })
+  const took = { ok: duration.with('success'), failed: duration.with('failure') }
+  const users = metrics.counter({
+    name: 'authenticated_user_requests',
+    help: '[ALPHA] Requests by kind of user name.',
+    labels: ['username'],
+  })
+
+  function admit(ctx: RequestContext, result: AuthnResult, next: Handler): void | Promise<void> {
+    count[result.kind].inc()
+    const seconds = (clock.monotonicMs() - ctx.filterStartMs) / 1000
+    if (result.kind !== 'authenticated') {
+      took.failed.observe(seconds)
+      // An HTTP/2 client that shows nothing good gets no more streams on this connection.
+      if (ctx.exchange.connection.protocol === 'h2') ctx.exchange.connection.retire()
+      ctx.log.verbose?.('authentication failed', {
+        reason: result.kind === 'rejected' ? result.reason : 'no credentials',
+      })
+      throw unauthorized()
+    }
+    took.ok.observe(seconds)
+    ctx.user = result.user
+    users.with(userLabel(result.user.name)).inc()
+    return next(ctx)
+  }
+  return {
+    name: 'authentication',
+    wrap: (next) => (ctx) => {
+      const result = authenticator.authenticate(ctx)
+      if (!(result instanceof Promise)) return admit(ctx, result, next)
+      return result.then((r) => admit(ctx, r, next))
+    },
+  }
+}
+
+/** Of a closed set: user names would be an unbounded label. */
+function userLabel(name: string): string {
+  if (
+    name === 'admin' ||
+    name === 'client' ||
+    name === 'kubelet' ||
+    name === 'system:serviceaccount:kube-system:default'
+  )
+    return name
+  if (name === 'kube_proxy') return name
+  return name.includes('@') ? 'email_id' : 'other'
+}
+
+export function isAnonymous(ctx: RequestContext): boolean {
+  return ctx.user?.name === ANONYMOUS || (ctx.user?.groups.includes(SYSTEM_UNAUTHENTICATED) ?? false)
+}

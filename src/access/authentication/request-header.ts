@@ -1,0 +1,73 @@
+import type { HeaderView } from '../../http/exchange.ts'
+import { type Authenticator, type AuthnResult, NO_OPINION } from './authenticator.ts'
+
+/** The --requestheader-* flags. Names in lower case. */
+export interface RequestHeaderOptions {
+  readonly usernameHeaders: readonly string[]
+  readonly uidHeaders: readonly string[]
+  readonly groupHeaders: readonly string[]
+  readonly extraHeaderPrefixes: readonly string[]
+  /** Common names of front proxies; empty: any that the front-proxy CA signed. */
+  readonly allowedNames: readonly string[]
+}
+
+/** Believes the identity headers of a front proxy, which proves itself with a certificate of the front-proxy CA. */
+export function requestHeaderAuthenticator(o: RequestHeaderOptions): Authenticator {
+  return {
+    name: 'request-header',
+    authenticate: (ctx) => {
+      const { headers, connection } = ctx.exchange
+      const name = firstValue(headers, o.usernameHeaders)
+      if (name === undefined || !connection.clientCertificate?.chainsTo.frontProxyCA) return NO_OPINION
+      const proxy = connection.clientCertificate.commonName
+      if (o.allowedNames.length > 0 && !o.allowedNames.includes(proxy)) {
+        // A certificate may serve as an ordinary client's too: x509 has its say.
+        if (connection.clientCertificate.chainsTo.clientCA) return NO_OPINION
+        return { kind: 'rejected', reason: `x509: subject with cn=${proxy} is not in the allowed list` }
+      }
+      return identity(headers, o, name)
+    },
+  }
+}
+
+function identity(headers: HeaderView, o: RequestHeaderOptions, name: string): AuthnResult {
+  const uid = firstValue(headers, o.uidHeaders)
+  const groups = o.groupHeaders.flatMap((h) => headers.all(h)).filter((g) => g !== '')
+  const extra = extraOf(headers, o.extraHeaderPrefixes)
+  return {
+    kind: 'authenticated',
+    user: { name, groups, ...(uid === undefined ? {} : { uid }), ...(extra.size === 0 ? {} : { extra }) },
+  }
+}
+
+function firstValue(headers: HeaderView, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const value = headers.all(name).find((v) => v !== '')
+    if (value !== undefined) return value
+  }
+  return undefined
+}
+
+function extraOf(headers: HeaderView, prefixes: readonly string[]): Map<string, string[]> {
+  const extra = new Map<string, string[]>()
+  if (prefixes.length === 0) return extra
+  for (let i = 0; i < headers.raw.length; i += 2) {
+    const name = headers.raw[i]!.toLowerCase()
+    const prefix = prefixes.find((p) => name.startsWith(p))
+    if (prefix === undefined) continue
+    const key = unescapeKey(name.slice(prefix.length))
+    const values = extra.get(key) ?? []
+    values.push(headers.raw[i + 1]!)
+    extra.set(key, values)
+  }
+  return extra
+}
+
+/** Header names cannot hold every byte of a key: %XX stands for the others. Malformed escapes stay as they are. */
+function unescapeKey(key: string): string {
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    return key
+  }
+}

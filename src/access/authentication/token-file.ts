@@ -1,0 +1,49 @@
+/** --token-auth-file: CSV lines `token,user,uid[,"group1,group2"]`, read once at start. */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { UserInfo } from '../../api/meta.ts'
+import { type AuthnResult, type TokenAuthenticator, NO_OPINION } from './authenticator.ts'
+
+/** @throws SyntaxError naming the line of a row with fewer than three columns. */
+export function parseTokenFile(text: string): Map<string, UserInfo> {
+  const users = new Map<string, UserInfo>()
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue
+    const [token, name, uid, groups] = parseCsvRow(line)
+    if (token === undefined || name === undefined || uid === undefined) {
+      throw new SyntaxError(`line ${index + 1}: token file must have at least 3 columns (token, user name, user uid)`)
+    }
+    if (token === '') continue
+    users.set(token, { name, uid, groups: groups ? groups.split(',').map((g) => g.trim()) : [] })
+  }
+  return users
+}
+
+/** Tokens are kept and compared as digests: comparing takes the same time whatever the token. */
+export function tokenFileAuthenticator(users: ReadonlyMap<string, UserInfo>): TokenAuthenticator {
+  const byDigest = new Map(
+    [...users].map(([token, user]) => [
+      digest(token).toString('hex'),
+      { digest: digest(token), result: { kind: 'authenticated', user } satisfies AuthnResult },
+    ]),
+  )
+  return {
+    authenticateToken: (token) => {
+      const given = digest(token)
+      const found = byDigest.get(given.toString('hex'))
+      return found && timingSafeEqual(found.digest, given) ? found.result : NO_OPINION
+    },
+  }
+}
+
+const digest = (token: string): Buffer => createHash('sha256').update(token).digest()
+
+function parseCsvRow(line: string): string[] {
+  const cells: string[] = []
+  const cell = /\s*(?:"((?:[^"]|"")*)"|([^,]*))\s*(?:,|$)/gy
+  while (cell.lastIndex < line.length) {
+    const m = cell.exec(line)
+    if (!m) throw new SyntaxError(`bad quoting in ${JSON.stringify(line.slice(0, 8))}...`)
+    cells.push((m[1]?.replaceAll('""', '"') ?? m[2] ?? '').trim())
+  }
+  return cells
+}

@@ -1,0 +1,71 @@
+/**
+ * The default authorizer while there are no roles: a short list in this file. Everything it does not name
+ * is for system:masters.
+ */
+import { SYSTEM_AUTHENTICATED } from '../groups.ts'
+import type { Attributes, Authorizer, Decision } from './authorizer.ts'
+
+/** Aggregated API servers that delegate authentication and authorization to us. */
+export const BACKENDS_GROUP = 'portico:backends'
+
+interface Rule {
+  readonly name: string
+  /** Undefined: everyone, anonymous included. */
+  readonly group?: string
+  matches(a: Attributes): boolean
+}
+
+const PUBLIC = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/'])
+const DISCOVERY = ['/api', '/apis', '/openapi']
+const REVIEWS = new Set(['authentication.k8s.io/tokenreviews', 'authorization.k8s.io/subjectaccessreviews'])
+const SELF_REVIEWS = new Set([
+  'authentication.k8s.io/selfsubjectreviews',
+  'authorization.k8s.io/selfsubjectaccessreviews',
+  'authorization.k8s.io/selfsubjectrulesreviews',
+])
+const READ = new Set(['get', 'list', 'watch'])
+
+const RULES: readonly Rule[] = [
+  { name: 'public-info', matches: (a) => !a.isResourceRequest && a.verb === 'get' && PUBLIC.has(a.path) },
+  {
+    name: 'discovery',
+    group: SYSTEM_AUTHENTICATED,
+    matches: (a) =>
+      !a.isResourceRequest && a.verb === 'get' && DISCOVERY.some((p) => a.path === p || a.path.startsWith(`${p}/`)),
+  },
+  {
+    name: 'basic-user',
+    group: SYSTEM_AUTHENTICATED,
+    matches: (a) => a.verb === 'create' && SELF_REVIEWS.has(`${a.apiGroup}/${a.resource}`),
+  },
+  {
+    name: 'backends-authentication-reader',
+    group: BACKENDS_GROUP,
+    matches: (a) =>
+      READ.has(a.verb) &&
+      a.apiGroup === '' &&
+      a.resource === 'configmaps' &&
+      a.subresource === '' &&
+      a.namespace === 'kube-system' &&
+      a.name === 'extension-apiserver-authentication',
+  },
+  {
+    name: 'backends-delegator',
+    group: BACKENDS_GROUP,
+    matches: (a) => a.verb === 'create' && a.subresource === '' && REVIEWS.has(`${a.apiGroup}/${a.resource}`),
+  },
+]
+
+export function fixedRules(): Authorizer {
+  const decisions = new Map(
+    RULES.map((r) => [r, { kind: 'allow', reason: `allowed by built-in rule "${r.name}"` } satisfies Decision]),
+  )
+  const none: Decision = { kind: 'no-opinion', reason: '' }
+  return {
+    name: 'FixedRules',
+    authorize: (a) => {
+      const rule = RULES.find((r) => (r.group === undefined || a.user.groups.includes(r.group)) && r.matches(a))
+      return rule ? decisions.get(rule)! : none
+    },
+  }
+}

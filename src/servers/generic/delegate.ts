@@ -1,0 +1,32 @@
+import type { Handler } from '../../http/filter.ts'
+import type { RequestInfo } from '../../http/request-info.ts'
+import type { Published } from '../../lib/published.ts'
+import type { GroupDiscovery } from './discovery-types.ts'
+import type { HealthCheck } from './health.ts'
+
+/** Who serves a request, and why: what `portico routes` prints. */
+export interface Route {
+  readonly handler: Handler
+  readonly owner: string
+  readonly reason: string
+}
+
+/** Runs once after the listener is up; until it has resolved, its check `poststarthook/<name>` fails. */
+export interface PostStartHook {
+  readonly name: string
+  run(signal: AbortSignal): Promise<void>
+}
+
+/** A server that claims some requests. The chain of delegates is an array. */
+export interface Delegate {
+  readonly name: string
+  /** Pure. Undefined: not mine, ask the next one. */
+  route(info: RequestInfo, method: string): Route | undefined
+  readonly discovery: Published<readonly GroupDiscovery[]>
+  /** False until all its paths are known: a miss is then a 503, not a 404. */
+  readonly installed: Published<boolean>
+  readonly postStartHooks: readonly PostStartHook[]
+  readonly healthChecks: readonly HealthCheck[]
+  /** For `/`. */
+  listedPaths(): readonly string[]
+}

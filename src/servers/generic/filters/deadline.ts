@@ -1,0 +1,51 @@
+import { encodeJson } from '../../../api/codec/codec.ts'
+import { badRequest } from '../../../api/status-error.ts'
+import type { Filter } from '../../../http/filter.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { parseDuration } from '../../../lib/duration.ts'
+import type { MetricsRecorder } from '../../../observability/metrics.ts'
+import { isLongRunning } from '../long-running.ts'
+import { terminationCounter } from '../request-metrics.ts'
+
+/** Exact, without kind and apiVersion, and sniffed as text by Go: clients match on it. */
+const BODY = Buffer.from(
+  `${encodeJson({ metadata: {}, status: 'Failure', message: 'Timeout: request did not complete within the allotted timeout', reason: 'Timeout', details: {}, code: 504 })}\n`,
+)
+
+/**
+ * Ends requests that are not long-running after --request-timeout, or sooner where `?timeout=` says so:
+ * 504 while nothing was answered, else the answer is broken off.
+ */
+export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: MetricsRecorder): Filter {
+  const terminated = terminationCounter(metrics)
+  function expire(ctx: RequestContext): void {
+    terminated(ctx, '504')
+    if (ctx.exchange.phase === 'waiting') {
+      ctx.answer(504, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(BODY.byteLength)], BODY)
+    } else ctx.exchange.abort(new Error('the request did not complete within the allotted timeout'))
+  }
+  return {
+    name: 'deadline',
+    wrap: (next) => (ctx) => {
+      if (isLongRunning(ctx.info)) return next(ctx)
+      const timeoutMs = effectiveTimeout(ctx, requestTimeoutMs)
+      ctx.deadlineMs = ctx.receivedMonotonicMs + timeoutMs
+      const cancel = clock.after(timeoutMs, () => expire(ctx))
+      ctx.exchange.onFinish(cancel)
+      return next(ctx)
+    },
+  }
+}
+
+function effectiveTimeout(ctx: RequestContext, maxMs: number): number {
+  if (!ctx.rawQuery.includes('timeout=')) return maxMs
+  const text = ctx.query.get('timeout')
+  if (text === null || text === '') return maxMs
+  try {
+    const wantedMs = parseDuration(text)
+    return wantedMs > 0 && wantedMs < maxMs ? wantedMs : maxMs
+  } catch (e) {
+    throw badRequest(`invalid timeout specified in the request URL - ${(e as Error).message}`)
+  }
+}

@@ -1,0 +1,24 @@
+import type { Filter } from '../../../http/filter.ts'
+import { writeText } from '../../../http/write-status.ts'
+import type { Drain } from '../drain.ts'
+import { isLongRunning } from '../long-running.ts'
+
+const STILL_ANSWERED = ['/readyz', '/livez', '/healthz', '/metrics']
+
+/** Counts what is under way; once the server stops, refuses what is new so that clients go elsewhere. */
+export function drainingFilter(drain: Drain): Filter {
+  return {
+    name: 'draining',
+    wrap: (next) => (ctx) => {
+      if (drain.refusing && !STILL_ANSWERED.some((prefix) => ctx.path.startsWith(prefix))) {
+        ctx.exchange.connection.retire()
+        return writeText(ctx, 429, 'The apiserver is shutting down, please try again later.', ['Retry-After', '5'])
+      }
+      if (!isLongRunning(ctx.info)) {
+        drain.enter()
+        ctx.exchange.onFinish(() => drain.leave())
+      }
+      return next(ctx)
+    },
+  }
+}

@@ -1,0 +1,15 @@
+import type { Filter } from '../../../http/filter.ts'
+
+/** With probability `chance` per HTTP/2 request, asks the client to reconnect, so that load spreads over replicas. */
+export function goawayFilter(chance: number, random: () => number = Math.random): Filter {
+  return {
+    name: 'goaway',
+    wrap: (next) => {
+      if (chance <= 0) return next
+      return (ctx) => {
+        if (ctx.exchange.connection.protocol === 'h2' && random() < chance) ctx.exchange.connection.retire()
+        return next(ctx)
+      }
+    },
+  }
+}

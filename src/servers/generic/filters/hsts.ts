@@ -1,0 +1,16 @@
+import type { Filter } from '../../../http/filter.ts'
+
+/** @param directives of --strict-transport-security-directives; none: the filter vanishes from the chain. */
+export function hstsFilter(directives: readonly string[]): Filter {
+  const value = directives.join('; ')
+  return {
+    name: 'hsts',
+    wrap: (next) => {
+      if (value === '') return next
+      return (ctx) => {
+        ctx.answerHeaders.push('Strict-Transport-Security', value)
+        return next(ctx)
+      }
+    },
+  }
+}

@@ -1,0 +1,36 @@
+import type { Filter } from '../../../http/filter.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { Logger } from '../../../observability/logger.ts'
+
+const VERBOSITY = 3
+
+/** One line per request at --v=3 and above. Query values may hold tokens (exec, websockets): only the path is logged. */
+export function httpLogFilter(log: Logger, clock: Clock): Filter {
+  return {
+    name: 'http-log',
+    wrap: (next) => {
+      if (log.v < VERBOSITY) return next
+      return (ctx) => {
+        logWhenOver(ctx, clock)
+        return next(ctx)
+      }
+    },
+  }
+}
+
+function logWhenOver(ctx: RequestContext, clock: Clock): void {
+  ctx.exchange.onFinish((outcome) => {
+    ctx.log.info('HTTP', {
+      verb: ctx.info.verb,
+      path: ctx.path,
+      latencyMs: Math.round((clock.monotonicMs() - ctx.receivedMonotonicMs) * 1000) / 1000,
+      userAgent: ctx.exchange.headers.get('user-agent'),
+      srcIP: ctx.exchange.connection.remoteAddress,
+      protocol: ctx.exchange.connection.protocol,
+      user: ctx.user?.name,
+      resp: outcome.status,
+      outcome: outcome.kind,
+    })
+  })
+}

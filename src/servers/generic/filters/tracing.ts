@@ -1,0 +1,66 @@
+import { SYSTEM_MASTERS } from '../../../access/groups.ts'
+import type { Filter } from '../../../http/filter.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
+import type { RequestInfo } from '../../../http/request-info.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { type Tracer, parseTraceparent } from '../../../observability/tracer.ts'
+
+const MAY_FORCE_SAMPLING = [SYSTEM_MASTERS, 'system:monitoring']
+
+/**
+ * Opens the request's span, back-dated to its arrival. It stands after authentication because a stranger's traceparent
+ * is only linked to: following it would let anybody decide what is sampled.
+ */
+export function tracingFilter(tracer: Tracer, clock: Clock): Filter {
+  return {
+    name: 'tracing',
+    wrap: (next) => {
+      if (!tracer.enabled) return next
+      return (ctx) => {
+        startSpan(ctx, tracer, clock)
+        return next(ctx)
+      }
+    },
+  }
+}
+
+function startSpan(ctx: RequestContext, tracer: Tracer, clock: Clock): void {
+  const { headers } = ctx.exchange
+  const remote = parseTraceparent(headers.get('traceparent'), headers.get('tracestate'))
+  const trusted = MAY_FORCE_SAMPLING.some((g) => ctx.user!.groups.includes(g))
+  ctx.span = tracer.start(spanName(ctx.exchange.method, ctx.info), {
+    kind: 'server',
+    startMs: ctx.receivedAt,
+    ...(remote === undefined ? {} : trusted ? { parent: remote } : { link: remote }),
+    attributes: {
+      'http.request.method': ctx.exchange.method,
+      'url.path': ctx.path,
+      'audit-id': ctx.auditId,
+      'user_agent.original': headers.get('user-agent') ?? '',
+      'network.protocol.version': ctx.exchange.connection.protocol === 'h2' ? '2' : '1.1',
+    },
+  })
+  if (ctx.span.recording) {
+    const authenticatedAtMs = ctx.receivedAt + (clock.monotonicMs() - ctx.receivedMonotonicMs)
+    tracer.start('authentication', { parent: ctx.span, startMs: ctx.receivedAt }).end(authenticatedAtMs)
+  }
+  ctx.exchange.onFinish((outcome) => {
+    ctx.span.setAttributes({
+      'http.response.status_code': outcome.status,
+      'http.response.body.size': outcome.bytesOut,
+      outcome: outcome.kind,
+    })
+    if (outcome.status >= 500 || outcome.kind === 'aborted') ctx.span.fail(outcome.error ?? `status ${outcome.status}`)
+    ctx.span.end()
+  })
+}
+
+/** `GET /api/v1/namespaces/{:namespace}/pods/{:name}`: no names in it, so that spans group. */
+function spanName(method: string, info: RequestInfo): string {
+  if (!info.isResourceRequest) return method
+  const group = info.apiGroup === '' ? '' : `/${info.apiGroup}`
+  const namespace = info.namespace === '' || info.resource === 'namespaces' ? '' : '/namespaces/{:namespace}'
+  const name = info.name === '' ? '' : '/{:name}'
+  const subresource = info.subresource === '' ? '' : `/${info.subresource}`
+  return `${method} /${info.apiPrefix}${group}/${info.apiVersion}${namespace}/${info.resource}${name}${subresource}`
+}
