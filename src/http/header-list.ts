@@ -1,0 +1,64 @@
+/** Flat header lists (name, value, name, value ...) and the case-insensitive view on them. */
+import type { HeaderList, HeaderView } from './exchange.ts'
+
+/** @param name lower case. @returns the first value. */
+export function headerValue(headers: HeaderList, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) if (isNamed(headers[i]!, name)) return headers[i + 1]!
+  return undefined
+}
+/** @param name lower case. */
+export function headerValues(headers: HeaderList, name: string): string[] {
+  const values: string[] = []
+  for (let i = 0; i < headers.length; i += 2) if (isNamed(headers[i]!, name)) values.push(headers[i + 1]!)
+  return values
+}
+/** Compares without making a lower-case copy where the lengths differ already. */
+export function isNamed(given: string, lowerCaseName: string): boolean {
+  return given.length === lowerCaseName.length && (given === lowerCaseName || given.toLowerCase() === lowerCaseName)
+}
+/** The comma-separated members of all values, lower case, without blanks and empty ones. */
+export function tokensOf(headers: HeaderList, name: string): string[] {
+  const tokens: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!isNamed(headers[i]!, name)) continue
+    for (const part of headers[i + 1]!.split(',')) {
+      const token = part.trim().toLowerCase()
+      if (token !== '') tokens.push(token)
+    }
+  }
+  return tokens
+}
+
+export class ListView implements HeaderView {
+  readonly raw: HeaderList
+  constructor(raw: HeaderList) {
+    this.raw = raw
+  }
+  get(name: string): string | undefined {
+    return headerValue(this.raw, name)
+  }
+  all(name: string): readonly string[] {
+    return headerValues(this.raw, name)
+  }
+  has(name: string): boolean {
+    return headerValue(this.raw, name) !== undefined
+  }
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const BAD_VALUE = /[^\t\u0020-\u007e\u0080-\u00ff]/
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+export function isToken(text: string): boolean {
+  return TOKEN.test(text)
+}
+/**
+ * A value as it may be sent: bytes as characters up to U+00FF; text beyond that is turned into UTF-8 bytes.
+ * @throws TypeError on CR, LF, NUL and other control characters: they would start a header of their own.
+ */
+export function sendableValue(name: string, value: string): string {
+  if (!BAD_VALUE.test(value)) return value
+  const bytes = Buffer.from(value, 'utf8').toString('latin1')
+  if (BAD_VALUE.test(bytes)) throw new TypeError(`header ${name} has a value that cannot be sent`)
+  return bytes
+}

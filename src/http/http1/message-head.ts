@@ -1,0 +1,96 @@
+/**
+ * Parses HTTP/1.1 message heads, strictly: what two parsers could read in two ways is refused.
+ * Source: RFC 9112 sections 2 to 5; bare CR, bare LF, obs-fold and blanks before a colon are errors here.
+ *
+ * Callers:  http1/server-connection.ts for requests, proxy/http1-client.ts for responses.
+ * Not here: how long the body is (body-framing.ts).
+ */
+import { isToken } from '../header-list.ts'
+import { ProtocolError } from './protocol-error.ts'
+
+export interface RequestHead {
+  readonly method: string
+  readonly target: string
+  readonly minorVersion: 0 | 1
+  readonly headers: readonly string[]
+}
+export interface ResponseHead {
+  readonly status: number
+  readonly minorVersion: 0 | 1
+  readonly headers: readonly string[]
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n')
+/** @returns the offset behind the empty line, or -1 where the head is not complete. Searches from `from` on. */
+export function endOfHead(bytes: Buffer, from: number): number {
+  const at = bytes.indexOf(HEAD_END, from)
+  return at < 0 ? -1 : at + 4
+}
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const CONTROL = /[^\t\r\n\u0020-\u007e\u0080-\u00ff]|\r(?!\n)|(?<!\r)\n/
+/** @param head the bytes up to and with the empty line. */
+function textOf(head: Buffer): string {
+  const text = head.toString('latin1', 0, head.length - 2)
+  if (CONTROL.test(text)) throw new ProtocolError('control character in the head')
+  return text
+}
+
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\u0021-\u007e\u0080-\u00ff]+) HTTP\/(\d)\.(\d)$/
+/** @throws ProtocolError */
+export function parseRequestHead(head: Buffer, maxHeaderCount: number): RequestHead {
+  const text = textOf(head)
+  const lineEnd = text.indexOf('\r\n')
+  const m = REQUEST_LINE.exec(text.slice(0, lineEnd))
+  if (!m) throw new ProtocolError('malformed request line')
+  if (m[3] !== '1') throw new ProtocolError('unsupported protocol version', 505)
+  return {
+    method: m[1]!,
+    target: m[2]!,
+    minorVersion: m[4] === '0' ? 0 : 1,
+    headers: parseFields(text, lineEnd + 2, maxHeaderCount),
+  }
+}
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\u0020-\u007e\u0080-\u00ff]*)?$/
+/** @throws ProtocolError */
+export function parseResponseHead(head: Buffer, maxHeaderCount: number): ResponseHead {
+  const text = textOf(head)
+  const lineEnd = text.indexOf('\r\n')
+  const m = STATUS_LINE.exec(text.slice(0, lineEnd))
+  if (!m) throw new ProtocolError('malformed status line')
+  return {
+    status: Number(m[2]),
+    minorVersion: m[1] === '0' ? 0 : 1,
+    headers: parseFields(text, lineEnd + 2, maxHeaderCount),
+  }
+}
+
+/** @param bytes trailer fields up to and with the empty line. */
+export function parseTrailers(bytes: Buffer, maxHeaderCount: number): readonly string[] {
+  return parseFields(textOf(bytes), 0, maxHeaderCount)
+}
+
+/** @param text lines that each end with CR LF, from offset `at` on. */
+function parseFields(text: string, at: number, maxHeaderCount: number): string[] {
+  const fields: string[] = []
+  while (at < text.length) {
+    const lineEnd = text.indexOf('\r\n', at)
+    const colon = text.indexOf(':', at)
+    if (colon < 0 || colon > lineEnd) throw new ProtocolError('header line without a colon')
+    const name = text.slice(at, colon)
+    if (!isToken(name)) throw new ProtocolError('malformed header name')
+    fields.push(name, trimmed(text, colon + 1, lineEnd))
+    if (fields.length > 2 * maxHeaderCount) throw new ProtocolError('too many header fields', 431)
+    at = lineEnd + 2
+  }
+  return fields
+}
+
+const TAB = 9
+const SPACE = 32
+function trimmed(text: string, from: number, to: number): string {
+  while (from < to && (text.charCodeAt(from) === SPACE || text.charCodeAt(from) === TAB)) from++
+  while (to > from && (text.charCodeAt(to - 1) === SPACE || text.charCodeAt(to - 1) === TAB)) to--
+  return text.slice(from, to)
+}

@@ -1,0 +1,30 @@
+/**
+ * A request body as a stream of its own: destroying it never touches the answer, on HTTP/2 neither.
+ *
+ * Callers: the two exchanges, which push into it as bytes arrive.
+ */
+import { Readable } from 'node:stream'
+
+export interface BodySource {
+  /** More is wanted: called again after each read that emptied the buffer. */
+  resumeBody(): void
+  /** Nobody reads on. */
+  discardBody(): void
+}
+
+export class RequestBody extends Readable {
+  readonly #source: BodySource
+  constructor(source: BodySource) {
+    super({ highWaterMark: 65_536 })
+    this.#source = source
+  }
+  override _read(): void {
+    this.#source.resumeBody()
+  }
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#source.discardBody()
+    // Errors reach who reads; where nobody listens, a client that went away must not end the process.
+    if (error && this.listenerCount('error') === 0) done()
+    else done(error)
+  }
+}
