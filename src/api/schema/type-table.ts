@@ -2,7 +2,7 @@
  * The tables that describe the types of the built-in kinds: fields in the order of the Go structs, how each
  * stands in JSON and in protobuf, and how lists and maps merge. Codec, patch, apply and OpenAPI all read them.
  *
- * Callers:  api/schema/meta-table.ts and servers/core/tables.ts compile the committed JSON files.
+ * Callers:  api/schema/meta-types.ts and servers/core/tables.ts compile the committed JSON files.
  * Not here: what the tables are used for.
  */
 import { formatGroupVersion } from '../group-version.ts'
@@ -57,6 +57,8 @@ export interface ObjectType {
   readonly fields: readonly Field[]
   readonly byName: ReadonlyMap<string, Field>
   readonly byNumber: ReadonlyMap<number, Field>
+  /** Highest number first: protobuf is written from its end. */
+  readonly descending: readonly Field[]
   readonly mapType: 'atomic' | undefined
 }
 
@@ -148,10 +150,11 @@ interface Shell extends ObjectType {
   readonly fields: Field[]
   readonly byName: Map<string, Field>
   readonly byNumber: Map<number, Field>
+  readonly descending: Field[]
 }
 
 function newShell(model: string, name: string, goType: string, mapType: 'atomic' | undefined): Shell {
-  return { model, name, goType, fields: [], byName: new Map(), byNumber: new Map(), mapType }
+  return { model, name, goType, fields: [], byName: new Map(), byNumber: new Map(), descending: [], mapType }
 }
 
 function fill(shell: Shell, rows: readonly FieldRow[], resolve: (reference: string) => ObjectType): void {
@@ -161,6 +164,7 @@ function fill(shell: Shell, rows: readonly FieldRow[], resolve: (reference: stri
     shell.byName.set(name, field)
     shell.byNumber.set(number, field)
   }
+  shell.descending.push(...shell.fields.toSorted((a, b) => b.number - a.number))
 }
 
 function newField(name: string, type: FieldType, number: number, o: FieldOptions): Field {

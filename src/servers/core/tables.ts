@@ -4,7 +4,7 @@
  * Owns:    the compiled tables, kept for good once loaded (a few hundred KB for all groups together).
  * Callers: app/wire.ts makes one; the core server, discovery, OpenAPI and the codecs read it.
  */
-import { metaTypes, readTable } from '../../api/schema/meta-table.ts'
+import { metaTypes, readTable } from '../../api/schema/meta-types.ts'
 import { CompiledTypes, type ObjectType, type TableFile, type TypeTable } from '../../api/schema/type-table.ts'
 
 export interface SubresourceTable {
@@ -93,11 +93,11 @@ export class CoreTables implements TypeTable {
     const slash = apiVersion.indexOf('/')
     const table = this.group(slash === -1 ? '' : apiVersion.slice(0, slash))
     const found = table?.types.apiVersion === apiVersion ? table.types.type(kind) : undefined
-    return found ?? metaTypes.byKind(apiVersion, kind)
+    return found ?? metaTypes().byKind(apiVersion, kind)
   }
 
   byModel(model: string): ObjectType | undefined {
-    const shared = metaTypes.byModel(model)
+    const shared = metaTypes().byModel(model)
     if (shared) return shared
     const pkg = model.split('.').at(-3)
     const group = pkg === undefined ? undefined : GROUPS.get(pkg)
@@ -105,7 +105,7 @@ export class CoreTables implements TypeTable {
   }
 
   #foreign(pkg: string, type: string): ObjectType | undefined {
-    if (pkg === 'meta') return metaTypes.byModel(`io.k8s.apimachinery.pkg.apis.meta.v1.${type}`)
+    if (pkg === 'meta') return metaTypes().byModel(`io.k8s.apimachinery.pkg.apis.meta.v1.${type}`)
     const group = GROUPS.get(pkg)
     return group === undefined ? undefined : this.group(group)?.types.type(type)
   }

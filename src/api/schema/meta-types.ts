@@ -26,7 +26,7 @@ const IN_EVERY_GROUP = new Set([
   'ListOptions',
 ])
 
-export const metaTypes: TypeTable = {
+const table: TypeTable = {
   byModel: (model) => meta.byModel(model) ?? discovery.byModel(model),
   byKind(apiVersion, kind) {
     if (apiVersion === discovery.apiVersion) return discovery.type(kind)
@@ -40,4 +40,9 @@ export function metaType(name: string): ObjectType {
   const found = meta.type(name) ?? discovery.type(name)
   if (!found) throw new Error(`type ${name} is not in the meta table`)
   return found
+}
+
+/** The shared types alone: enough to read and write Status, DeleteOptions and discovery documents. */
+export function metaTypes(): TypeTable {
+  return table
 }

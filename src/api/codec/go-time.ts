@@ -1,0 +1,103 @@
+/**
+ * Times as metav1.Time and metav1.MicroTime hold them: RFC 3339 text in JSON, seconds and nanoseconds in
+ * protobuf. Errors are worded as Go's time.Parse does.
+ */
+export interface Instant {
+  /** Since 1970 UTC; negative before. */
+  readonly seconds: number
+  readonly nanos: number
+}
+
+const SECONDS_LAYOUT = '2006-01-02T15:04:05Z07:00'
+const MICRO_LAYOUT = '2006-01-02T15:04:05.000000Z07:00'
+/** Element of the layout -> what it matches. */
+const ELEMENTS: readonly (readonly [string, RegExp])[] = [
+  ['2006', /^\d{4}/],
+  ['-', /^-/],
+  ['01', /^\d{2}/],
+  ['-', /^-/],
+  ['02', /^\d{2}/],
+  ['T', /^T/],
+  ['15', /^\d{1,2}/],
+  [':', /^:/],
+  ['04', /^\d{2}/],
+  [':', /^:/],
+  ['05', /^\d{2}/],
+]
+const FRACTION = /^[.,]\d+/
+const MICROS = /^[.,]\d{6}/
+const ZONE = /^(?:Z|[+-]\d{2}:\d{2})/
+
+/** @throws Error in Go's words. The fraction of a second is dropped, as metav1.Time drops it on writing. */
+export function parseTime(text: string): Instant {
+  const { seconds } = parse(text, SECONDS_LAYOUT, false)
+  return { seconds, nanos: 0 }
+}
+
+/** @throws Error in Go's words. Six digits of fraction are required. */
+export function parseMicroTime(text: string): Instant {
+  return parse(text, MICRO_LAYOUT, true)
+}
+
+/** `2026-01-02T03:04:05Z`. */
+export function formatTime(t: Instant): string {
+  return `${new Date(t.seconds * 1000).toISOString().slice(0, 19)}Z`
+}
+
+/** `2026-01-02T03:04:05.000001Z`. */
+export function formatMicroTime(t: Instant): string {
+  const micros = String(Math.floor(t.nanos / 1000)).padStart(6, '0')
+  return `${new Date(t.seconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
+}
+
+function parse(text: string, layout: string, micros: boolean): Instant {
+  const fail = (rest: string, element: string): Error =>
+    new Error(`parsing time ${quote(text)} as ${quote(layout)}: cannot parse ${quote(rest)} as ${quote(element)}`)
+  let rest = text
+  const take = (element: string, pattern: RegExp): string => {
+    const found = pattern.exec(rest)
+    if (!found) throw fail(rest, element)
+    rest = rest.slice(found[0].length)
+    return found[0]
+  }
+  const parts = ELEMENTS.map(([element, pattern]) => take(element, pattern))
+  const fraction = micros ? take('.000000', MICROS) : (FRACTION.exec(rest)?.[0] ?? '')
+  if (!micros) rest = rest.slice(fraction.length)
+  const zone = take('Z07:00', ZONE)
+  if (rest !== '') throw new Error(`parsing time ${quote(text)}: extra text: ${quote(rest)}`)
+  return { seconds: secondsOf(text, parts.map(Number), zone), nanos: nanosOf(fraction) }
+}
+
+function secondsOf(text: string, parts: readonly number[], zone: string): number {
+  const [year, , month, , day, , hour, , minute, , second] = parts as Required<readonly number[]>
+  const outOfRange = (what: string): Error => new Error(`parsing time ${quote(text)}: ${what} out of range`)
+  if (month! < 1 || month! > 12) throw outOfRange('month')
+  if (day! < 1 || day! > daysIn(year!, month!)) throw outOfRange('day')
+  if (hour! > 23) throw outOfRange('hour')
+  if (minute! > 59) throw outOfRange('minute')
+  if (second! > 59) throw outOfRange('second')
+  const utc = new Date(0)
+  utc.setUTCFullYear(year!, month! - 1, day!)
+  utc.setUTCHours(hour!, minute!, second!)
+  return utc.getTime() / 1000 - offsetSeconds(zone)
+}
+
+function daysIn(year: number, month: number): number {
+  const lastDay = new Date(0)
+  lastDay.setUTCFullYear(year, month, 0)
+  return lastDay.getUTCDate()
+}
+
+function offsetSeconds(zone: string): number {
+  if (zone === 'Z') return 0
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6))
+  return (zone[0] === '-' ? -minutes : minutes) * 60
+}
+
+function nanosOf(fraction: string): number {
+  return fraction === '' ? 0 : Number(fraction.slice(1, 10).padEnd(9, '0'))
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text)
+}

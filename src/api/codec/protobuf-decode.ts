@@ -1,0 +1,149 @@
+/** Protobuf messages to objects in their JSON form, driven by the tables. Unknown fields are skipped. */
+import type { Field, FieldType, ObjectType } from '../schema/type-table.ts'
+import { emitFields, sortedMap } from './emit-fields.ts'
+import { formatMicroTime, formatTime, type Instant } from './go-time.ts'
+import { decodeUtf8, parseJson } from './json-reader.ts'
+import { ProtobufError, ProtobufReader, WIRE } from './protobuf-wire.ts'
+import { zeroOf } from './zero-values.ts'
+
+/** @param into receives the fields; kind and apiVersion may already stand in it. @throws ProtobufError */
+export function decodeMessage(
+  type: ObjectType,
+  bytes: Uint8Array,
+  into: Record<string, unknown> = {},
+): Record<string, unknown> {
+  const reader = new ProtobufReader(bytes)
+  const decoded = new Map<Field, unknown>()
+  while (!reader.done) {
+    const { number, wire } = reader.tag()
+    const field = type.byNumber.get(number)
+    if (!field) reader.skip(wire)
+    else readField(reader, field, wire, decoded)
+  }
+  for (const [field, value] of decoded)
+    if (field.type.kind === 'map') decoded.set(field, sortedMap(value as [string, unknown][]))
+  return emitFields(type, decoded, into)
+}
+
+function readField(r: ProtobufReader, field: Field, wire: number, decoded: Map<Field, unknown>): void {
+  const t = field.type
+  if (wire !== wireOf(t)) throw new ProtobufError(`proto: wrong wireType = ${wire} for field ${upperFirst(field.name)}`)
+  if (t.kind === 'list' && !t.wrapped) append(decoded, field, readValue(r, t.item))
+  else if (t.kind === 'map') append(decoded, field, readEntry(r.bytes(), t.value))
+  else {
+    const value = readValue(r, t)
+    if (value !== undefined) decoded.set(field, value)
+  }
+}
+
+function append(decoded: Map<Field, unknown>, field: Field, value: unknown): void {
+  const list = decoded.get(field)
+  if (Array.isArray(list)) list.push(value)
+  else decoded.set(field, [value])
+}
+
+/** Go builds a map: of equal keys the last wins, which Object.entries order and setOwn give too. */
+function readEntry(bytes: Uint8Array, type: FieldType): [string, unknown] {
+  const reader = new ProtobufReader(bytes)
+  let key = ''
+  let value: unknown
+  while (!reader.done) {
+    const { number, wire } = reader.tag()
+    if (number === 1 && wire === WIRE.bytes) key = reader.string()
+    else if (number === 2 && wire === wireOf(type)) value = readValue(reader, type)
+    else reader.skip(wire)
+  }
+  return [key, value ?? zeroOf(type)]
+}
+
+function wireOf(type: FieldType): number {
+  if (type.kind === 'list' && !type.wrapped) return wireOf(type.item)
+  if (type.kind === 'bool' || type.kind === 'int32' || type.kind === 'int64') return WIRE.varint
+  return type.kind === 'double' ? WIRE.fixed64 : WIRE.bytes
+}
+
+/** @returns undefined for a time that is not set and raw bytes that are empty. */
+function readValue(r: ProtobufReader, type: FieldType): unknown {
+  switch (type.kind) {
+    case 'string':
+      return r.string()
+    case 'bool':
+      return r.bool()
+    case 'int32':
+      return r.int32()
+    case 'int64':
+      return r.int64()
+    case 'double':
+      return r.double()
+    case 'bytes':
+      return Buffer.from(r.bytes()).toString('base64')
+    case 'object':
+      return decodeMessage(type.type, r.bytes())
+    case 'list':
+      return readWrapped(r.bytes(), type.item)
+    case 'map':
+      throw new ProtobufError('a map cannot stand in a list')
+    case 'time':
+      return mapInstant(r.bytes(), formatTime)
+    case 'microtime':
+      return mapInstant(r.bytes(), formatMicroTime)
+    case 'quantity':
+      return firstField(r.bytes())
+    case 'intOrString':
+      return readIntOrString(r.bytes())
+    case 'raw':
+      return readRaw(r.bytes())
+  }
+}
+
+function readWrapped(bytes: Uint8Array, item: FieldType): unknown[] {
+  const reader = new ProtobufReader(bytes)
+  const items: unknown[] = []
+  while (!reader.done) {
+    const { number, wire } = reader.tag()
+    if (number === 1 && wire === wireOf(item)) items.push(readValue(reader, item))
+    else reader.skip(wire)
+  }
+  return items
+}
+
+/** No bytes at all are Go's zero time. */
+function mapInstant(bytes: Uint8Array, format: (t: Instant) => string): string | undefined {
+  if (bytes.length === 0) return undefined
+  const { numbers } = scalars(bytes)
+  const seconds = Number(numbers.get(1) ?? 0)
+  if (Math.abs(seconds) > 8.64e12) throw new ProtobufError(`proto: time ${seconds} is out of range`)
+  return format({ seconds, nanos: Number(numbers.get(2) ?? 0) })
+}
+
+function readIntOrString(bytes: Uint8Array): string | number {
+  const { numbers, texts } = scalars(bytes)
+  return Number(numbers.get(1) ?? 0) === 0 ? Number(numbers.get(2) ?? 0) : (texts.get(3) ?? '')
+}
+
+function firstField(bytes: Uint8Array): string {
+  return scalars(bytes).texts.get(1) ?? ''
+}
+
+function readRaw(bytes: Uint8Array): unknown {
+  const text = firstField(bytes)
+  return text === '' ? undefined : parseJson(text).value
+}
+
+/** The fields of a small message, by number. */
+function scalars(bytes: Uint8Array): { numbers: Map<number, number | bigint>; texts: Map<number, string> } {
+  const reader = new ProtobufReader(bytes)
+  const numbers = new Map<number, number | bigint>()
+  const texts = new Map<number, string>()
+  while (!reader.done) {
+    const { number, wire } = reader.tag()
+    if (wire === WIRE.varint) numbers.set(number, reader.int64())
+    else if (wire === WIRE.bytes) texts.set(number, decodeUtf8(reader.bytes()))
+    else reader.skip(wire)
+  }
+  return { numbers, texts }
+}
+
+function upperFirst(name: string): string {
+  return name[0]!.toUpperCase() + name.slice(1)
+}
