@@ -5,7 +5,7 @@ import type { Status, StatusError } from '../api/status-error.ts'
 import { MEDIA_TYPES, type Negotiated, negotiateError } from './negotiation.ts'
 import type { RequestContext } from './request-context.ts'
 
-export const STATUS_TYPE = 'meta.v1.Status'
+export const STATUS_TYPE = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status'
 
 export function writeStatusError(ctx: RequestContext, error: StatusError): void {
   const retryAfter = error.details?.retryAfterSeconds
