@@ -1,0 +1,63 @@
+/**
+ * Runs a reconciler over the keys of a work queue. One key is never worked on twice at once; a key that fails backs
+ * off on its own and holds up no other.
+ */
+import { untilAborted } from '../lib/deferred.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { WorkQueue } from './work-queue.ts'
+
+export type ReconcileResult = { readonly kind: 'done' } | { readonly kind: 'requeue'; readonly afterMs: number }
+export interface Reconciler {
+  /** @throws TerminalError where retrying cannot help; anything else is retried with back-off. */
+  reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult>
+}
+export const DONE: ReconcileResult = { kind: 'done' }
+
+/** Retrying cannot help until something changes, which adds the key again. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError'
+}
+
+export interface ControllerOptions {
+  readonly name: string
+  readonly reconciler: Reconciler
+  /** Taken over: disposed of when the signal is aborted. */
+  readonly queue: WorkQueue
+  readonly log: Logger
+  /** Keys at once. Default 1. */
+  readonly workers?: number
+  /** What the reconciler reads from; work begins when all have resolved. */
+  readonly synced?: readonly Promise<unknown>[]
+}
+
+/** Resolves after the signal is aborted and the keys in work are done. */
+export async function runController(o: ControllerOptions, signal: AbortSignal): Promise<void> {
+  const stopped = untilAborted(signal).then(() => o.queue[Symbol.dispose]())
+  await Promise.race([Promise.all(o.synced ?? []), stopped])
+  await Promise.all(Array.from({ length: o.workers ?? 1 }, () => work(o, signal)))
+}
+
+async function work(o: ControllerOptions, signal: AbortSignal): Promise<void> {
+  for (let key = await o.queue.take(); key !== undefined; key = await o.queue.take()) {
+    try {
+      const result = await o.reconciler.reconcile(key, signal)
+      o.queue.forget(key)
+      if (result.kind === 'requeue') o.queue.addAfter(key, result.afterMs)
+    } catch (error) {
+      fail(o, key, error, signal)
+    } finally {
+      o.queue.done(key)
+    }
+  }
+}
+
+function fail(o: ControllerOptions, key: string, error: unknown, signal: AbortSignal): void {
+  if (signal.aborted) return
+  if (error instanceof TerminalError) {
+    o.log.error('a key is given up until it changes', { controller: o.name, key, error })
+    o.queue.forget(key)
+    return
+  }
+  o.log.warn('a key failed', { controller: o.name, key, failures: o.queue.failures(key) + 1, error })
+  o.queue.retry(key)
+}
