@@ -1,0 +1,102 @@
+/**
+ * Upgraded connections, WebSocket and SPDY/3.1: each has a backend connection of its own, and after a 101 the
+ * bytes are handed on as they are.
+ *
+ * Callers: forward.ts.
+ *
+ * An HTTP/2 client asks with an extended CONNECT (RFC 8441), which names neither a key nor an Upgrade header: the
+ * backend gets a plain HTTP/1.1 handshake made here.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Exchange, HeaderList } from '../http/exchange.ts'
+import { headerValue } from '../http/header-list.ts'
+import { dial } from './dial.ts'
+import { endToEndHeaders } from './end-to-end-headers.ts'
+import { Http1ClientConnection } from './http1-client.ts'
+import type { UpstreamPool } from './upstream-pool.ts'
+import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts'
+
+/** A backend that answered 101: its socket, and the bytes that came behind the head. */
+export interface Switched {
+  readonly socket: Socket
+  readonly head: Uint8Array
+}
+
+/** What a request needs beside its end-to-end headers. */
+export function upgradeHeaders(exchange: Exchange, upgrade: string): string[] {
+  const headers = ['Connection', 'Upgrade', 'Upgrade', upgrade]
+  if (exchange.connection.protocol === 'h2' && !exchange.headers.has('sec-websocket-key'))
+    headers.push('Sec-WebSocket-Key', randomBytes(16).toString('base64'))
+  return headers
+}
+
+/** What the client's 101 carries: everything for HTTP/1.1, no handshake for HTTP/2. */
+export function switchedHeaders(exchange: Exchange, headers: HeaderList): string[] {
+  if (exchange.connection.protocol === 'h2') return endToEndHeaders(headers, (name) => name === 'sec-websocket-accept')
+  const upgrade = headerValue(headers, 'upgrade')
+  return [...endToEndHeaders(headers), 'Connection', 'Upgrade', ...(upgrade ? ['Upgrade', upgrade] : [])]
+}
+
+const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+/** @returns why a 101 is not the answer to this request, or undefined where it is. Source: RFC 6455 section 4.1. */
+export function wrongSwitch(request: UpstreamRequest, headers: HeaderList): string | undefined {
+  const wanted = request.upgrade ?? ''
+  const got = headerValue(headers, 'upgrade') ?? ''
+  if (got.toLowerCase() !== wanted.toLowerCase()) return `the backend switched to ${JSON.stringify(got)}`
+  const key = headerValue(request.headers, 'sec-websocket-key')
+  if (wanted.toLowerCase() !== 'websocket' || key === undefined) return undefined
+  const accept = createHash('sha1')
+    .update(key + WEBSOCKET_GUID)
+    .digest('base64')
+  return headerValue(headers, 'sec-websocket-accept') === accept
+    ? undefined
+    : 'the backend did not accept the WebSocket key'
+}
+
+const nobody = { idle: (): void => {}, closed: (): void => {} }
+
+/** Opens a connection for this request alone; it is never pooled. */
+export function openUpgrade(pool: UpstreamPool, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {
+  let connection: Http1ClientConnection | undefined
+  const cancel = dial(pool.address, { ...pool.options, alpn: ['http/1.1'] }, (error, dialled) => {
+    if (error) return handler.failed(error)
+    connection = new Http1ClientConnection(dialled!.socket, nobody, pool.options)
+    connection.send(request, handler)
+  })
+  return {
+    write: () => true,
+    end: () => {},
+    resume: () => connection?.resume(),
+    abort: () => {
+      cancel()
+      connection?.abort()
+    },
+  }
+}
+
+/**
+ * Hands bytes on in both directions. One side's end ends the other's writing half only; one side's close or error
+ * ends both.
+ */
+export function joinStreams(client: { readonly stream: Duplex; readonly head: Uint8Array }, backend: Switched): void {
+  if (backend.head.length > 0) client.stream.write(backend.head)
+  if (client.head.length > 0) backend.socket.write(client.head)
+  handOn(client.stream, backend.socket)
+  handOn(backend.socket, client.stream)
+}
+function handOn(from: Duplex, to: Duplex): void {
+  from.on('data', (chunk: Buffer) => {
+    if (!to.write(chunk)) from.pause()
+  })
+  to.on('drain', () => from.resume())
+  from.on('end', () => to.end())
+  from.on('error', () => to.destroy())
+  // What was read before the close is still written; a side that is gone reads nothing any more.
+  from.on('close', () => {
+    if (from.readableEnded && !to.writableFinished && !to.destroyed) to.once('finish', () => to.destroy())
+    else to.destroy()
+  })
+  from.resume()
+}

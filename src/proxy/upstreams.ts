@@ -1,0 +1,54 @@
+/**
+ * All pools, by how they are secured and where they lead.
+ *
+ * Owns:    every UpstreamPool; one that nobody used for a while is closed.
+ * Callers: app/wire.ts makes one; proxy handlers ask it for the pool of the endpoint they chose.
+ */
+import type { Cancel, Clock } from '../lib/clock.ts'
+import type { Address } from './dial.ts'
+import { defaultPoolOptions, type PoolOptions, UpstreamPool } from './upstream-pool.ts'
+
+const SWEEP_MS = 5_000
+/** Longer than any of a pool's connections stay idle: by then it is empty. */
+const UNUSED_MS = 300_000
+
+export class Upstreams implements AsyncDisposable {
+  readonly #options: PoolOptions
+  readonly #pools = new Map<string, UpstreamPool>()
+  #cancelSweep: Cancel
+
+  constructor(options: Partial<PoolOptions> & { readonly clock: Clock }) {
+    this.#options = { ...defaultPoolOptions, ...options }
+    this.#cancelSweep = this.#scheduleSweep()
+  }
+  /** The same pool for equal addresses and TLS profiles of equal options. */
+  pool(address: Address): UpstreamPool {
+    const key = `${address.host} ${address.port} ${address.tls?.id ?? ''}`
+    let pool = this.#pools.get(key)
+    if (!pool) {
+      pool = new UpstreamPool(address, this.#options)
+      this.#pools.set(key, pool)
+    }
+    return pool
+  }
+  get pools(): Iterable<UpstreamPool> {
+    return this.#pools.values()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cancelSweep()
+    for (const pool of this.#pools.values()) pool.close()
+    this.#pools.clear()
+  }
+  #scheduleSweep(): Cancel {
+    return this.#options.clock.after(SWEEP_MS, () => {
+      const now = this.#options.clock.monotonicMs()
+      for (const [key, pool] of this.#pools) {
+        pool.sweep(now)
+        if (pool.busy || now - pool.lastUsed < UNUSED_MS) continue
+        pool.close()
+        this.#pools.delete(key)
+      }
+      this.#cancelSweep = this.#scheduleSweep()
+    })
+  }
+}
