@@ -1,0 +1,88 @@
+/**
+ * Field selectors: `metadata.name=x,status.phase!=Active`. Which fields there are is the resource's matter.
+ * Grammar and error texts are those of apimachinery's fields package.
+ */
+export interface FieldRequirement {
+  readonly field: string
+  readonly operator: '=' | '!='
+  readonly value: string
+}
+
+/** All requirements hold. */
+export class FieldSelector {
+  readonly requirements: readonly FieldRequirement[]
+
+  constructor(requirements: readonly FieldRequirement[]) {
+    this.requirements = requirements
+  }
+  get empty(): boolean {
+    return this.requirements.length === 0
+  }
+  /** @param fields the object's selectable fields; one that it lacks is the empty text. */
+  matches(fields: Readonly<Record<string, string | undefined>>): boolean {
+    return this.requirements.every(
+      ({ field, operator, value }) => ((fields[field] ?? '') === value) === (operator === '='),
+    )
+  }
+  /** The value that a field must have: how a list by name becomes the read of one key. */
+  exactValue(field: string): string | undefined {
+    return this.requirements.find((r) => r.field === field && r.operator === '=')?.value
+  }
+  toString(): string {
+    return this.requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(',')
+  }
+}
+
+/** @throws Error in apimachinery's words; the answer is a 400 with that text. */
+export function parseFieldSelector(text: string): FieldSelector {
+  const terms = splitTerms(text).filter((term) => term !== '')
+  const requirements = terms.map((term) => parseTerm(term, text))
+  return new FieldSelector(requirements)
+}
+
+const OPERATORS = ['!=', '==', '='] as const
+
+function parseTerm(term: string, whole: string): FieldRequirement {
+  for (let i = 0; i < term.length; i++) {
+    const operator = OPERATORS.find((o) => term.startsWith(o, i))
+    if (operator === undefined) continue
+    const value = unescapeValue(term.slice(i + operator.length))
+    return { field: term.slice(0, i), operator: operator === '!=' ? '!=' : '=', value }
+  }
+  throw new Error(`invalid selector: '${whole}'; can't understand '${term}'`)
+}
+
+/** At commas that no backslash stands before. */
+function splitTerms(text: string): string[] {
+  const terms: string[] = []
+  let start = 0
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '\\') i++
+    else if (text[i] === ',') {
+      terms.push(text.slice(start, i))
+      start = i + 1
+    }
+  }
+  return [...terms, text.slice(start)]
+}
+
+function unescapeValue(text: string): string {
+  if (!/[\\,=]/.test(text)) return text
+  let value = ''
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!
+    if (c === ',' || c === '=') throw new Error(`invalid field selector: unescaped character in value: ${c}`)
+    if (c !== '\\') value += c
+    else {
+      const escaped = text[++i] ?? ''
+      if (escaped === '' || !'\\,='.includes(escaped))
+        throw new Error(`invalid field selector: invalid escape sequence: \\${escaped}`)
+      value += escaped
+    }
+  }
+  return value
+}
+
+function escapeValue(value: string): string {
+  return value.replace(/[\\,=]/g, (c) => `\\${c}`)
+}
