@@ -7,9 +7,9 @@
 export const MAX_DEPTH = 10_000
 
 export interface JsonScan {
-  /** No number of 16 digits or more, no surrogate escapes, not too deep. */
+  /** No number of 16 digits or more or with an exponent, no surrogate escapes, not too deep. */
   readonly plain: boolean
-  /** Some number has a point or an exponent. */
+  /** Some number has a point. */
   readonly floats: boolean
   /** Colons outside strings: the number of keys, repeated ones included. */
   readonly colons: number
@@ -28,6 +28,7 @@ export function scanJson(text: string): JsonScan {
   let deepest = 0
   let floats = false
   let longNumber = false
+  let exponents = false
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
     if (c === QUOTE) {
@@ -41,10 +42,12 @@ export function scanJson(text: string): JsonScan {
       if (end - i > SAFE_DIGITS) longNumber = true
       i = end - 1
       const next = text.charCodeAt(end)
-      if (next === 46 || next === 101 || next === 69) floats = true
+      if (next === 46) floats = true
+      else if (next === 101 || next === 69) exponents = true
     }
   }
-  const plain = !longNumber && deepest <= MAX_DEPTH && !(text.includes('\\u') && SURROGATE_ESCAPE.test(text))
+  const surrogates = text.includes('\\u') && SURROGATE_ESCAPE.test(text)
+  const plain = !longNumber && !exponents && !surrogates && deepest <= MAX_DEPTH
   return { plain, floats, colons }
 }
 
