@@ -41,6 +41,8 @@ export class RequestContext {
   component = ''
   /** The `subresource` label of a request for no resource: a fixed path such as `/version`. */
   subresourceLabel = ''
+  /** Errors are a text where Accept takes no Status encoding: what clients of a proxy expect. */
+  textErrors = false
   /** latency */
   onServed: (() => void) | undefined = undefined
   #query: URLSearchParams | undefined

@@ -2,15 +2,23 @@
 import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
 import { metaTypes } from '../api/schema/meta-types.ts'
 import type { Status, StatusError } from '../api/status-error.ts'
+import { accepts, parseAccept } from './accept.ts'
 import { MEDIA_TYPES, type Negotiated, negotiateError } from './negotiation.ts'
 import type { RequestContext } from './request-context.ts'
 
 export const STATUS_TYPE = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status'
 
 export function writeStatusError(ctx: RequestContext, error: StatusError): void {
+  if (ctx.textErrors && !takesStatus(ctx)) return writeText(ctx, error.code, error.message)
   const retryAfter = error.details?.retryAfterSeconds
   const extra = retryAfter !== undefined && retryAfter > 0 ? ['Retry-After', String(retryAfter)] : []
   writeStatus(ctx, error.code, error.toStatus(), extra)
+}
+
+/** Whether Accept has a place for any encoding of a Status. */
+function takesStatus(ctx: RequestContext): boolean {
+  const clauses = parseAccept(ctx.exchange.headers.all('accept').join(','))
+  return clauses.length === 0 || clauses.some((c) => Object.values(MEDIA_TYPES).some((type) => accepts(c.type, type)))
 }
 
 export function writeStatus(
@@ -29,8 +37,7 @@ export function writeStatus(
 }
 
 function encodeStatus(status: Status, form: Negotiated): Uint8Array {
-  if (form.encoding === 'protobuf')
-    return encodeProtobuf(metaTypes(), STATUS_TYPE, { ...status, metadata: status.metadata })
+  if (form.encoding === 'protobuf') return encodeProtobuf(metaTypes(), STATUS_TYPE, status)
   if (form.encoding === 'yaml') return Buffer.from(encodeYaml(status))
   return Buffer.from(form.pretty ? encodeJson(status, { pretty: true }) : `${encodeJson(status)}\n`)
 }

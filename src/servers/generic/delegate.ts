@@ -1,7 +1,7 @@
 import type { Handler } from '../../http/filter.ts'
 import type { RequestInfo } from '../../http/request-info.ts'
 import type { Published } from '../../lib/published.ts'
-import type { GroupDiscovery } from './discovery-types.ts'
+import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import type { HealthCheck } from './health.ts'
 
 /** Who serves a request, and why: what `portico routes` prints. */

@@ -1,0 +1,39 @@
+/** The paths that belong to no API: index, version, health, metrics, discovery roots. */
+import type { CoreTables } from '../servers/core/tables.ts'
+import type { Delegate } from '../servers/generic/delegate.ts'
+import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
+import type { Probe } from '../servers/generic/health.ts'
+import { indentedHandler, indexHandler } from '../servers/generic/index-handler.ts'
+import { metricsHandler } from '../servers/generic/metrics-endpoint.ts'
+import { versionInfo } from '../servers/generic/version.ts'
+import { packageVersion } from './build-info.ts'
+import { exposition } from './exposition.ts'
+import type { Aggregator } from './wire-aggregator.ts'
+import type { Surroundings } from './wire.ts'
+
+export function addFixedPaths(
+  around: Surroundings,
+  o: { fixed: FixedPaths; delegates: readonly Delegate[]; aggregator: Aggregator; tables: CoreTables },
+): void {
+  const { fixed } = o
+  const paths = (): readonly string[] => [...o.delegates.flatMap((d) => d.listedPaths()), ...around.health.paths()]
+  fixed.exact('/', { handler: indexHandler(paths), listed: false })
+  fixed.exact('/index.html', { handler: indexHandler(paths) })
+  const version = versionInfo(packageVersion())
+  fixed.exact('/version', { handler: indentedHandler(version) })
+  fixed.exact('/version/', { handler: indentedHandler(version), listed: false })
+  fixed.exact('/metrics', { handler: metricsHandler(exposition(around, version)) })
+  for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(around, fixed, probe)
+  o.aggregator.addPaths(fixed)
+}
+
+function addProbe(around: Surroundings, fixed: FixedPaths, probe: Probe): void {
+  const { health } = around
+  fixed.exact(`/${probe}`, { handler: (ctx) => health.serve(ctx, probe), listed: false })
+  fixed.prefix(`/${probe}/`, (ctx) => {
+    const name = ctx.path.slice(probe.length + 2)
+    if (!health.has(probe, name))
+      return ctx.answer(404, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'])
+    return health.serveOne(ctx, probe, name)
+  })
+}

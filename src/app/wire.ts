@@ -1,0 +1,183 @@
+/**
+ * Acquires the parts of the server in order and releases them in reverse:
+ * storage, delegates with their in-process client, controllers, listeners, ready.
+ */
+import type { UserInfo } from '../api/meta.ts'
+import { SYSTEM_MASTERS } from '../access/groups.ts'
+import { Client } from '../client/client.ts'
+import type { Handler } from '../http/filter.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { Deferred } from '../lib/deferred.ts'
+import { Lifetime } from '../lib/lifetime.ts'
+import type { Logger } from '../observability/logger.ts'
+import { MetricsRegistry } from '../observability/metrics-registry.ts'
+import { createLogger } from '../observability/pino-logger.ts'
+import type { Tracer } from '../observability/tracer.ts'
+import { coreServer } from '../servers/core/core-server.ts'
+import { CoreTables } from '../servers/core/tables.ts'
+import { delegateChain } from '../servers/generic/delegate-chain.ts'
+import type { Delegate } from '../servers/generic/delegate.ts'
+import { Drain } from '../servers/generic/drain.ts'
+import { FixedPaths } from '../servers/generic/fixed-paths.ts'
+import { type ChainOptions, buildHandlerChain } from '../servers/generic/handler-chain.ts'
+import { HealthChecks } from '../servers/generic/health.ts'
+import { Hooks } from '../servers/generic/hooks.ts'
+import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
+import { packageVersion } from './build-info.ts'
+import { type Config, describeOptions } from './config.ts'
+import { DataDir } from './data-dir.ts'
+import { openStorage } from './open-storage.ts'
+import { openTracer } from './open-tracer.ts'
+import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
+import { wireAggregator } from './wire-aggregator.ts'
+import { openCredentials } from './credentials.ts'
+import { addFixedPaths } from './wire-fixed-paths.ts'
+import { type Listeners, startListeners } from './wire-listeners.ts'
+import { stopServer } from './stop.ts'
+
+export interface PorticoServer {
+  /** The TLS port that was taken. */
+  readonly port: number
+  readonly insecurePort: number | undefined
+  readonly log: Logger
+  /** Resolves when every post-start hook is done and /readyz passes. */
+  readonly ready: Promise<void>
+  /** Rejects when a part failed that the server cannot do without. */
+  readonly failed: Promise<void>
+  /** Drains and releases everything; see stop.ts. */
+  stop(): Promise<void>
+}
+
+/** What the parts share. */
+export interface Surroundings {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: MetricsRegistry
+  readonly tracer: Tracer
+  readonly life: Lifetime
+  readonly drain: Drain
+  readonly health: HealthChecks
+  readonly hooks: Hooks
+}
+
+/** The process itself, where it calls its own API. */
+const LOOPBACK: UserInfo = { name: 'system:apiserver', groups: [SYSTEM_MASTERS, 'system:authenticated'] }
+const USER_AGENT = 'portico/loopback'
+
+/** @throws ConfigurationError; StorageError where the storage does not come up. */
+export async function startServer(config: Config, o: { clock?: Clock; log?: Logger } = {}): Promise<PorticoServer> {
+  const clock = o.clock ?? systemClock
+  const log = o.log ?? createLogger({ v: config.values.v })
+  log.info('starting', { version: packageVersion(), node: process.version, options: describeOptions(config) })
+  const life = new Lifetime()
+  try {
+    return await acquire(config, clock, log, life)
+  } catch (e) {
+    await life[Symbol.asyncDispose]()
+    throw e
+  }
+}
+
+async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime): Promise<PorticoServer> {
+  const metrics = new MetricsRegistry()
+  const tracer = life.own(await openTracer(config, log))
+  const around: Surroundings = {
+    config,
+    clock,
+    log,
+    metrics,
+    tracer,
+    life,
+    drain: new Drain(clock),
+    health: new HealthChecks(metrics),
+    hooks: new Hooks(),
+  }
+  const dataDir = new DataDir(config.values['data-dir'])
+  const credentials = life.own(openCredentials(around, dataDir))
+  const storage = life.own(await openStorage(config.storage, { clock, log, metrics, values: config.values }))
+  const access = wireAccess(config)
+
+  const tables = new CoreTables()
+  const shared = {
+    storage,
+    clock,
+    log,
+    metrics,
+    storagePrefix: config.values['etcd-prefix'],
+    minRequestTimeoutMs: config.values['min-request-timeout'] * 1000,
+    trackWatch: (end: () => void) => around.drain.trackWatch(end),
+  }
+  const core = life.own(
+    coreServer({
+      ...shared,
+      tables,
+      eventTtlSeconds: config.values['event-ttl'] / 1000,
+      reviews: { types: tables, tokens: access.tokens, authorizer: access.authorizer },
+    }),
+  )
+  const fixed = new FixedPaths()
+  const delegates: Delegate[] = [fixed]
+  const chain = delegateChain(delegates)
+  const client = new Client(inProcessTransport({ handler: (ctx) => chain(ctx), user: LOOPBACK, clock, log }), {
+    'user-agent': USER_AGENT,
+  })
+  let ownPort = config.values['secure-port']
+  const aggregator = wireAggregator(around, { ...shared, tables, core, client, credentials, ownPort: () => ownPort })
+  delegates.push(...aggregator.delegates, core)
+
+  const failed = new Deferred()
+  registerHooks(around, delegates)
+  addFixedPaths(around, { fixed, delegates, aggregator, tables })
+  const listeners = await openListeners(around, chain, access, credentials)
+  ownPort = listeners.port
+  credentials.writeKubeconfig(listeners.port)
+  const ready = around.hooks.run(life.signal, log)
+  ready.catch(failed.reject)
+  return {
+    port: listeners.port,
+    insecurePort: listeners.insecurePort,
+    log,
+    ready: ready.then(() => log.info('ready', { port: listeners.port })),
+    failed: failed.promise,
+    stop: () => stopServer(around, listeners),
+  }
+}
+
+function registerHooks(around: Surroundings, delegates: readonly Delegate[]): void {
+  const graceMs = around.config.values['livez-grace-period']
+  for (const delegate of delegates) {
+    for (const check of delegate.healthChecks) around.health.add(check)
+    for (const hook of delegate.postStartHooks) around.hooks.add(hook, around.health, around.clock, graceMs)
+  }
+}
+
+function openListeners(
+  around: Surroundings,
+  last: Handler,
+  access: Access,
+  credentials: ReturnType<typeof openCredentials>,
+): Promise<Listeners> {
+  const { config, clock, log, metrics, tracer, drain } = around
+  const chainOf = (a: Access): Handler => {
+    const options: ChainOptions = {
+      clock,
+      log,
+      metrics,
+      tracer,
+      drain,
+      authenticator: a.authenticator,
+      authorizer: a.authorizer,
+      requestTimeoutMs: config.values['request-timeout'],
+      hstsDirectives: config.values['strict-transport-security-directives'],
+      corsAllowedOrigins: config.corsAllowedOrigins,
+      goawayChance: config.goawayChance,
+    }
+    return buildHandlerChain(options, last)
+  }
+  return startListeners(around, {
+    secure: chainOf(access),
+    insecure: chainOf(insecureAccess(access)),
+    tls: credentials.tls,
+  })
+}

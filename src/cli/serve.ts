@@ -1,0 +1,50 @@
+/** `portico serve`: runs the server until a signal ends it. */
+import { ConfigurationError } from '../app/configuration-error.ts'
+import { completeConfig } from '../app/config.ts'
+import { readOptions } from '../app/read-options.ts'
+import { startServer } from '../app/wire.ts'
+import type { Environment } from './run-command.ts'
+
+const OK = 0
+const FAILED = 1
+const MISCONFIGURED = 2
+
+/** @returns 0 after a drain, 1 where the server could not go on, 2 for a setting that cannot be. */
+export async function serve(args: readonly string[], env: Environment): Promise<number> {
+  try {
+    const config = completeConfig(readOptions({ args, env }))
+    const server = await startServer(config)
+    const code = await untilEnded(server)
+    return code
+  } catch (e) {
+    if (e instanceof ConfigurationError) {
+      process.stderr.write(`portico: ${e.message}\n`)
+      return MISCONFIGURED
+    }
+    process.stderr.write(`portico: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`)
+    return FAILED
+  }
+}
+
+/** The first signal drains; the second one ends the process at once. An error nobody caught drains too, and fails. */
+async function untilEnded(server: Awaited<ReturnType<typeof startServer>>): Promise<number> {
+  const ended = Promise.withResolvers<number>()
+  let signals = 0
+  const onSignal = (): void => {
+    signals++
+    if (signals === 1) ended.resolve(OK)
+    else process.kill(process.pid, 'SIGKILL')
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  const onUncaught = (error: unknown): void => {
+    server.log.error('an error that nothing caught: state may be broken, the server stops', { error })
+    ended.resolve(FAILED)
+  }
+  process.on('uncaughtException', onUncaught)
+  process.on('unhandledRejection', onUncaught)
+  server.failed.catch(onUncaught)
+  const code = await ended.promise
+  await server.stop()
+  return code
+}

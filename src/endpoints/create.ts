@@ -1,0 +1,59 @@
+import { badRequest } from '../api/status-error.ts'
+import type { KubeObject } from '../api/meta.ts'
+import type { Handler } from '../http/filter.ts'
+import { negotiate } from '../http/negotiation.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import type { Write } from '../registry/strategy.ts'
+import { answerObject } from './answer-object.ts'
+import { bodyEncoding } from './content-type.ts'
+import { type ExpectedType, decodeObject } from './decode-object.ts'
+import { typed } from './object-forms.ts'
+import { type WriteOptions, parseWriteOptions } from './options.ts'
+import { readBody } from './read-body.ts'
+import type { Scope } from './scope.ts'
+import { TRANSFORM_OFFER } from './transforms.ts'
+
+/** POST of a collection. */
+export function createHandler(scope: Scope): Handler {
+  const { resource, registry } = scope
+  return async (ctx) => {
+    const form = negotiate(ctx, TRANSFORM_OFFER)
+    const encoding = bodyEncoding(ctx)
+    const body = await readBody(ctx)
+    const options = parseWriteOptions(ctx.query, 'CreateOptions')
+    const object = decodeObject(ctx, body, {
+      encoding,
+      types: scope.types,
+      expected: expectedType(scope),
+      validation: options.fieldValidation,
+    })
+    placeInNamespace(scope, object, ctx.info.namespace)
+    const created = await registry.create(writeOf(ctx, scope, object.metadata.name ?? '', options), object, {
+      admit: (o) => scope.admission(ctx, scope, 'create', o, undefined),
+      warn: (text) => ctx.warn(text),
+    })
+    await answerObject(ctx, scope, 201, typed(resource, created), form)
+  }
+}
+
+export function expectedType(scope: Scope): ExpectedType {
+  const { group, version, kind } = scope.resource
+  return { group, version, kind }
+}
+
+export function writeOf(ctx: RequestContext, scope: Scope, name: string, options: Pick<WriteOptions, 'dryRun'>): Write {
+  const namespace = scope.resource.namespaced ? ctx.info.namespace : ''
+  return { user: ctx.user!, namespace, name, now: scope.clock.now(), dryRun: options.dryRun }
+}
+
+/** The path says the namespace; a body may repeat it. @throws StatusError 400 where it says another. */
+export function placeInNamespace(scope: Scope, object: KubeObject, namespace: string): void {
+  if (!scope.resource.namespaced) {
+    delete object.metadata.namespace
+    return
+  }
+  const own = object.metadata.namespace ?? ''
+  if (own !== '' && own !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
+  object.metadata.namespace = namespace
+}

@@ -1,0 +1,106 @@
+/** GET of a collection: cached items joined, a page, a table, or metadata only. */
+import { encodeListBody, encodeRawItem } from './protobuf-list.ts'
+import type { ListMeta } from '../api/meta.ts'
+import type { Handler } from '../http/filter.ts'
+import { MEDIA_TYPES, type Negotiated, negotiate } from '../http/negotiation.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import { nextTurn } from '../lib/next-turn.ts'
+import type { ListAnswer } from '../registry/list-reader.ts'
+import { apiVersionOf } from '../registry/resource.ts'
+import { withoutProtobuf } from './answer-object.ts'
+import { parseListOptions } from './list-options.ts'
+import { itemJson } from './object-forms.ts'
+import { predicateOf } from './predicate.ts'
+import type { Scope } from './scope.ts'
+import { parseIncludeObject, toTable } from './table.ts'
+import {
+  PARTIAL_LIST_MODEL,
+  TRANSFORM_OFFER,
+  checkTransform,
+  partialMetadataList,
+  transformVersion,
+} from './transforms.ts'
+import { writeBytes, writeObject } from './write-object.ts'
+
+/** Items encoded before the event loop gets a turn. */
+const SLICE = 200
+
+export function listHandler(scope: Scope): Handler {
+  return async (ctx) => {
+    const form = negotiate(ctx, TRANSFORM_OFFER)
+    checkTransform(form.as, 'list', scope.resource.kind)
+    const options = parseListOptions(ctx, scope.resource, false)
+    const answer = await scope.reader.list({
+      namespace: ctx.info.namespace,
+      matches: predicateOf(options, ctx.info.name),
+      resourceVersion: options.resourceVersion,
+      resourceVersionMatch: options.resourceVersionMatch,
+      limit: options.limit,
+      continue: options.continue,
+    })
+    await send(ctx, scope, answer, form)
+  }
+}
+
+function send(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
+  const { resource, types } = scope
+  const metadata = listMeta(answer)
+  if (form.as) return sendTransformed(ctx, scope, answer, form)
+  if (form.encoding === 'json' && !form.pretty) return sendJson(ctx, scope, answer, metadata)
+  const kind = `${resource.kind}List`
+  if (form.encoding === 'protobuf') {
+    const items = answer.items.map((i) => encodeRawItem(resource, i))
+    return writeBytes(
+      ctx,
+      200,
+      encodeListBody({ apiVersion: apiVersionOf(resource), kind, metadata, items }),
+      MEDIA_TYPES.protobuf,
+    )
+  }
+  const list = { kind, apiVersion: apiVersionOf(resource), metadata, items: answer.items.map((i) => i.object) }
+  return writeObject(ctx, 200, list, form, { types, model: '' })
+}
+
+function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
+  const { resource, types } = scope
+  const objects = answer.items.map((i) => i.object)
+  const apiVersion = transformVersion(form.as!)
+  const metadata = listMeta(answer)
+  if (form.as!.kind === 'PartialObjectMetadataList') {
+    return writeObject(ctx, 200, partialMetadataList(objects, metadata, apiVersion), form, {
+      types,
+      model: PARTIAL_LIST_MODEL,
+    })
+  }
+  const table = toTable(objects, metadata, {
+    columns: scope.columns,
+    include: parseIncludeObject(ctx.query),
+    apiVersion,
+    kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
+    now: scope.clock.now(),
+  })
+  return writeObject(ctx, 200, table, withoutProtobuf(form), { types, model: '' })
+}
+
+function listMeta(answer: ListAnswer): ListMeta {
+  return {
+    resourceVersion: String(answer.revision),
+    ...(answer.continue === '' ? {} : { continue: answer.continue }),
+    ...(answer.remaining === undefined || answer.remaining === 0 ? {} : { remainingItemCount: answer.remaining }),
+  }
+}
+
+const COMMA = Buffer.from(',')
+const CLOSE = Buffer.from(']}\n')
+
+async function sendJson(ctx: RequestContext, scope: Scope, answer: ListAnswer, metadata: ListMeta): Promise<void> {
+  const head = { kind: `${scope.resource.kind}List`, apiVersion: apiVersionOf(scope.resource), metadata }
+  const parts: Uint8Array[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)]
+  for (const [i, item] of answer.items.entries()) {
+    if (i > 0) parts.push(COMMA)
+    parts.push(itemJson(item))
+    if (i % SLICE === SLICE - 1) await nextTurn()
+  }
+  parts.push(CLOSE)
+  await writeBytes(ctx, 200, Buffer.concat(parts), MEDIA_TYPES.json)
+}

@@ -1,0 +1,64 @@
+/** Which handler serves a verb of a resource: the two-form grammar of kube-apiserver's installer. */
+import { genericServerResponse } from '../api/status-error.ts'
+import type { Handler } from '../http/filter.ts'
+import type { RequestInfo } from '../http/request-info.ts'
+import { createHandler } from './create.ts'
+import { deleteCollectionHandler } from './delete-collection.ts'
+import { deleteHandler } from './delete.ts'
+import { getHandler } from './get.ts'
+import { listHandler } from './list.ts'
+import { patchHandler } from './patch.ts'
+import type { Scope } from './scope.ts'
+import { updateHandler } from './update.ts'
+import { watchHandler } from './watch.ts'
+
+/** Handlers by verb, of the resource itself or of one subresource. */
+export type VerbHandlers = Partial<
+  Record<'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection', Handler>
+>
+
+/** @param verbs those that discovery names; the others answer 405. */
+export function verbHandlers(scope: Scope, verbs: readonly string[]): VerbHandlers {
+  const all: Required<VerbHandlers> = {
+    get: getHandler(scope),
+    list: listHandler(scope),
+    watch: watchHandler(scope),
+    create: createHandler(scope),
+    update: updateHandler(scope),
+    patch: patchHandler(scope),
+    delete: deleteHandler(scope),
+    deletecollection: deleteCollectionHandler(scope),
+  }
+  return Object.fromEntries(Object.entries(all).filter(([verb]) => verbs.includes(verb)))
+}
+
+export type Level = 'collection' | 'item' | 'all-namespaces'
+const LEVEL_VERBS: Record<Level, readonly string[]> = {
+  collection: ['list', 'watch', 'create', 'deletecollection'],
+  item: ['get', 'watch', 'update', 'patch', 'delete'],
+  // Objects of a namespaced resource are made and deleted within a namespace only.
+  'all-namespaces': ['list', 'watch'],
+}
+
+export function levelOf(info: RequestInfo, namespaced: boolean): Level {
+  if (info.parts.length >= 2) return namespaced && info.namespace === '' ? 'all-namespaces' : 'item'
+  return namespaced && info.namespace === '' ? 'all-namespaces' : 'collection'
+}
+
+/** The verb of the grammar, by level: a name pinned by a field selector does not turn a list into a get. */
+export function pickHandler(handlers: VerbHandlers, info: RequestInfo, method: string, level: Level): Handler {
+  const verb = info.verb as keyof VerbHandlers
+  const found = handlers[verb]
+  if (method === 'HEAD' || !found || !LEVEL_VERBS[level].includes(verb)) return methodNotAllowed
+  return found
+}
+
+/** POST of a subresource (tokens, bindings) is its only verb: the level does not matter there. */
+export function pickSubresourceHandler(handlers: VerbHandlers, info: RequestInfo, method: string): Handler {
+  const found = handlers[info.verb as keyof VerbHandlers]
+  return method === 'HEAD' || !found ? methodNotAllowed : found
+}
+
+const methodNotAllowed: Handler = (ctx) => {
+  throw genericServerResponse(405, ctx.exchange.method, { group: '', resource: '' }, '')
+}

@@ -1,0 +1,59 @@
+/** Sends one object, in the encoding that was negotiated; large ones gzipped where the client takes it. */
+import { promisify } from 'node:util'
+import { constants, gzip } from 'node:zlib'
+import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
+import type { TypeTable } from '../api/schema/type-table.ts'
+import { MEDIA_TYPES, type Negotiated } from '../http/negotiation.ts'
+import type { RequestContext } from '../http/request-context.ts'
+
+const gzipAsync = promisify(gzip)
+/** Smaller answers are not worth the CPU: 128 KiB, as kube-apiserver's. */
+export const GZIP_FROM_BYTES = 128 * 1024
+
+export interface Typed {
+  readonly types: TypeTable
+  readonly model: string
+}
+
+/** An object with its kind and apiVersion set, as bytes. Compact JSON ends with a newline, pretty JSON does not. */
+export function encodeObject(object: object, form: Negotiated, typed: Typed): Uint8Array {
+  if (form.encoding === 'protobuf') return encodeProtobuf(typed.types, typed.model, object)
+  if (form.encoding === 'yaml') return Buffer.from(encodeYaml(object))
+  return Buffer.from(form.pretty ? encodeJson(object, { pretty: true }) : `${encodeJson(object)}\n`)
+}
+
+export async function writeObject(
+  ctx: RequestContext,
+  code: number,
+  object: object,
+  form: Negotiated,
+  typed: Typed,
+): Promise<void> {
+  await writeBytes(ctx, code, encodeObject(object, form, typed), MEDIA_TYPES[form.encoding])
+}
+
+export async function writeBytes(
+  ctx: RequestContext,
+  code: number,
+  body: Uint8Array,
+  contentType: string,
+  headers: readonly string[] = [],
+): Promise<void> {
+  let out = body
+  const encoding: string[] = []
+  if (body.byteLength > GZIP_FROM_BYTES && acceptsGzip(ctx)) {
+    out = await gzipAsync(body, { level: constants.Z_BEST_SPEED })
+    encoding.push('Content-Encoding', 'gzip', 'Vary', 'Accept-Encoding')
+  }
+  if (ctx.exchange.phase !== 'waiting') return
+  ctx.answer(
+    code,
+    ['Content-Type', contentType, ...headers, ...encoding, 'Content-Length', String(out.byteLength)],
+    ctx.exchange.method === 'HEAD' ? undefined : out,
+  )
+}
+
+/** The token alone, without a q value, as kube-apiserver reads it. */
+export function acceptsGzip(ctx: RequestContext): boolean {
+  return ctx.exchange.headers.all('accept-encoding').some((h) => h.split(',').some((t) => t.trim() === 'gzip'))
+}

@@ -1,0 +1,34 @@
+/** What differs per resource. The order of the steps is the Registry's. One per resource, and one per subresource. */
+import type { FieldError } from '../api/field-error.ts'
+import type { KubeObject, UserInfo } from '../api/meta.ts'
+import type { NameValidator } from '../api/names.ts'
+
+/** The write under way. */
+export interface Write {
+  readonly user: UserInfo
+  readonly namespace: string
+  readonly name: string
+  /** Wall time in ms. */
+  readonly now: number
+  readonly dryRun: boolean
+}
+
+export interface Strategy {
+  readonly allowCreateOnUpdate: boolean
+  readonly allowUnconditionalUpdate: boolean
+  /** Fills and resets what the client may not decide. `obj` belongs to the caller and may be changed; `old` may not. */
+  prepare(w: Write, obj: KubeObject, old?: KubeObject): void
+  /** Beyond what holds for all metadata. */
+  validate(w: Write, obj: KubeObject, old?: KubeObject): readonly FieldError[]
+  /** Last touches after validation. */
+  canonicalize?(obj: KubeObject): void
+  warnings?(w: Write, obj: KubeObject, old?: KubeObject): readonly string[]
+  /** How names are checked; DNS subdomain when absent. */
+  readonly nameRules?: NameValidator
+  /** Something besides metadata.finalizers that still holds a deleted object: spec.finalizers of a namespace. */
+  heldBy?(obj: KubeObject): boolean
+  /** Changes an object when its deletion is asked for but has to wait. */
+  markDeleted?(obj: KubeObject): void
+  /** The answer to a delete is the object instead of a Status. */
+  readonly returnsDeletedObject?: boolean
+}

@@ -1,0 +1,220 @@
+/** Resources that are questions: TokenReview, SubjectAccessReview and their kin. Create only, nothing is stored. */
+import type { TokenAuthenticator } from '../../../access/authentication/authenticator.ts'
+import type { Attributes, Authorizer } from '../../../access/authorization/authorizer.ts'
+import { SYSTEM_AUTHENTICATED } from '../../../access/groups.ts'
+import { type FieldError, fieldError } from '../../../api/field-error.ts'
+import type { KubeObject, UserInfo } from '../../../api/meta.ts'
+import type { TypeTable } from '../../../api/schema/type-table.ts'
+import { badRequest, invalid } from '../../../api/status-error.ts'
+import { bodyEncoding } from '../../../endpoints/content-type.ts'
+import { decodeObject } from '../../../endpoints/decode-object.ts'
+import { parseWriteOptions } from '../../../endpoints/options.ts'
+import { readBody } from '../../../endpoints/read-body.ts'
+import { writeObject } from '../../../endpoints/write-object.ts'
+import type { Handler } from '../../../http/filter.ts'
+import { negotiate } from '../../../http/negotiation.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
+import { formatGroupVersion } from '../../../api/group-version.ts'
+
+export interface ReviewHandlers {
+  readonly types: TypeTable
+  readonly tokens: TokenAuthenticator
+  readonly authorizer: Authorizer
+}
+
+interface Question {
+  readonly group: string
+  readonly kind: string
+  readonly model: string
+}
+type Answer = (ctx: RequestContext, review: Review) => Promise<Record<string, unknown>>
+interface Review extends KubeObject {
+  spec?: Record<string, unknown>
+  status?: Record<string, unknown>
+}
+interface AccessSpec {
+  user?: string
+  groups?: string[]
+  uid?: string
+  extra?: Record<string, string[]>
+  resourceAttributes?: {
+    namespace?: string
+    verb?: string
+    group?: string
+    version?: string
+    resource?: string
+    subresource?: string
+    name?: string
+  }
+  nonResourceAttributes?: { path?: string; verb?: string }
+}
+
+const AUTHENTICATION = 'authentication.k8s.io'
+const AUTHORIZATION = 'authorization.k8s.io'
+
+/** By `group/resource`. */
+export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> {
+  const handler = (group: string, kind: string, answer: Answer): Handler =>
+    question(o.types, { group, kind, model: `io.k8s.api.${group.split('.')[0]}.v1.${kind}` }, answer)
+  const access = (kind: string): Handler =>
+    handler(AUTHORIZATION, kind, (ctx, review) => accessReview(o.authorizer, ctx, review, kind))
+  return new Map([
+    [
+      `${AUTHENTICATION}/tokenreviews`,
+      handler(AUTHENTICATION, 'TokenReview', (_ctx, review) => tokenReview(o.tokens, review)),
+    ],
+    [
+      `${AUTHENTICATION}/selfsubjectreviews`,
+      handler(AUTHENTICATION, 'SelfSubjectReview', async (ctx) => ({ userInfo: userInfo(ctx.user!) })),
+    ],
+    [`${AUTHORIZATION}/subjectaccessreviews`, access('SubjectAccessReview')],
+    [`${AUTHORIZATION}/localsubjectaccessreviews`, access('LocalSubjectAccessReview')],
+    [`${AUTHORIZATION}/selfsubjectaccessreviews`, access('SelfSubjectAccessReview')],
+    [
+      `${AUTHORIZATION}/selfsubjectrulesreviews`,
+      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx) => rulesReview(ctx.user!)),
+    ],
+  ])
+}
+
+function question(types: TypeTable, q: Question, answer: Answer): Handler {
+  const expected = { group: q.group, version: 'v1', kind: q.kind }
+  return async (ctx) => {
+    const form = negotiate(ctx)
+    const body = await readBody(ctx)
+    const options = parseWriteOptions(ctx.query, 'CreateOptions')
+    const review = decodeObject(ctx, body, {
+      encoding: bodyEncoding(ctx),
+      types,
+      expected,
+      validation: options.fieldValidation,
+    }) as Review
+    const status = await answer(ctx, review)
+    await writeObject(ctx, 201, { kind: q.kind, apiVersion: formatGroupVersion(expected), ...review, status }, form, {
+      types,
+      model: q.model,
+    })
+  }
+}
+
+async function tokenReview(tokens: TokenAuthenticator, review: Review): Promise<Record<string, unknown>> {
+  const token = review.spec?.['token']
+  if (typeof token !== 'string' || token === '') throw badRequest('token is required for TokenReview in authentication')
+  const result = await tokens.authenticateToken(token)
+  if (result.kind !== 'authenticated')
+    return { user: {}, error: result.kind === 'rejected' ? result.reason : 'invalid bearer token' }
+  const groups = result.user.groups.includes(SYSTEM_AUTHENTICATED)
+    ? result.user.groups
+    : [...result.user.groups, SYSTEM_AUTHENTICATED]
+  return { authenticated: true, user: userInfo({ ...result.user, groups }) }
+}
+
+function userInfo(user: UserInfo): Record<string, unknown> {
+  return {
+    username: user.name,
+    ...(user.uid === undefined ? {} : { uid: user.uid }),
+    groups: user.groups,
+    ...(user.extra ? { extra: Object.fromEntries(user.extra) } : {}),
+  }
+}
+
+async function accessReview(
+  authorizer: Authorizer,
+  ctx: RequestContext,
+  review: Review,
+  kind: string,
+): Promise<Record<string, unknown>> {
+  const spec = (review.spec ?? {}) as AccessSpec
+  const self = kind === 'SelfSubjectAccessReview'
+  const errors = specErrors(spec, self)
+  if (kind === 'LocalSubjectAccessReview') errors.push(...localErrors(spec, ctx.info.namespace))
+  if (errors.length > 0) throw invalid({ group: AUTHORIZATION, kind }, '', errors)
+  const user: UserInfo = self
+    ? ctx.user!
+    : {
+        name: spec.user ?? '',
+        groups: spec.groups ?? [],
+        ...(spec.uid === undefined ? {} : { uid: spec.uid }),
+        extra: new Map(Object.entries(spec.extra ?? {})),
+      }
+  const decision = await authorizer.authorize(attributesOf(spec, user))
+  return {
+    allowed: decision.kind === 'allow',
+    ...(decision.kind === 'deny' ? { denied: true } : {}),
+    ...(decision.reason === '' ? {} : { reason: decision.reason }),
+    ...(decision.error === undefined ? {} : { evaluationError: String(decision.error) }),
+  }
+}
+
+function specErrors(spec: AccessSpec, self: boolean): FieldError[] {
+  const errors: FieldError[] = []
+  const { resourceAttributes: resource, nonResourceAttributes: path } = spec
+  if (resource && path)
+    errors.push(
+      fieldError.invalid(
+        'spec.nonResourceAttributes',
+        path,
+        'cannot be specified in combination with resourceAttributes',
+      ),
+    )
+  if (!resource && !path)
+    errors.push(
+      fieldError.invalid(
+        'spec.resourceAttributes',
+        null,
+        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+      ),
+    )
+  if (!self && (spec.user ?? '') === '' && (spec.groups ?? []).length === 0)
+    errors.push(fieldError.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'))
+  return errors
+}
+
+function localErrors(spec: AccessSpec, namespace: string): FieldError[] {
+  const errors: FieldError[] = []
+  if (spec.resourceAttributes && spec.resourceAttributes.namespace !== namespace) {
+    errors.push(
+      fieldError.invalid(
+        'spec.resourceAttributes.namespace',
+        spec.resourceAttributes.namespace ?? '',
+        'must match metadata.namespace',
+      ),
+    )
+  }
+  if (spec.nonResourceAttributes)
+    errors.push(
+      fieldError.invalid(
+        'spec.nonResourceAttributes',
+        spec.nonResourceAttributes,
+        'disallowed on this kind of request',
+      ),
+    )
+  return errors
+}
+
+function attributesOf(spec: AccessSpec, user: UserInfo): Attributes {
+  const { resourceAttributes: r, nonResourceAttributes: p } = spec
+  return {
+    user,
+    verb: r?.verb ?? p?.verb ?? '',
+    isResourceRequest: r !== undefined,
+    path: p?.path ?? '',
+    apiGroup: r?.group ?? '',
+    apiVersion: r?.version ?? '',
+    namespace: r?.namespace ?? '',
+    resource: r?.resource ?? '',
+    subresource: r?.subresource ?? '',
+    name: r?.name ?? '',
+  }
+}
+
+/** What an authorizer without rules per user can tell: all for the privileged, else only that it is not all. */
+function rulesReview(user: UserInfo): Record<string, unknown> {
+  const all = user.groups.includes('system:masters')
+  return {
+    resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
+    nonResourceRules: all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : [],
+    incomplete: !all,
+    ...(all ? {} : { evaluationError: 'the authorizer does not support user rule resolution' }),
+  }
+}
