@@ -1,6 +1,6 @@
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
-import { storageSuite } from '../suites/storage-suite.ts'
+import { passInSteps, storageSuite } from '../suites/storage-suite.ts'
 
 storageSuite('memory storage', async () => {
   const clock = new FakeClock()
@@ -8,7 +8,7 @@ storageSuite('memory storage', async () => {
   return {
     storage,
     prefix: '/registry/',
-    pass: (ms) => clock.advance(ms),
+    pass: (ms) => passInSteps(clock, ms),
     [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
   }
 })

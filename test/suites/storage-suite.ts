@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { FakeClock } from '../../src/lib/fake-clock.ts'
+import { nextTurn } from '../../src/lib/next-turn.ts'
 import { type Batch, type Revision, type Storage, StorageError, type StorageEvent } from '../../src/storage/storage.ts'
 
 export interface OpenedStorage extends AsyncDisposable {
@@ -11,13 +13,21 @@ export interface OpenedStorage extends AsyncDisposable {
   /** All keys of a test start with this, so that tests can share one server. */
   readonly prefix: string
   /** Makes time pass for a TTL; absent where only waiting helps. At least 3 s later the key of 1 s is gone. */
-  readonly pass?: (ms: number) => void
+  readonly pass?: (ms: number) => Promise<void>
 }
 export interface SuiteOptions {
   /** A reason to skip all of it. */
   readonly skip?: string | false
   /** Bytes that a value may have at least. Default 1 MiB. */
   readonly largeValueBytes?: number
+}
+
+/** Moves a fake clock in small steps, so that timers set on the way fire as well. */
+export async function passInSteps(clock: FakeClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 100) {
+    clock.advance(100)
+    await nextTurn()
+  }
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -427,7 +437,7 @@ function compaction(check: Check): void {
     assert.ok(result.kind === 'written')
     await create(storage, `${prefix}stays`)
     const taken = takeEvents(storage, `${prefix}t`, result.revision, 1)
-    pass?.(3000)
+    await pass?.(3000)
     const [event] = await taken
     assert.equal(event?.kind, 'delete')
     assert.equal(text(event?.previous), 'short')
@@ -441,7 +451,7 @@ function compaction(check: Check): void {
     const other = await storage.put(`${prefix}u`, bytes('short'), { expected: 'absent', ttlSeconds: 1 })
     assert.ok(other.kind === 'written')
     const taken = takeEvents(storage, `${prefix}u`, other.revision, 1)
-    pass?.(3000)
+    await pass?.(3000)
     await taken // the later TTL is over, so the earlier one would have been
     assert.equal(text((await storage.get(`${prefix}t`)).item?.value), 'long')
   })
