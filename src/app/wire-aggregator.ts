@@ -2,6 +2,8 @@
 import { APISERVICES, type APIService } from '../api/apiservice.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
+import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
+import type { Published } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
 import { type Reconciler, runController } from '../client/controller.ts'
 import { Informer } from '../client/informer.ts'
@@ -39,6 +41,8 @@ import type { Surroundings } from './wire.ts'
 export interface Aggregator {
   /** In the order requests are offered to them. */
   readonly delegates: readonly Delegate[]
+  /** Of everything served, backends included. */
+  readonly discovery: Published<readonly GroupDiscovery[]>
   addPaths(fixed: FixedPaths): void
 }
 export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {
@@ -169,7 +173,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     { name: 'autoregister-completion', check: () => auto.problem },
     { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },
   )
-  return { delegates: [server, delegate], addPaths: () => {} }
+  return { delegates: [server, delegate], discovery: delegate.discovery, addPaths: () => {} }
 }
 
 interface Informers {

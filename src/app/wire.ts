@@ -16,7 +16,7 @@ import type { Tracer } from '../observability/tracer.ts'
 import { coreServer } from '../servers/core/core-server.ts'
 import { CoreTables } from '../servers/core/tables.ts'
 import { delegateChain } from '../servers/generic/delegate-chain.ts'
-import type { Delegate } from '../servers/generic/delegate.ts'
+import type { Delegate, PostStartHook } from '../servers/generic/delegate.ts'
 import { Drain } from '../servers/generic/drain.ts'
 import { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import { type ChainOptions, buildHandlerChain } from '../servers/generic/handler-chain.ts'
@@ -31,6 +31,7 @@ import { openTracer } from './open-tracer.ts'
 import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
 import { wireAggregator } from './wire-aggregator.ts'
 import { openCredentials } from './credentials.ts'
+import { controllerHooks } from './wire-controllers.ts'
 import { addFixedPaths } from './wire-fixed-paths.ts'
 import { type Listeners, startListeners } from './wire-listeners.ts'
 import { stopServer } from './stop.ts'
@@ -95,7 +96,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   }
   const dataDir = new DataDir(config.values['data-dir'])
   const credentials = life.own(openCredentials(around, dataDir))
-  const storage = life.own(await openStorage(config.storage, { clock, log, metrics, values: config.values }))
+  const storage = life.own(await openStorage(config.storage, config.values, { clock, log }))
   const access = wireAccess(config)
 
   const tables = new CoreTables()
@@ -127,7 +128,8 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   delegates.push(...aggregator.delegates, core)
 
   const failed = new Deferred()
-  registerHooks(around, delegates)
+  const controllers = controllerHooks(around, { client, credentials, discovery: () => aggregator.discovery.value })
+  registerHooks(around, delegates, controllers)
   addFixedPaths(around, { fixed, delegates, aggregator, tables })
   const listeners = await openListeners(around, chain, access, credentials)
   ownPort = listeners.port
@@ -144,12 +146,13 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   }
 }
 
-function registerHooks(around: Surroundings, delegates: readonly Delegate[]): void {
+function registerHooks(around: Surroundings, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {
   const graceMs = around.config.values['livez-grace-period']
   for (const delegate of delegates) {
     for (const check of delegate.healthChecks) around.health.add(check)
     for (const hook of delegate.postStartHooks) around.hooks.add(hook, around.health, around.clock, graceMs)
   }
+  for (const hook of more) around.hooks.add(hook, around.health, around.clock, graceMs)
 }
 
 function openListeners(

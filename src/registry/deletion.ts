@@ -1,7 +1,7 @@
 /** What a delete means for an object: gone at once, or marked and kept until its finalizers are done. */
 import type { KubeObject, ObjectMeta } from '../api/meta.ts'
 import { conflict } from '../api/status-error.ts'
-import { formatTime } from './object-meta.ts'
+import { formatTime } from '../api/time.ts'
 import type { Resource } from './resource.ts'
 import type { Strategy } from './strategy.ts'
 

@@ -1,14 +1,10 @@
 /** The metadata that belongs to the server: filled at creation, carried over by updates. */
+import { formatTime } from '../api/time.ts'
 import type { ObjectMeta, OwnerReference } from '../api/meta.ts'
 
 const NAME_CHARS = 'bcdfghjklmnpqrstvwxz2456789'
 const SUFFIX_LENGTH = 5
 const MAX_BASE_LENGTH = 63 - SUFFIX_LENGTH
-
-/** RFC 3339 with whole seconds, as metav1.Time prints. */
-export function formatTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
-}
 
 /** Wipes what a client may not set at creation, then fills it. */
 export function fillForCreate(meta: ObjectMeta, now: number, uid: string): void {

@@ -1,7 +1,7 @@
 import { type APIService, AVAILABLE, withCondition } from '../../api/apiservice.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { pathSegment } from '../../api/names.ts'
-import { formatTime } from '../../registry/object-meta.ts'
+import { formatTime } from '../../api/time.ts'
 import type { Strategy } from '../../registry/strategy.ts'
 import { apiServiceWarnings, validateAPIService, validateConditions } from './apiservice-validation.ts'
 

@@ -1,0 +1,112 @@
+/**
+ * `npm start`: Portico with embedded storage, two sample backends registered behind it, and a short text that says so.
+ * Arguments go to the server; `--no-samples` leaves the backends out.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SAMPLES, type SampleDefinition } from '../fixtures/backends/definitions.ts'
+import { ConfigurationError } from '../src/app/configuration-error.ts'
+import { type Config, completeConfig } from '../src/app/config.ts'
+import { DataDir } from '../src/app/data-dir.ts'
+import { kubeconfig } from '../src/app/kubeconfig.ts'
+import { Pki } from '../src/app/pki.ts'
+import { readOptions } from '../src/app/read-options.ts'
+import { loadKubeconfig, waitForAvailable, writeObjects } from './quick-start-api.ts'
+
+const root = join(import.meta.dirname, '..')
+const NO_SAMPLES = '--no-samples'
+/** Sample backends are quick: longer than this means something is wrong. */
+const START_MS = 30_000
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2)
+  const serverArgs = args.filter((a) => a !== NO_SAMPLES)
+  let config: Config
+  try {
+    config = completeConfig(readOptions({ args: serverArgs, env: process.env }))
+  } catch (e) {
+    if (!(e instanceof ConfigurationError)) throw e
+    console.error(`portico: ${e.message}`)
+    return 2
+  }
+  const children: ChildProcess[] = []
+  const server = spawn(process.execPath, [join(root, 'src/main.ts'), 'serve', ...serverArgs], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  children.push(server)
+  const ended = new Promise<number>((resolve) => server.on('exit', (code, signal) => resolve(signal ? 1 : (code ?? 1))))
+  // The first signal goes to the server, which drains; the samples live until it is done.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill('SIGTERM'))
+  const port = await Promise.race([readyPort(server), ended])
+  if (server.exitCode !== null || server.signalCode !== null) return ended
+  if (!args.includes(NO_SAMPLES)) await startSamples(config, port, children)
+  console.log(welcome(config, port, !args.includes(NO_SAMPLES)))
+  const code = await ended
+  for (const child of children.slice(1)) child.kill('SIGTERM')
+  return code
+}
+
+/** Passes the server's log on, and watches it for the line that says it is ready. */
+function readyPort(server: ChildProcess): Promise<number> {
+  return new Promise((resolve) => {
+    let rest = ''
+    server.stderr!.on('data', (chunk: Buffer) => {
+      rest += chunk.toString()
+      const lines = rest.split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (line.includes('"msg":"ready"')) resolve((JSON.parse(line) as { port: number }).port)
+        if (!line.startsWith('{') || /"level":"(warn|error)"/.test(line)) process.stderr.write(`${line}\n`)
+      }
+    })
+  })
+}
+
+async function startSamples(config: Config, port: number, children: ChildProcess[]): Promise<void> {
+  const dir = config.values['data-dir']
+  const pki = new Pki(new DataDir(dir), () => Date.now())
+  const api = loadKubeconfig(join(dir, 'kubeconfig'))
+  await Promise.all(
+    Object.entries(SAMPLES).map(async ([name, definition]) => {
+      const samplePort = await startSample(name, definition, { dir, port, pki, children })
+      await writeObjects(api, definition, { port: samplePort, caBundle: Buffer.from(pki.ca().cert).toString('base64') })
+      await waitForAvailable(api, `${definition.version}.${definition.group}`, START_MS)
+    }),
+  )
+}
+
+async function startSample(name: string, d: SampleDefinition, o: { dir: string; port: number; pki: Pki; children: ChildProcess[] }): Promise<number> {
+  const folder = join(o.dir, 'samples')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const file = (ending: string, content: string): string => {
+    const path = join(folder, `${name}.${ending}`)
+    writeFileSync(path, content, { mode: 0o600 })
+    return path
+  }
+  const serving = o.pki.servingFor(name, [`${d.service.name}.${d.service.namespace}.svc`, 'localhost'])
+  const client = o.pki.client({ commonName: `portico:backend:${name}`, organizations: ['portico:backends'] })
+  const config = kubeconfig({ server: `https://127.0.0.1:${o.port}`, ca: o.pki.ca().cert, ...client, user: name })
+  const child = spawn(
+    process.execPath,
+    [join(root, 'fixtures/backends/main.ts'), `--sample=${name}`, `--cert=${file('crt', serving.cert)}`, `--key=${file('key', serving.key)}`, `--kubeconfig=${file('kubeconfig', config)}`],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  o.children.push(child)
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the sample backend ${name} ended with ${code}`)))
+    child.stdout!.on('data', (chunk: Buffer) => {
+      const listening = /listening (\d+)/.exec(chunk.toString())
+      if (listening) resolve(Number(listening[1]))
+    })
+  })
+}
+
+function welcome(config: Config, port: number, samples: boolean): string {
+  const file = join(config.values['data-dir'], 'kubeconfig')
+  const kubectl = `kubectl --kubeconfig ${file}`
+  const backends = samples
+    ? ['Two sample API servers run behind it: flowers.garden.example.com and books.library.example.com.', '', 'Try:', `  ${kubectl} api-resources`, `  ${kubectl} create -f examples/flower.yaml`, `  ${kubectl} get apiservices,flowers,books --all-namespaces`]
+    : ['', 'Try:', `  ${kubectl} version`, `  ${kubectl} api-resources`, `  ${kubectl} get namespaces`]
+  return ['', `Portico listens on https://${config.advertiseAddress}:${port}, its data is in ${config.values['data-dir']}.`, ...backends, '', `The kubeconfig is ${file} (group system:masters). Ctrl-C drains and stops.`, ''].join('\n')
+}
+
+process.exitCode = await main()

@@ -1,0 +1,87 @@
+/**
+ * Publishes how this server knows callers, in kube-system/extension-apiserver-authentication: what aggregated API
+ * servers read to trust the identity headers we send them.
+ */
+import type { KubeObject } from '../api/meta.ts'
+import { StatusError } from '../api/status-error.ts'
+import type { Client } from '../client/client.ts'
+import { DONE, type ReconcileResult, type Reconciler } from '../client/controller.ts'
+import { Informer } from '../client/informer.ts'
+import type { WorkQueue } from '../client/work-queue.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../observability/logger.ts'
+
+const NAMESPACE = 'kube-system'
+const NAME = 'extension-apiserver-authentication'
+const KEY = `${NAMESPACE}/${NAME}`
+
+interface ConfigMap extends KubeObject {
+  data?: Record<string, string>
+}
+/** PEM bundles, and what is sent to backends: they are told what to look for. */
+export interface AuthenticationInfo {
+  readonly clientCA: string
+  readonly frontProxyCA: string
+  readonly allowedNames: readonly string[]
+  readonly usernameHeaders: readonly string[]
+  readonly uidHeaders: readonly string[]
+  readonly groupHeaders: readonly string[]
+  readonly extraHeaderPrefixes: readonly string[]
+}
+
+export class AuthenticationInfoController implements Reconciler, AsyncDisposable {
+  readonly #client
+  readonly #queue: WorkQueue
+  readonly #info: () => AuthenticationInfo
+  readonly #informer: Informer<ConfigMap>
+
+  constructor(o: { client: Client; queue: WorkQueue; info: () => AuthenticationInfo; clock: Clock; log: Logger }) {
+    this.#client = o.client.resource<ConfigMap>({ group: '', version: 'v1', resource: 'configmaps' })
+    this.#queue = o.queue
+    this.#info = o.info
+    this.#informer = new Informer({ source: this.#client, clock: o.clock, log: o.log, scope: { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` } })
+    const wake = (): void => this.wake()
+    this.#informer.addHandler({ added: wake, updated: wake, deleted: wake })
+  }
+  get synced(): Promise<void> {
+    return this.#informer.synced
+  }
+  start(): void {
+    this.#informer.start()
+    this.wake()
+  }
+  /** The bundles changed. */
+  wake(): void {
+    this.#queue.add(KEY)
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#informer[Symbol.asyncDispose]()
+  }
+
+  async reconcile(): Promise<ReconcileResult> {
+    const wanted = dataOf(this.#info())
+    const current = this.#informer.lister.get(KEY)
+    if (current && Object.entries(wanted).every(([key, value]) => current.data?.[key] === value)) return DONE
+    try {
+      if (current) await this.#client.update({ ...current, data: { ...current.data, ...wanted } })
+      else await this.#client.create({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: NAME, namespace: NAMESPACE }, data: wanted })
+    } catch (e) {
+      // Another replica was quicker, or the namespace is not there yet: its event or the next try settles it.
+      if (e instanceof StatusError && e.code === 409) return DONE
+      throw e
+    }
+    return DONE
+  }
+}
+
+function dataOf(info: AuthenticationInfo): Record<string, string> {
+  return {
+    'client-ca-file': info.clientCA,
+    'requestheader-client-ca-file': info.frontProxyCA,
+    'requestheader-allowed-names': JSON.stringify(info.allowedNames),
+    'requestheader-username-headers': JSON.stringify(info.usernameHeaders),
+    'requestheader-uid-headers': JSON.stringify(info.uidHeaders),
+    'requestheader-group-headers': JSON.stringify(info.groupHeaders),
+    'requestheader-extra-headers-prefix': JSON.stringify(info.extraHeaderPrefixes),
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Empties namespaces that are to go, then lets go of them: deletes everything namespaced that discovery knows, and
+ * takes the finalizer `kubernetes` off once nothing is left.
+ */
+import type { KubeObject } from '../api/meta.ts'
+import { StatusError } from '../api/status-error.ts'
+import type { Client, ResourceClient } from '../client/client.ts'
+import { DONE, type ReconcileResult, type Reconciler } from '../client/controller.ts'
+import { Informer } from '../client/informer.ts'
+import type { WorkQueue } from '../client/work-queue.ts'
+import type { Clock } from '../lib/clock.ts'
+import { formatTime } from '../api/time.ts'
+import type { Logger } from '../observability/logger.ts'
+
+const FINALIZER = 'kubernetes'
+const LOOK_AGAIN_MS = 1000
+
+interface Condition {
+  type: string
+  status: 'True' | 'False'
+  lastTransitionTime?: string
+  reason: string
+  message: string
+}
+export interface Namespace extends KubeObject {
+  spec?: { finalizers?: string[] }
+  status?: { phase?: string; conditions?: Condition[] }
+}
+/** A namespaced resource whose objects can be listed and deleted. */
+export interface NamespacedResource {
+  readonly group: string
+  readonly version: string
+  readonly resource: string
+}
+export interface NamespaceControllerOptions {
+  readonly client: Client
+  readonly queue: WorkQueue
+  /** What discovery knows now; `failed` are group versions that cannot be asked. */
+  readonly resources: () => { readonly known: readonly NamespacedResource[]; readonly failed: readonly string[] }
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export class NamespaceController implements Reconciler, AsyncDisposable {
+  readonly #o: NamespaceControllerOptions
+  readonly #namespaces: ResourceClient<Namespace>
+  readonly #informer: Informer<Namespace>
+
+  constructor(o: NamespaceControllerOptions) {
+    this.#o = o
+    this.#namespaces = o.client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
+    this.#informer = new Informer({ source: this.#namespaces, clock: o.clock, log: o.log })
+    const wake = (n: Namespace): void => {
+      if (n.metadata.deletionTimestamp !== undefined) o.queue.add(n.metadata.name!)
+    }
+    this.#informer.addHandler({ added: wake, updated: (_before, after) => wake(after) })
+  }
+  get synced(): Promise<void> {
+    return this.#informer.synced
+  }
+  start(): void {
+    this.#informer.start()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#informer[Symbol.asyncDispose]()
+  }
+
+  async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const namespace = this.#informer.lister.get(name)
+    if (namespace?.metadata.deletionTimestamp === undefined) return DONE
+    if ((namespace.spec?.finalizers ?? []).length === 0) return DONE
+    const { known, failed } = this.#o.resources()
+    const remaining: string[] = []
+    for (const resource of known) {
+      const left = await this.#empty(resource, name, signal)
+      if (left > 0) remaining.push(`${resource.resource}.${resource.group} has ${left} resource instances`)
+    }
+    if (remaining.length > 0 || failed.length > 0) {
+      await this.#report(namespace, remaining, failed)
+      return { kind: 'requeue', afterMs: LOOK_AGAIN_MS }
+    }
+    await this.#finalize(name, signal)
+    return DONE
+  }
+
+  /** @returns how many objects are still there. */
+  async #empty(resource: NamespacedResource, namespace: string, signal: AbortSignal): Promise<number> {
+    const client = this.#o.client.resource<KubeObject>(resource)
+    const { items } = await client.list({ namespace, signal })
+    await Promise.all(
+      items.map(({ metadata }) =>
+        client.delete(metadata.name!, { namespace, propagationPolicy: 'Background', signal }).catch((e: unknown) => {
+          if (!(e instanceof StatusError) || e.code !== 404) throw e
+        }),
+      ),
+    )
+    return items.length === 0 ? 0 : (await client.list({ namespace, signal })).items.length
+  }
+
+  async #finalize(name: string, signal: AbortSignal): Promise<void> {
+    try {
+      const live = await this.#namespaces.get(name, { signal })
+      const finalizers = (live.spec?.finalizers ?? []).filter((f) => f !== FINALIZER).sort()
+      await this.#namespaces.update({ ...live, spec: { ...live.spec, finalizers } }, { subresource: 'finalize', signal })
+    } catch (e) {
+      if (!(e instanceof StatusError) || (e.code !== 404 && e.code !== 409)) throw e
+      if (e.code === 409) this.#o.queue.add(name)
+    }
+  }
+
+  /** Says in the status what it waits for. */
+  async #report(namespace: Namespace, remaining: readonly string[], failed: readonly string[]): Promise<void> {
+    const time = formatTime(this.#o.clock.now())
+    const conditions: Condition[] = [
+      failed.length > 0
+        ? { type: 'NamespaceDeletionDiscoveryFailure', status: 'True', reason: 'DiscoveryFailed', message: `Discovery failed for some groups, ${failed.length} failing: ${failed.join(', ')}` }
+        : { type: 'NamespaceDeletionDiscoveryFailure', status: 'False', reason: 'ResourcesDiscovered', message: 'All resources successfully discovered' },
+      remaining.length > 0
+        ? { type: 'NamespaceContentRemaining', status: 'True', reason: 'SomeResourcesRemain', message: `Some resources are remaining: ${remaining.join(', ')}` }
+        : { type: 'NamespaceContentRemaining', status: 'False', reason: 'ContentRemoved', message: 'All content successfully removed' },
+    ]
+    const before = namespace.status?.conditions ?? []
+    const next = conditions.map((c) => {
+      const old = before.find((b) => b.type === c.type)
+      return { ...c, lastTransitionTime: old?.status === c.status ? (old.lastTransitionTime ?? time) : time }
+    })
+    if (JSON.stringify(before) === JSON.stringify(next)) return
+    await this.#namespaces.updateStatus({ ...namespace, status: { ...namespace.status, conditions: next } }).catch((e: unknown) => {
+      if (!(e instanceof StatusError) || (e.code !== 409 && e.code !== 404)) throw e
+    })
+  }
+}

@@ -1,0 +1,38 @@
+/** The namespaces that every server has. Made when missing, at the start and every minute. */
+import type { KubeObject } from '../api/meta.ts'
+import { StatusError } from '../api/status-error.ts'
+import type { Client } from '../client/client.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../observability/logger.ts'
+
+export const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'default', 'kube-node-lease']
+const EVERY_MS = 60_000
+
+/** Resolves when all are there; looks again until the signal is aborted. */
+export async function keepSystemNamespaces(o: { client: Client; clock: Clock; log: Logger }, signal: AbortSignal): Promise<void> {
+  const namespaces = o.client.resource<KubeObject>({ group: '', version: 'v1', resource: 'namespaces' })
+  const make = async (name: string): Promise<void> => {
+    try {
+      await namespaces.get(name, { resourceVersion: '0', signal })
+    } catch (e) {
+      if (!(e instanceof StatusError) || e.code !== 404) throw e
+      await namespaces.create({ kind: 'Namespace', apiVersion: 'v1', metadata: { name } }, { signal }).catch(ignoreExisting)
+    }
+  }
+  const all = async (): Promise<void> => {
+    await Promise.all(SYSTEM_NAMESPACES.map(make))
+  }
+  await all()
+  const again = (): void => {
+    const cancel = o.clock.after(EVERY_MS, () => {
+      all().catch((error: unknown) => o.log.warn('system namespaces could not be checked', { error }))
+      again()
+    })
+    signal.addEventListener('abort', cancel, { once: true })
+  }
+  again()
+}
+
+function ignoreExisting(e: unknown): void {
+  if (!(e instanceof StatusError) || e.code !== 409) throw e
+}
