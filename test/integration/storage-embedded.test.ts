@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
 import { EmbeddedStorage } from '../../src/storage/embedded/embedded-storage.ts'
-import { StorageFolderError } from '../../src/storage/embedded/folder-lock.ts'
+import { StorageFolderError } from '../../src/storage/embedded/storage-folder.ts'
 import { passInSteps, storageSuite, takeEvents } from '../suites/storage-suite.ts'
 
 async function folderFor(): Promise<string> {

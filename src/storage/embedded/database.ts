@@ -8,7 +8,7 @@ import { chmodSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database as LmdbDatabase, open, type RootDatabase } from 'lmdb'
 import type { Revision } from '../storage.ts'
-import { lockFolder, StorageFolderError } from './folder-lock.ts'
+import { lockFolder, StorageFolderError } from './storage-folder.ts'
 import { decodeIndexEntry, decodeLogEntry, type IndexEntry, type LogEntry, revisionKey, revisionOf } from './records.ts'
 
 type Bytes = LmdbDatabase<Buffer, Buffer>

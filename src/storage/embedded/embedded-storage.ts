@@ -313,8 +313,3 @@ function eventOf(entry: LogEntry, previous: Uint8Array | undefined): StorageEven
 function futureRevision(asked: Revision, current: Revision): StorageError {
   return new StorageError('future', `revision ${asked} is not reached yet, the current one is ${current}`)
 }
-
-/** @throws StorageFolderError when another process has the folder, or its format is newer. */
-export function openEmbeddedStorage(o: EmbeddedStorageOptions): Storage {
-  return new EmbeddedStorage(o)
-}
