@@ -28,7 +28,7 @@ export interface CoreEvent extends KubeObject {
   readonly reportingInstance?: string
 }
 
-const FROZEN: readonly (keyof CoreEvent & string)[] = [
+const FROZEN: readonly (keyof CoreEvent)[] = [
   'involvedObject',
   'reason',
   'message',

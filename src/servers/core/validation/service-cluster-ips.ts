@@ -7,7 +7,8 @@ import { isHeadless, type Service, type ServiceSpec } from './service-types.ts'
 const FAMILIES = ['IPv4', 'IPv6']
 const FAMILY_POLICIES = ['PreferDualStack', 'RequireDualStack', 'SingleStack']
 
-export function clusterIpErrors({ spec, ...rest }: Service, old?: Service): FieldError[] {
+export function clusterIpErrors(service: Service, old?: Service): FieldError[] {
+  const { spec } = service
   if (spec.type === 'ExternalName') return []
   const { clusterIP = '', clusterIPs = [], ipFamilyPolicy } = spec
   const errors: FieldError[] = []
@@ -18,7 +19,7 @@ export function clusterIpErrors({ spec, ...rest }: Service, old?: Service): Fiel
     errors.push(fieldError.invalid('spec.clusterIPs', clusterIPs, 'must be empty when `clusterIP` is not specified'))
   errors.push(...familyErrors(spec))
   if (ipFamilyPolicy !== undefined) errors.push(...oneOf(ipFamilyPolicy, 'spec.ipFamilyPolicy', FAMILY_POLICIES))
-  return [...errors, ...addressErrors({ spec, ...rest }, clusterIPs, old)]
+  return [...errors, ...addressErrors(service, clusterIPs, old)]
 }
 
 function familyErrors({ ipFamilies = [] }: ServiceSpec): FieldError[] {
