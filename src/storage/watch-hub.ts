@@ -40,7 +40,7 @@ export class WatchHub {
   committed(events: readonly StorageEvent[]): void {
     for (const watcher of this.#watchers) {
       if (!watcher.wake) continue
-      if (events.some((e) => e.key.startsWith(watcher.prefix))) watcher.wake()
+      if (events.some((e) => e.key.startsWith(watcher.prefix))) wake(watcher)
       else watcher.position = Math.max(watcher.position, this.#log.current)
     }
   }
@@ -48,19 +48,19 @@ export class WatchHub {
   requestProgress(): void {
     for (const watcher of this.#watchers) {
       watcher.progressWanted = true
-      watcher.wake?.()
+      wake(watcher)
     }
   }
 
   /** Every watch fails with unavailable. */
   close(): void {
     this.#closed = true
-    for (const watcher of this.#watchers) watcher.wake?.()
+    for (const watcher of this.#watchers) wake(watcher)
   }
 
   async *watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncGenerator<Batch, void, void> {
     const watcher: Watcher = { prefix, position: o.after, progressWanted: false, wake: undefined }
-    const onAbort = (): void => watcher.wake?.()
+    const onAbort = (): void => wake(watcher)
     o.signal.addEventListener('abort', onAbort)
     this.#watchers.add(watcher)
     try {
@@ -96,7 +96,6 @@ export class WatchHub {
     await new Promise<void>((resolve) => {
       watcher.wake = resolve
     })
-    watcher.wake = undefined
   }
 
   #refuseCompacted(watcher: Watcher): void {
@@ -104,4 +103,13 @@ export class WatchHub {
     if (watcher.position >= compacted) return
     throw new StorageError('compacted', `revision ${watcher.position} has been compacted`, { compactedTo: compacted })
   }
+}
+
+/**
+ * It is idle no more from here on, not from when its loop goes on: a commit in between must not count as seen.
+ */
+function wake(watcher: Watcher): void {
+  const resume = watcher.wake
+  watcher.wake = undefined
+  resume?.()
 }
