@@ -162,6 +162,12 @@ test('decodeBody: integers of 64 bits survive every encoding', () => {
   assert.match(encodeJson(object), /"generation":9007199254740993,"deletionGracePeriodSeconds":-9223372036854775808/)
 })
 
+test('decodeBody: nesting that the server cannot walk is refused, not a crash', () => {
+  const deep = `${'{"a":'.repeat(9900)}1${'}'.repeat(9900)}`
+  const body = bytes(`{"metadata":{"managedFields":[{"fieldsV1":${deep}}]}}`)
+  assert.throws(() => decodeBody(body, 'json', types, configMap), { name: 'DecodeError', detail: 'exceeded max depth' })
+})
+
 test('decodeBody: __proto__ is a key like any other', () => {
   const { object } = decodeBody(
     bytes('{"metadata":{"labels":{"__proto__":"x"}},"__proto__":{"a":1}}'),

@@ -189,7 +189,9 @@ function asDecodeError(error: unknown, make: (detail: string) => DecodeError): u
     error instanceof YamlError ||
     error instanceof ProtobufError ||
     isTimeError(error)
-  return known ? make((error as Error).message) : error
+  if (known) return make((error as Error).message)
+  // Readers stop at 10,000 levels; what walks the value calls itself per level and gives up somewhat earlier.
+  return error instanceof RangeError ? make('exceeded max depth') : error
 }
 
 /** Times and raw JSON inside a message report plain errors. */

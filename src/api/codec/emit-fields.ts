@@ -28,7 +28,12 @@ function isEmpty(value: unknown): boolean {
 /** Go writes maps sorted by key. */
 export function sortedMap(entries: [string, unknown][]): Record<string, unknown> {
   const map: Record<string, unknown> = {}
-  entries.sort(([a], [b]) => (a < b ? -1 : 1))
+  if (!isSorted(entries)) entries.sort(([a], [b]) => (a < b ? -1 : 1))
   for (const [key, value] of entries) setOwn(map, key, value)
   return map
+}
+
+function isSorted(entries: readonly (readonly [string, unknown])[]): boolean {
+  for (let i = 1; i < entries.length; i++) if (entries[i - 1]![0] >= entries[i]![0]) return false
+  return true
 }

@@ -43,14 +43,19 @@ function tryParse(text: string): unknown {
 /** All keys of all objects. An explicit stack: documents may nest 10,000 deep. */
 function countKeys(root: unknown): number {
   let count = 0
-  const open: unknown[] = [root]
-  while (open.length > 0) {
-    const value = open.pop()
-    if (typeof value !== 'object' || value === null) continue
-    const array = Array.isArray(value)
-    for (const child of array ? value : Object.values(value)) {
-      if (!array) count++
-      if (typeof child === 'object' && child !== null) open.push(child)
+  const open: object[] = []
+  const visit = (value: unknown): void => {
+    if (typeof value === 'object' && value !== null) open.push(value)
+  }
+  visit(root)
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (Array.isArray(node)) for (const item of node) visit(item)
+    else {
+      // Own keys only: what JSON.parse makes inherits nothing enumerable.
+      for (const key in node) {
+        count++
+        visit(Reflect.get(node, key))
+      }
     }
   }
   return count

@@ -114,7 +114,9 @@ class TypedDecoder {
     let position = 0
     for (const [key, child] of Object.entries(value)) {
       if (repeated) this.#reportRepeated(repeated, position++, place.path)
-      entries.push([key, this.#item(type, child, keyed(place, key))])
+      // Most maps hold texts: no place is needed for what cannot fail.
+      const text = type.kind === 'string' && typeof child === 'string'
+      entries.push([key, text ? child : this.#item(type, child, keyed(place, key))])
     }
     if (repeated) this.#reportRepeated(repeated, position, place.path)
     return sortedMap(entries)

@@ -50,15 +50,21 @@ export function parseYaml(text: string, wrapFloats = false): ParsedYaml {
     })
   } catch (error) {
     // The parser calls itself for each level of nesting.
-    if (error instanceof RangeError) throw new YamlError(`yaml: exceeded max depth of ${MAX_DEPTH}`)
+    if (error instanceof RangeError) throw tooDeep()
     throw error
   }
   const failure = document.errors.find((e) => e.code !== 'MULTIPLE_DOCS')
+  // Caught inside the parser, in some places.
+  if (failure?.message.includes('call stack') === true) throw tooDeep()
   if (failure) throw new YamlError(`yaml: line ${lines.linePos(failure.pos[0]).line}: ${failure.message}`)
   const converter = new Converter(document, lines, wrapFloats)
   const value = converter.convert(document.contents, 0)
   const { repeated } = converter
   return { value, problem: repeated.length === 0 ? undefined : `yaml: unmarshal errors:\n${repeated.join('\n')}` }
+}
+
+function tooDeep(): YamlError {
+  return new YamlError(`yaml: exceeded max depth of ${MAX_DEPTH}`)
 }
 
 class Converter {
@@ -77,7 +83,7 @@ class Converter {
   }
 
   convert(node: unknown, depth: number): unknown {
-    if (depth > MAX_DEPTH) throw new YamlError(`yaml: exceeded max depth of ${MAX_DEPTH}`)
+    if (depth > MAX_DEPTH) throw tooDeep()
     if (this.#insideAlias > 0 && ++this.#aliasedNodes > MAX_ALIASED_NODES)
       throw new YamlError('yaml: document contains excessive aliasing')
     if (isAlias(node)) return this.#alias(node, depth)
