@@ -2,6 +2,7 @@
  * What holds for the metadata of every object, on creation and on update. Source: apimachinery's
  * api/validation; order and texts are exact (maps are walked by key, where Go's order is random).
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type FieldError, fieldError } from './field-error.ts'
 import { goQuote } from './go-format.ts'
 import { parseGroupVersion } from './group-version.ts'
@@ -65,9 +66,9 @@ export function validateObjectMetaUpdate(meta: ObjectMeta, old: ObjectMeta, path
   ]
 }
 
-/** Compares by JSON form, which is canonical once an object has been decoded. */
+/** The order of keys does not count. */
 export function validateImmutable(value: unknown, old: unknown, path: string): FieldError[] {
-  if (value === old || JSON.stringify(value) === JSON.stringify(old)) return []
+  if (isDeepStrictEqual(value, old)) return []
   return [fieldError.invalid(path, value, 'field is immutable')]
 }
 

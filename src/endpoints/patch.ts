@@ -1,5 +1,6 @@
 /** PATCH: JSON patch, merge patch and strategic merge patch, applied to the stored object and tried again after a lost race. */
-import { DecodeError, decodeUntyped } from '../api/codec/codec.ts'
+import { decodeUtf8, parseJson } from '../api/codec/json-reader.ts'
+import { JsonSyntaxError } from '../api/codec/json-syntax-error.ts'
 import { TypeMismatchError, decodeTyped } from '../api/codec/typed-decode.ts'
 import { encodeJson } from '../api/codec/json-writer.ts'
 import { fieldError } from '../api/field-error.ts'
@@ -70,7 +71,7 @@ function checkForce(ctx: RequestContext): void {
 }
 
 function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
-  const { value } = parseBody(body, scope.resource.kind)
+  const value = parseBody(body)
   if (type === JSON_PATCH) {
     return (current) => applyJsonPatch(current, value)
   }
@@ -78,11 +79,11 @@ function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
   return (current) => applyStrategicMergePatch(scope.resource.type, current, value)
 }
 
-function parseBody(body: Uint8Array, kind: string): { value: unknown } {
+function parseBody(body: Uint8Array): unknown {
   try {
-    return decodeUntyped(body, 'json', kind)
+    return parseJson(decodeUtf8(body)).value
   } catch (e) {
-    throw e instanceof DecodeError ? badRequest(e.detail, e) : e
+    throw e instanceof JsonSyntaxError ? badRequest(`error decoding patch: ${e.message}`, e) : e
   }
 }
 
@@ -124,7 +125,7 @@ function patchStatus(e: PatchError): StatusError {
   if (e.kind === 'too-large') return requestEntityTooLarge(e.message)
   if (e.kind === 'rejected') return new StatusError(500, '', e.message)
   return e.kind === 'malformed'
-    ? badRequest(e.message, e)
+    ? badRequest(`error decoding patch: ${e.message}`, e)
     : genericServerResponse(422, 'patch', { group: '', resource: '' }, '')
 }
 

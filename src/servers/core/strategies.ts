@@ -1,9 +1,15 @@
 /** The strategies of the core server's resources. Kinds without a line here keep to the plain one. */
+import { formatGroupResource } from '../../api/group-version.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { dns1123Label } from '../../api/names.ts'
 import type { Strategy } from '../../registry/strategy.ts'
+import { applyCoreDefaults } from './core-defaults.ts'
 import { finalizeStrategy, namespaceStatusStrategy, namespaceStrategy } from './namespace/namespace-strategy.ts'
 import type { ResourceTable } from './tables.ts'
+import { normalizedClusterIps } from './validation/service-cluster-ips.ts'
+import type { Service } from './validation/service-types.ts'
+import { validateServiceStatus } from './validation/service.ts'
+import { validatorOf } from './validation/validators.ts'
 
 type Fields = KubeObject & Record<string, unknown>
 
@@ -43,7 +49,18 @@ export function statusStrategy(main: Strategy): Strategy {
 }
 
 function serviceStrategy(table: ResourceTable): Strategy {
-  return { ...plainStrategy(table), returnsDeletedObject: true, prepare: (_w, obj, old) => keepStatus(obj, old) }
+  return {
+    ...plainStrategy(table),
+    returnsDeletedObject: true,
+    prepare: (_w, obj, old) => {
+      keepStatus(obj, old)
+      const service = obj as Service
+      const { clusterIP: _ip, clusterIPs: _ips, ...spec } = service.spec
+      Object.assign(obj, {
+        spec: { ...spec, ...normalizedClusterIps(service.spec, (old as Service | undefined)?.spec) },
+      })
+    },
+  }
 }
 
 function endpointSliceStrategy(table: ResourceTable): Strategy {
@@ -78,7 +95,7 @@ function secretStrategy(table: ResourceTable): Strategy {
   }
 }
 
-export function strategyOf(table: ResourceTable): Strategy {
+function ownStrategyOf(table: ResourceTable): Strategy {
   switch (table.resource) {
     case 'namespaces':
       return namespaceStrategy(plainStrategy(table))
@@ -95,6 +112,28 @@ export function strategyOf(table: ResourceTable): Strategy {
   }
 }
 
+export function strategyOf(table: ResourceTable): Strategy {
+  return withRules(table, ownStrategyOf(table))
+}
+
+/** Every kind is defaulted before its strategy sees it, and checked by its validator. */
+function withRules(table: ResourceTable, strategy: Strategy): Strategy {
+  const validate = validatorOf(groupResourceOf(table))
+  return {
+    ...strategy,
+    prepare: (w, obj, old) => {
+      applyCoreDefaults(table.kind, obj)
+      strategy.prepare(w, obj, old)
+    },
+    validate: (w, obj, old) => [...strategy.validate(w, obj, old), ...(validate?.(obj, old) ?? [])],
+  }
+}
+
+function groupResourceOf({ resource, storageVersion = '' }: ResourceTable): string {
+  const group = storageVersion.split('/').slice(0, -1).join('/')
+  return formatGroupResource({ group, resource })
+}
+
 /** @returns undefined for a subresource that this server does not serve: discovery leaves it out. */
 export function subresourceStrategyOf(table: ResourceTable, subresource: string): Strategy | undefined {
   const main = strategyOf(table)
@@ -104,5 +143,9 @@ export function subresourceStrategyOf(table: ResourceTable, subresource: string)
       : subresource === 'finalize'
         ? finalizeStrategy(main)
         : undefined
-  return subresource === 'status' ? statusStrategy(main) : undefined
+  if (subresource !== 'status') return undefined
+  const status = statusStrategy(main)
+  return table.resource === 'services'
+    ? { ...status, validate: (_w, obj, old) => validateServiceStatus(obj as Service, old as Service) }
+    : status
 }

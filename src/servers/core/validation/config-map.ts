@@ -1,4 +1,5 @@
 /** ConfigMaps and Secrets: keys, size, what a type of secret needs, immutability. Source: core validation of Kubernetes. */
+import { isDeepStrictEqual } from 'node:util'
 import { parseJson } from '../../../api/codec/json-reader.ts'
 import { JsonSyntaxError } from '../../../api/codec/json-syntax-error.ts'
 import { type FieldError, fieldError } from '../../../api/field-error.ts'
@@ -60,7 +61,7 @@ function frozenErrors<T extends ConfigMap | Secret>(
   fields: readonly (keyof T & string)[],
 ): FieldError[] {
   if (old.immutable !== true) return []
-  const changed = fields.filter((f) => JSON.stringify(object[f] ?? {}) !== JSON.stringify(old[f] ?? {}))
+  const changed = fields.filter((f) => !isDeepStrictEqual(object[f] ?? {}, old[f] ?? {}))
   const paths = [...(object.immutable === true ? [] : ['immutable']), ...changed]
   return paths.map((path) => fieldError.forbidden(path, IMMUTABLE))
 }
