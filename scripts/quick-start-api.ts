@@ -4,7 +4,11 @@ import { Agent, request } from 'undici'
 import { parse } from 'yaml'
 import type { SampleDefinition } from '../fixtures/backends/definitions.ts'
 
-export type Api = (method: 'GET' | 'POST' | 'PUT', path: string, body?: object) => Promise<{ status: number; body: Record<string, unknown> }>
+export type Api = (
+  method: 'GET' | 'POST' | 'PUT',
+  path: string,
+  body?: object,
+) => Promise<{ status: number; body: Record<string, unknown> }>
 
 export function loadKubeconfig(file: string): Api {
   const config = parse(readFileSync(file, 'utf8')) as {
@@ -14,15 +18,26 @@ export function loadKubeconfig(file: string): Api {
   const { server, 'certificate-authority-data': ca } = config.clusters[0]!.cluster
   const user = config.users[0]!.user
   const pem = (base64: string): string => Buffer.from(base64, 'base64').toString()
-  const dispatcher = new Agent({ connect: { ca: pem(ca), cert: pem(user['client-certificate-data']), key: pem(user['client-key-data']) } })
+  const dispatcher = new Agent({
+    connect: { ca: pem(ca), cert: pem(user['client-certificate-data']), key: pem(user['client-key-data']) },
+  })
   return async (method, path, body) => {
-    const response = await request(`${server}${path}`, { method, dispatcher, headers: { 'content-type': 'application/json' }, ...(body ? { body: JSON.stringify(body) } : {}) })
+    const response = await request(`${server}${path}`, {
+      method,
+      dispatcher,
+      headers: { 'content-type': 'application/json' },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    })
     return { status: response.statusCode, body: (await response.body.json()) as Record<string, unknown> }
   }
 }
 
 /** The Service (type ExternalName: it works without a cluster network) and the APIService of a sample. */
-export async function writeObjects(api: Api, d: SampleDefinition, o: { port: number; caBundle: string }): Promise<void> {
+export async function writeObjects(
+  api: Api,
+  d: SampleDefinition,
+  o: { port: number; caBundle: string },
+): Promise<void> {
   const { namespace, name } = d.service
   await put(api, `/api/v1/namespaces/${namespace}/services`, {
     apiVersion: 'v1',
@@ -34,7 +49,14 @@ export async function writeObjects(api: Api, d: SampleDefinition, o: { port: num
     apiVersion: 'apiregistration.k8s.io/v1',
     kind: 'APIService',
     metadata: { name: `${d.version}.${d.group}` },
-    spec: { service: { namespace, name, port: o.port }, group: d.group, version: d.version, caBundle: o.caBundle, groupPriorityMinimum: 1000, versionPriority: 15 },
+    spec: {
+      service: { namespace, name, port: o.port },
+      group: d.group,
+      version: d.version,
+      caBundle: o.caBundle,
+      groupPriorityMinimum: 1000,
+      versionPriority: 15,
+    },
   })
 }
 
@@ -43,7 +65,9 @@ async function put(api: Api, collection: string, object: { metadata: { name: str
   const stored = await api('GET', path)
   const { resourceVersion } = (stored.body['metadata'] ?? {}) as { resourceVersion?: string }
   const answer =
-    stored.status === 200 ? await api('PUT', path, { ...object, metadata: { ...object.metadata, resourceVersion } }) : await api('POST', collection, object)
+    stored.status === 200
+      ? await api('PUT', path, { ...object, metadata: { ...object.metadata, resourceVersion } })
+      : await api('POST', collection, object)
   if (answer.status >= 300) throw new Error(`${path}: ${JSON.stringify(answer.body)}`)
 }
 
@@ -52,7 +76,9 @@ export async function waitForAvailable(api: Api, name: string, timeoutMs: number
   const deadline = Date.now() + timeoutMs
   for (;;) {
     const { body } = await api('GET', `/apis/apiregistration.k8s.io/v1/apiservices/${name}`)
-    const condition = ((body['status'] ?? {}) as { conditions?: { type: string; status: string; message: string }[] }).conditions?.find((c) => c.type === 'Available')
+    const condition = (
+      (body['status'] ?? {}) as { conditions?: { type: string; status: string; message: string }[] }
+    ).conditions?.find((c) => c.type === 'Available')
     if (condition?.status === 'True') return
     if (Date.now() > deadline) throw new Error(`${name} is not available: ${condition?.message}`)
     await new Promise((resolve) => setTimeout(resolve, 50))

@@ -31,7 +31,9 @@ async function main(): Promise<number> {
     return 2
   }
   const children: ChildProcess[] = []
-  const server = spawn(process.execPath, [join(root, 'src/main.ts'), 'serve', ...serverArgs], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  const server = spawn(process.execPath, [join(root, 'src/main.ts'), 'serve', ...serverArgs], {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  })
   children.push(server)
   const ended = new Promise<number>((resolve) => server.on('exit', (code, signal) => resolve(signal ? 1 : (code ?? 1))))
   // The first signal goes to the server, which drains; the samples live until it is done.
@@ -74,7 +76,11 @@ async function startSamples(config: Config, port: number, children: ChildProcess
   )
 }
 
-async function startSample(name: string, d: SampleDefinition, o: { dir: string; port: number; pki: Pki; children: ChildProcess[] }): Promise<number> {
+async function startSample(
+  name: string,
+  d: SampleDefinition,
+  o: { dir: string; port: number; pki: Pki; children: ChildProcess[] },
+): Promise<number> {
   const folder = join(o.dir, 'samples')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const file = (ending: string, content: string): string => {
@@ -87,7 +93,13 @@ async function startSample(name: string, d: SampleDefinition, o: { dir: string; 
   const config = kubeconfig({ server: `https://127.0.0.1:${o.port}`, ca: o.pki.ca().cert, ...client, user: name })
   const child = spawn(
     process.execPath,
-    [join(root, 'fixtures/backends/main.ts'), `--sample=${name}`, `--cert=${file('crt', serving.cert)}`, `--key=${file('key', serving.key)}`, `--kubeconfig=${file('kubeconfig', config)}`],
+    [
+      join(root, 'fixtures/backends/main.ts'),
+      `--sample=${name}`,
+      `--cert=${file('crt', serving.cert)}`,
+      `--key=${file('key', serving.key)}`,
+      `--kubeconfig=${file('kubeconfig', config)}`,
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   o.children.push(child)
@@ -104,9 +116,23 @@ function welcome(config: Config, port: number, samples: boolean): string {
   const file = join(config.values['data-dir'], 'kubeconfig')
   const kubectl = `kubectl --kubeconfig ${file}`
   const backends = samples
-    ? ['Two sample API servers run behind it: flowers.garden.example.com and books.library.example.com.', '', 'Try:', `  ${kubectl} api-resources`, `  ${kubectl} create -f examples/flower.yaml`, `  ${kubectl} get apiservices,flowers,books --all-namespaces`]
+    ? [
+        'Two sample API servers run behind it: flowers.garden.example.com and books.library.example.com.',
+        '',
+        'Try:',
+        `  ${kubectl} api-resources`,
+        `  ${kubectl} create -f examples/flower.yaml`,
+        `  ${kubectl} get apiservices,flowers,books --all-namespaces`,
+      ]
     : ['', 'Try:', `  ${kubectl} version`, `  ${kubectl} api-resources`, `  ${kubectl} get namespaces`]
-  return ['', `Portico listens on https://${config.advertiseAddress}:${port}, its data is in ${config.values['data-dir']}.`, ...backends, '', `The kubeconfig is ${file} (group system:masters). Ctrl-C drains and stops.`, ''].join('\n')
+  return [
+    '',
+    `Portico listens on https://${config.advertiseAddress}:${port}, its data is in ${config.values['data-dir']}.`,
+    ...backends,
+    '',
+    `The kubeconfig is ${file} (group system:masters). Ctrl-C drains and stops.`,
+    '',
+  ].join('\n')
 }
 
 process.exitCode = await main()

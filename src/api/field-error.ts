@@ -78,7 +78,7 @@ export function fieldErrorMessage(e: FieldError): string {
 }
 
 function formatValue(value: unknown): string {
-  if (value === null || value === undefined) return '"null"'
+  if (value === null || value === undefined) return 'null'
   if (typeof value === 'string') return goQuote(value)
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   return JSON.stringify(value)

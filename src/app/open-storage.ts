@@ -10,7 +10,11 @@ import type { OptionValues } from './options.ts'
 const ASK_AGAIN_MS = 250
 
 /** @throws ConfigurationError for a folder that cannot be used; Error when the storage does not answer in time. */
-export async function openStorage(config: StorageConfig, values: OptionValues, o: { clock: Clock; log: Logger }): Promise<Storage> {
+export async function openStorage(
+  config: StorageConfig,
+  values: OptionValues,
+  o: { clock: Clock; log: Logger },
+): Promise<Storage> {
   const storage = await open(config, values, o)
   try {
     await untilAnswering(storage, values['storage-initialization-timeout'], o)
@@ -30,7 +34,10 @@ async function open(config: StorageConfig, values: OptionValues, o: { clock: Clo
       return new MemoryStorage({ clock: o.clock, log: o.log })
     }
     case 'embedded': {
-      const [{ EmbeddedStorage }, { StorageFolderError }] = await Promise.all([import('../storage/embedded/embedded-storage.ts'), import('../storage/embedded/folder-lock.ts')])
+      const [{ EmbeddedStorage }, { StorageFolderError }] = await Promise.all([
+        import('../storage/embedded/embedded-storage.ts'),
+        import('../storage/embedded/storage-folder.ts'),
+      ])
       try {
         return new EmbeddedStorage({ folder: config.folder, clock: o.clock, log: o.log })
       } catch (e) {
@@ -44,7 +51,11 @@ async function open(config: StorageConfig, values: OptionValues, o: { clock: Clo
   }
 }
 
-async function untilAnswering(storage: Storage, timeoutMs: number, { clock, log }: { clock: Clock; log: Logger }): Promise<void> {
+async function untilAnswering(
+  storage: Storage,
+  timeoutMs: number,
+  { clock, log }: { clock: Clock; log: Logger },
+): Promise<void> {
   const deadlineMs = clock.monotonicMs() + timeoutMs
   for (;;) {
     try {
@@ -52,7 +63,8 @@ async function untilAnswering(storage: Storage, timeoutMs: number, { clock, log 
       return
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'unavailable') throw error
-      if (clock.monotonicMs() >= deadlineMs) throw new Error(`the storage did not answer within ${formatDuration(timeoutMs)}`, { cause: error })
+      if (clock.monotonicMs() >= deadlineMs)
+        throw new Error(`the storage did not answer within ${formatDuration(timeoutMs)}`, { cause: error })
       log.verbose?.('waiting for the storage', { error })
       await sleep(clock, ASK_AGAIN_MS)
     }

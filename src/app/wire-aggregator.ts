@@ -19,6 +19,9 @@ import { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
 import { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
 import type { Backend, BackendSurroundings } from '../servers/aggregator/backend.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
+import { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
+import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi-endpoint.ts'
+import { KUBERNETES_MINOR } from '../servers/generic/version.ts'
 import { RegistrationController } from '../servers/aggregator/registration-controller.ts'
 import {
   type EndpointSlice,
@@ -113,6 +116,21 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     sources: [parts.core.discovery],
   })
   wakeByServices(informers, availability)
+  const openapiQueue = queue('open_api_v3_aggregation_controller')
+  const downloads = new OpenApiDownloads({
+    informer: informers.apiServices,
+    table: registration.table,
+    queue: openapiQueue,
+    transportTo,
+    clock,
+    log,
+  })
+  const openapi = new OpenApiEndpoint({
+    local: () => [...server.described(), ...parts.core.described()],
+    remote: downloads.documents,
+    info: { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` },
+    clock,
+  })
 
   const delegate = new AggregatorDelegate({
     table: registration.table,
@@ -165,6 +183,11 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
       },
     },
     {
+      name: 'apiservice-openapiv3-controller',
+      run: async () =>
+        run('open_api_v3_aggregation_controller', downloads, openapiQueue, 8, [registration.initiated.promise]),
+    },
+    {
       name: 'kube-apiserver-autoregistration',
       run: async () => run('autoregister', auto, autoQueue, 5, [informers.apiServices.synced]),
     },
@@ -173,7 +196,11 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     { name: 'autoregister-completion', check: () => auto.problem },
     { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },
   )
-  return { delegates: [server, delegate], discovery: delegate.discovery, addPaths: () => {} }
+  return {
+    delegates: [server, delegate],
+    discovery: delegate.discovery,
+    addPaths: (fixed) => addOpenApi(fixed, openapi),
+  }
 }
 
 interface Informers {
@@ -242,6 +269,13 @@ function backendSurroundings(around: Surroundings, parts: AggregatorParts, looku
     onMissingSan: () => missingSan.inc(),
     terminated: terminationCounter(metrics),
   }
+}
+
+function addOpenApi(fixed: FixedPaths, openapi: OpenApiEndpoint): void {
+  fixed.exact('/openapi/v2', { handler: openapi.v2 })
+  fixed.exact('/openapi/v3', { handler: openapi.index })
+  fixed.exact('/openapi/v3/', { handler: openapi.index, listed: false })
+  fixed.prefix(V3_PREFIX, openapi.v3)
 }
 
 function notSynced(informers: readonly { hasSynced: boolean }[]): string | undefined {

@@ -6,6 +6,7 @@ import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
 import { AuthenticationInfoController } from '../controllers/authentication-info.ts'
 import { NamespaceController, type NamespacedResource } from '../controllers/namespace-controller.ts'
 import { keepSystemNamespaces } from '../controllers/system-namespaces.ts'
+import { Deferred } from '../lib/deferred.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
 import type { PostStartHook } from '../servers/generic/delegate.ts'
 import type { Credentials } from './credentials.ts'
@@ -14,7 +15,10 @@ import type { Surroundings } from './wire.ts'
 const DELETABLE = ['list', 'delete']
 
 /** @param discovery everything that is served, backends included. */
-export function controllerHooks(around: Surroundings, o: { client: Client; credentials: Credentials; discovery: () => readonly GroupDiscovery[] }): PostStartHook[] {
+export function controllerHooks(
+  around: Surroundings,
+  o: { client: Client; credentials: Credentials; discovery: () => readonly GroupDiscovery[] },
+): PostStartHook[] {
   const { clock, log, metrics, life, config } = around
   const { client } = o
   const queues = new WorkQueueMetrics(metrics)
@@ -26,18 +30,36 @@ export function controllerHooks(around: Surroundings, o: { client: Client; crede
   const infoQueue = queue('cluster-authentication-info')
   const { trust } = o.credentials
   const info = life.own(
-    new AuthenticationInfoController({ client, queue: infoQueue, clock, log, info: () => ({ ...trust.value, ...SENT, allowedNames: config.requestHeader.allowedNames }) }),
+    new AuthenticationInfoController({
+      client,
+      queue: infoQueue,
+      clock,
+      log,
+      info: () => ({ ...trust.value, ...SENT, allowedNames: config.requestHeader.allowedNames }),
+    }),
   )
   trust.subscribe(() => info.wake())
+  const namespacesMade = new Deferred()
   const namespaceQueue = queue('namespace')
-  const namespaces = life.own(new NamespaceController({ client, queue: namespaceQueue, clock, log, resources: () => namespacedResources(o.discovery()) }))
+  const namespaces = life.own(
+    new NamespaceController({
+      client,
+      queue: namespaceQueue,
+      clock,
+      log,
+      resources: () => namespacedResources(o.discovery()),
+    }),
+  )
   return [
-    { name: 'start-system-namespaces-controller', run: (signal) => keepSystemNamespaces({ client, clock, log }, signal) },
+    {
+      name: 'start-system-namespaces-controller',
+      run: (signal) => keepSystemNamespaces({ client, clock, log }, signal).then(namespacesMade.resolve),
+    },
     {
       name: 'start-cluster-authentication-info-controller',
       run: async () => {
         info.start()
-        run('cluster-authentication-info', info, infoQueue, [info.synced])
+        run('cluster-authentication-info', info, infoQueue, [info.synced, namespacesMade.promise])
       },
     },
     {
@@ -67,7 +89,8 @@ function namespacedResources(groups: readonly GroupDiscovery[]): { known: Namesp
       if (freshness === 'Stale') failed.push(`${group}/${version}`)
       for (const r of resources) {
         const key = `${group}/${r.resource}`
-        if (r.scope === 'Namespaced' && DELETABLE.every((v) => r.verbs.includes(v)) && !known.has(key)) known.set(key, { group, version, resource: r.resource })
+        if (r.scope === 'Namespaced' && DELETABLE.every((v) => r.verbs.includes(v)) && !known.has(key))
+          known.set(key, { group, version, resource: r.resource })
       }
     }
   }

@@ -90,7 +90,7 @@ function dispatcher(around: Surroundings, handler: Handler): (exchange: Exchange
   }
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')
 
 /** Every caller of the insecure listener is an administrator: pages in a browser on this machine must not be. */
 function refuseBrowsers(next: Handler, host: string): Handler {

@@ -39,7 +39,12 @@ export class AuthenticationInfoController implements Reconciler, AsyncDisposable
     this.#client = o.client.resource<ConfigMap>({ group: '', version: 'v1', resource: 'configmaps' })
     this.#queue = o.queue
     this.#info = o.info
-    this.#informer = new Informer({ source: this.#client, clock: o.clock, log: o.log, scope: { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` } })
+    this.#informer = new Informer({
+      source: this.#client,
+      clock: o.clock,
+      log: o.log,
+      scope: { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` },
+    })
     const wake = (): void => this.wake()
     this.#informer.addHandler({ added: wake, updated: wake, deleted: wake })
   }
@@ -64,7 +69,13 @@ export class AuthenticationInfoController implements Reconciler, AsyncDisposable
     if (current && Object.entries(wanted).every(([key, value]) => current.data?.[key] === value)) return DONE
     try {
       if (current) await this.#client.update({ ...current, data: { ...current.data, ...wanted } })
-      else await this.#client.create({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: NAME, namespace: NAMESPACE }, data: wanted })
+      else
+        await this.#client.create({
+          kind: 'ConfigMap',
+          apiVersion: 'v1',
+          metadata: { name: NAME, namespace: NAMESPACE },
+          data: wanted,
+        })
     } catch (e) {
       // Another replica was quicker, or the namespace is not there yet: its event or the next try settles it.
       if (e instanceof StatusError && e.code === 409) return DONE

@@ -101,7 +101,10 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
     try {
       const live = await this.#namespaces.get(name, { signal })
       const finalizers = (live.spec?.finalizers ?? []).filter((f) => f !== FINALIZER).sort()
-      await this.#namespaces.update({ ...live, spec: { ...live.spec, finalizers } }, { subresource: 'finalize', signal })
+      await this.#namespaces.update(
+        { ...live, spec: { ...live.spec, finalizers } },
+        { subresource: 'finalize', signal },
+      )
     } catch (e) {
       if (!(e instanceof StatusError) || (e.code !== 404 && e.code !== 409)) throw e
       if (e.code === 409) this.#o.queue.add(name)
@@ -113,11 +116,31 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
     const time = formatTime(this.#o.clock.now())
     const conditions: Condition[] = [
       failed.length > 0
-        ? { type: 'NamespaceDeletionDiscoveryFailure', status: 'True', reason: 'DiscoveryFailed', message: `Discovery failed for some groups, ${failed.length} failing: ${failed.join(', ')}` }
-        : { type: 'NamespaceDeletionDiscoveryFailure', status: 'False', reason: 'ResourcesDiscovered', message: 'All resources successfully discovered' },
+        ? {
+            type: 'NamespaceDeletionDiscoveryFailure',
+            status: 'True',
+            reason: 'DiscoveryFailed',
+            message: `Discovery failed for some groups, ${failed.length} failing: ${failed.join(', ')}`,
+          }
+        : {
+            type: 'NamespaceDeletionDiscoveryFailure',
+            status: 'False',
+            reason: 'ResourcesDiscovered',
+            message: 'All resources successfully discovered',
+          },
       remaining.length > 0
-        ? { type: 'NamespaceContentRemaining', status: 'True', reason: 'SomeResourcesRemain', message: `Some resources are remaining: ${remaining.join(', ')}` }
-        : { type: 'NamespaceContentRemaining', status: 'False', reason: 'ContentRemoved', message: 'All content successfully removed' },
+        ? {
+            type: 'NamespaceContentRemaining',
+            status: 'True',
+            reason: 'SomeResourcesRemain',
+            message: `Some resources are remaining: ${remaining.join(', ')}`,
+          }
+        : {
+            type: 'NamespaceContentRemaining',
+            status: 'False',
+            reason: 'ContentRemoved',
+            message: 'All content successfully removed',
+          },
     ]
     const before = namespace.status?.conditions ?? []
     const next = conditions.map((c) => {
@@ -125,8 +148,10 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
       return { ...c, lastTransitionTime: old?.status === c.status ? (old.lastTransitionTime ?? time) : time }
     })
     if (JSON.stringify(before) === JSON.stringify(next)) return
-    await this.#namespaces.updateStatus({ ...namespace, status: { ...namespace.status, conditions: next } }).catch((e: unknown) => {
-      if (!(e instanceof StatusError) || (e.code !== 409 && e.code !== 404)) throw e
-    })
+    await this.#namespaces
+      .updateStatus({ ...namespace, status: { ...namespace.status, conditions: next } })
+      .catch((e: unknown) => {
+        if (!(e instanceof StatusError) || (e.code !== 409 && e.code !== 404)) throw e
+      })
   }
 }

@@ -9,14 +9,19 @@ export const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'default', 'kube
 const EVERY_MS = 60_000
 
 /** Resolves when all are there; looks again until the signal is aborted. */
-export async function keepSystemNamespaces(o: { client: Client; clock: Clock; log: Logger }, signal: AbortSignal): Promise<void> {
+export async function keepSystemNamespaces(
+  o: { client: Client; clock: Clock; log: Logger },
+  signal: AbortSignal,
+): Promise<void> {
   const namespaces = o.client.resource<KubeObject>({ group: '', version: 'v1', resource: 'namespaces' })
   const make = async (name: string): Promise<void> => {
     try {
       await namespaces.get(name, { resourceVersion: '0', signal })
     } catch (e) {
       if (!(e instanceof StatusError) || e.code !== 404) throw e
-      await namespaces.create({ kind: 'Namespace', apiVersion: 'v1', metadata: { name } }, { signal }).catch(ignoreExisting)
+      await namespaces
+        .create({ kind: 'Namespace', apiVersion: 'v1', metadata: { name } }, { signal })
+        .catch(ignoreExisting)
     }
   }
   const all = async (): Promise<void> => {

@@ -49,7 +49,7 @@ export function aggregatedDocument(groups: readonly GroupDiscovery[], version: '
     apiVersion: `apidiscovery.k8s.io/${version}`,
     metadata: {},
     items: groups.map((g) => ({
-      metadata: { ...(g.group === '' ? {} : { name: g.group }) },
+      metadata: g.group === '' ? {} : { name: g.group },
       versions: g.versions.map((v) => ({
         version: v.version,
         ...(v.resources.length === 0 ? {} : { resources: v.resources.map(({ storageVersionHash: _hash, ...r }) => r) }),

@@ -35,6 +35,8 @@ const list = (object: unknown, path: string): readonly unknown[] => {
   return Array.isArray(value) ? value : []
 }
 
+const texts = (entries: readonly unknown[]): string[] => entries.map((e) => String(scalar(e)))
+
 function age(time: unknown, now: number): string {
   const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN
   return Number.isNaN(ms) ? '<unknown>' : humanDuration(now - ms)
@@ -134,7 +136,7 @@ const RULES: Record<string, Rule> = {
     return instance === '' ? component : `${component}, ${instance}`
   },
   eventCount: (o) => Number(at(o, 'series.count') ?? at(o, 'count') ?? at(o, 'deprecatedCount') ?? 0) || 1,
-  serviceClusterIP: (o) => String(list(o, 'spec.clusterIPs')[0] ?? NONE),
+  serviceClusterIP: (o) => joined(texts(list(o, 'spec.clusterIPs').slice(0, 1))),
   serviceExternalIP: externalIP,
   servicePorts: (o) =>
     joined(

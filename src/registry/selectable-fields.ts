@@ -14,5 +14,9 @@ function textAt(object: object, path: string): string {
     if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return ''
     current = (current as Record<string, unknown>)[key]
   }
-  return current === undefined || current === null || typeof current === 'object' ? '' : String(current)
+  return typeof current === 'string'
+    ? current
+    : typeof current === 'number' || typeof current === 'boolean'
+      ? `${current}`
+      : ''
 }

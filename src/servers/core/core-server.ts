@@ -58,6 +58,7 @@ function addResource(
       resource: table.resource,
       singular: table.singular,
       namespaced: table.namespaced,
+      type: group.types.type(table.kind)!,
       create,
     })
     return

@@ -95,6 +95,18 @@ function secretStrategy(table: ResourceTable): Strategy {
   }
 }
 
+/** Without coordinated leader election a lease has no strategy; one that is stored already stays. */
+function leaseStrategy(table: ResourceTable): Strategy {
+  return {
+    ...plainStrategy(table),
+    prepare: (_w, obj, old) => {
+      const spec = (obj as Fields)['spec'] as Record<string, unknown> | undefined
+      const stored = (old as Fields | undefined)?.['spec'] as Record<string, unknown> | undefined
+      for (const field of ['strategy', 'preferredHolder']) if (stored?.[field] === undefined) delete spec?.[field]
+    },
+  }
+}
+
 function ownStrategyOf(table: ResourceTable): Strategy {
   switch (table.resource) {
     case 'namespaces':
@@ -103,6 +115,8 @@ function ownStrategyOf(table: ResourceTable): Strategy {
       return { ...serviceStrategy(table), nameRules: dns1123Label }
     case 'secrets':
       return secretStrategy(table)
+    case 'leases':
+      return leaseStrategy(table)
     case 'endpointslices':
       return endpointSliceStrategy(table)
     case 'serviceaccounts':

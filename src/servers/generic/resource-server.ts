@@ -6,9 +6,10 @@
  * Not here: the verbs (endpoints/), what differs per kind (strategies).
  */
 import type { KubeObject } from '../../api/meta.ts'
-import type { TypeTable } from '../../api/schema/type-table.ts'
+import type { ObjectType, TypeTable } from '../../api/schema/type-table.ts'
 import type { GroupDiscovery, ResourceDiscovery, SubresourceDiscovery } from '../../endpoints/discovery-types.ts'
 import { LegacyDocument } from '../../endpoints/discovery-handler.ts'
+import type { DescribedGroupVersion, DescribedResource } from '../../endpoints/openapi/described-api.ts'
 import { apiResourceList, sortGroups } from '../../endpoints/discovery.ts'
 import {
   type VerbHandlers,
@@ -74,6 +75,7 @@ export interface VirtualResource {
   readonly resource: string
   readonly singular: string
   readonly namespaced: boolean
+  readonly type: ObjectType
   readonly create: Handler
 }
 export interface GroupVersionOptions {
@@ -98,7 +100,10 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   readonly #o: ResourceServerOptions
   readonly #served = new Map<string, Served>()
   readonly #scopes = new Map<string, Scope>()
-  readonly #groupVersions = new Map<string, GroupVersionOptions & { resources: ResourceDiscovery[] }>()
+  readonly #groupVersions = new Map<
+    string,
+    GroupVersionOptions & { resources: ResourceDiscovery[]; described: DescribedResource[] }
+  >()
   readonly #documents = new Map<string, LegacyDocument>()
   readonly #caches: WatchCache<KubeObject>[] = []
   readonly #cacheMetrics
@@ -112,7 +117,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   }
 
   addGroupVersion(gv: GroupVersionOptions): void {
-    this.#groupVersions.set(`${gv.group}/${gv.version}`, { ...gv, resources: [] })
+    this.#groupVersions.set(`${gv.group}/${gv.version}`, { ...gv, resources: [], described: [] })
     this.#publish()
   }
 
@@ -131,19 +136,23 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       ),
     })
     this.#scopes.set(idOf(resource), scope)
-    this.#discover(resource, discoveryOf(served))
+    this.#discover(resource, discoveryOf(served), describe(served))
     return scope
   }
 
   addVirtual(v: VirtualResource): void {
     this.#served.set(idOf(v), { namespaced: v.namespaced, handlers: { create: v.create }, subresources: new Map() })
-    this.#discover(v, {
-      resource: v.resource,
-      responseKind: { group: v.group, version: v.version, kind: v.kind },
-      scope: v.namespaced ? 'Namespaced' : 'Cluster',
-      singularResource: v.singular,
-      verbs: ['create'],
-    })
+    this.#discover(
+      v,
+      {
+        resource: v.resource,
+        responseKind: { group: v.group, version: v.version, kind: v.kind },
+        scope: v.namespaced ? 'Namespaced' : 'Cluster',
+        singularResource: v.singular,
+        verbs: ['create'],
+      },
+      { resource: v.resource, kind: v.kind, namespaced: v.namespaced, verbs: ['create'], type: v.type },
+    )
   }
 
   scope(group: string, version: string, resource: string): Scope | undefined {
@@ -151,6 +160,14 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   }
   scopes(): Iterable<Scope> {
     return this.#scopes.values()
+  }
+  /** For OpenAPI. */
+  described(): readonly DescribedGroupVersion[] {
+    return [...this.#groupVersions.values()].map(({ group, version, described }) => ({
+      group,
+      version,
+      resources: described,
+    }))
   }
   caches(): readonly WatchCache<KubeObject>[] {
     return this.#caches
@@ -259,9 +276,10 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     }
   }
 
-  #discover(gv: { group: string; version: string }, discovery: ResourceDiscovery): void {
+  #discover(gv: { group: string; version: string }, discovery: ResourceDiscovery, described: DescribedResource): void {
     const id = `${gv.group}/${gv.version}`
     this.#groupVersions.get(id)!.resources.push(discovery)
+    this.#groupVersions.get(id)!.described.push(described)
     this.#documents.delete(id)
     this.#publish()
   }
@@ -306,5 +324,17 @@ function discoveryOf({
     ...(categories ? { categories } : {}),
     ...(subs.length === 0 ? {} : { subresources: subs }),
     ...(storageVersionHash === undefined ? {} : { storageVersionHash }),
+  }
+}
+
+function describe({ resource: r, verbs, subresources }: ServedResource): DescribedResource {
+  const subs = subresources.map((s) => ({ name: s.name, verbs: s.verbs, kind: r.kind, type: r.type }))
+  return {
+    resource: r.resource,
+    kind: r.kind,
+    namespaced: r.namespaced,
+    verbs,
+    type: r.type,
+    ...(subs.length === 0 ? {} : { subresources: subs }),
   }
 }

@@ -142,7 +142,9 @@ async function accessReview(
     allowed: decision.kind === 'allow',
     ...(decision.kind === 'deny' ? { denied: true } : {}),
     ...(decision.reason === '' ? {} : { reason: decision.reason }),
-    ...(decision.error === undefined ? {} : { evaluationError: String(decision.error) }),
+    ...(decision.error === undefined
+      ? {}
+      : { evaluationError: decision.error instanceof Error ? decision.error.message : 'the authorizer failed' }),
   }
 }
 

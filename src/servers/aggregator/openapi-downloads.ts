@@ -1,0 +1,136 @@
+/**
+ * The OpenAPI documents of the backends, fetched in the background and kept: a request never waits for a backend.
+ *
+ * Owns:     the last good document of each remote group version, v3 and v2.
+ * Callers:  wire-aggregator runs it as a controller over the names of APIServices; openapi-endpoint.ts reads it.
+ */
+import type { APIService } from '../../api/apiservice.ts'
+import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
+import type { Informer } from '../../client/informer.ts'
+import type { Transport } from '../../client/transport.ts'
+import type { WorkQueue } from '../../client/work-queue.ts'
+import { convertV2ToV3 } from '../../endpoints/openapi/convert-v2-to-v3.ts'
+import { filterPaths } from '../../endpoints/openapi/merge-v2.ts'
+import type { Json } from '../../endpoints/openapi/schemas.ts'
+import { Backoff } from '../../lib/backoff.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { Publisher, type Published } from '../../lib/published.ts'
+import type { Logger } from '../../observability/logger.ts'
+import type { APIServiceTable } from './apiservice-table.ts'
+import type { Backend } from './backend.ts'
+import { readAll } from './discovery-manager.ts'
+
+const REFRESH_MS = 60_000
+const RETRY = { baseMs: 1000, maxMs: 60_000 }
+const DOWNLOAD_TIMEOUT_MS = 60_000
+
+export interface RemoteOpenApi {
+  /** `apis/apps/v1`. */
+  readonly key: string
+  readonly v3: Json | undefined
+  readonly v2: Json | undefined
+  /** Of the sources, to see that nothing changed. */
+  readonly tag: string
+}
+
+export interface OpenApiDownloadOptions {
+  readonly informer: Informer<APIService>
+  readonly table: Published<APIServiceTable>
+  readonly queue: WorkQueue
+  readonly transportTo: (backend: Backend) => Transport
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export class OpenApiDownloads implements Reconciler {
+  /** By name of the APIService. A new map with each change. */
+  readonly documents = new Publisher<ReadonlyMap<string, RemoteOpenApi>>(new Map())
+  readonly #o: OpenApiDownloadOptions
+  readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
+
+  constructor(o: OpenApiDownloadOptions) {
+    this.#o = o
+    const wake = (a: APIService): void => void o.queue.add(a.metadata.name!)
+    o.informer.addHandler({
+      added: wake,
+      updated: (before, after) => {
+        if (JSON.stringify([before.spec, before.status]) !== JSON.stringify([after.spec, after.status])) wake(after)
+      },
+      deleted: wake,
+    })
+  }
+
+  async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { group = '', version = '', service } = this.#o.informer.lister.get(name)?.spec ?? {}
+    if (!service) {
+      this.#set(name, undefined)
+      this.#backoff.forget(name)
+      return DONE
+    }
+    const backend = this.#o.table.value.get(group, version)?.backend
+    // A backend that is down is asked again when its availability changes.
+    if (!backend?.available) return { kind: 'requeue', afterMs: this.#backoff.next(name) }
+    const key = group === '' ? `api/${version}` : `apis/${group}/${version}`
+    const timeout = new AbortController()
+    const cancel = this.#o.clock.after(DOWNLOAD_TIMEOUT_MS, () => timeout.abort())
+    try {
+      this.#set(
+        name,
+        await this.#download(
+          this.#o.transportTo(backend),
+          key,
+          this.documents.value.get(name),
+          AbortSignal.any([signal, timeout.signal]),
+        ),
+      )
+      this.#backoff.forget(name)
+      return { kind: 'requeue', afterMs: REFRESH_MS }
+    } catch (error) {
+      this.#o.log.verbose?.('the OpenAPI document of a backend could not be fetched; the last good one stays', {
+        apiService: name,
+        error,
+      })
+      return { kind: 'requeue', afterMs: this.#backoff.next(name) }
+    } finally {
+      cancel()
+    }
+  }
+
+  async #download(
+    transport: Transport,
+    key: string,
+    known: RemoteOpenApi | undefined,
+    signal: AbortSignal,
+  ): Promise<RemoteOpenApi> {
+    const get = async (path: string): Promise<{ status: number; body: string; etag: string }> => {
+      const response = await transport({ method: 'GET', path, headers: { accept: 'application/json' }, signal })
+      const body = await readAll(response)
+      if (response.status !== 200 && response.status !== 404) throw new Error(`${path}: bad status ${response.status}`)
+      return { status: response.status, body, etag: response.headers['etag'] ?? '' }
+    }
+    const root = await get('/openapi/v3')
+    const url =
+      root.status === 200
+        ? (JSON.parse(root.body) as { paths?: Record<string, { serverRelativeURL?: string }> }).paths?.[key]
+            ?.serverRelativeURL
+        : undefined
+    const v2 = await get('/openapi/v2')
+    const tag = `${url ?? ''} ${v2.etag === '' ? v2.body.length : v2.etag}`
+    if (known?.tag === tag) return known
+    const v2Document = v2.status === 200 ? filterPaths(JSON.parse(v2.body) as Json, [`/${key}/`]) : undefined
+    if (url !== undefined && url.startsWith('/openapi/v3/')) {
+      const document = await get(url)
+      if (document.status === 200) return { key, tag, v2: v2Document, v3: JSON.parse(document.body) as Json }
+    }
+    return { key, tag, v2: v2Document, v3: v2Document && convertV2ToV3(v2Document).get(key) }
+  }
+
+  #set(name: string, document: RemoteOpenApi | undefined): void {
+    const before = this.documents.value.get(name)
+    if (before?.tag === document?.tag) return
+    const next = new Map(this.documents.value)
+    if (document) next.set(name, document)
+    else next.delete(name)
+    this.documents.publish(next)
+  }
+}

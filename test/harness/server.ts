@@ -1,0 +1,81 @@
+/** A Portico in this process, on ports the system gives, in a folder of its own. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { completeConfig } from '../../src/app/config.ts'
+import { DataDir } from '../../src/app/data-dir.ts'
+import { Pki } from '../../src/app/pki.ts'
+import { readOptions } from '../../src/app/read-options.ts'
+import { type PorticoServer, startServer } from '../../src/app/wire.ts'
+import { noopLogger } from '../../src/observability/logger.ts'
+import { createLogger } from '../../src/observability/pino-logger.ts'
+import { type HttpClient, httpClient } from './http-client.ts'
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: PorticoServer
+  readonly url: string
+  readonly insecureUrl: string | undefined
+  readonly dataDir: string
+  readonly kubeconfig: string
+  readonly pki: Pki
+  /** As system:masters. */
+  readonly admin: HttpClient
+  readonly anonymous: HttpClient
+  /** With a client certificate of our CA. */
+  as(commonName: string, ...organizations: string[]): HttpClient
+  stop(): Promise<void>
+}
+
+/** @param args more flags. Storage is in memory unless they say otherwise. Resolves when it is ready. */
+export async function startTestServer(args: readonly string[] = [], o: { dataDir?: string } = {}): Promise<TestServer> {
+  const folder = o.dataDir ?? (await mkdtemp(join(tmpdir(), 'portico-test-')))
+  const given = (name: string): boolean => args.some((a) => a.startsWith(`--${name}`))
+  const config = completeConfig(
+    readOptions({
+      args: [
+        '--secure-port=0',
+        '--bind-address=127.0.0.1',
+        `--data-dir=${folder}`,
+        ...(given('storage-backend') || given('etcd-servers') ? [] : ['--storage-backend=memory']),
+        ...args,
+      ],
+      env: {},
+    }),
+  )
+  const log =
+    process.env['PORTICO_TEST_LOG'] === undefined
+      ? noopLogger
+      : createLogger({ v: Number(process.env['PORTICO_TEST_LOG']) })
+  const server = await startServer(config, { log })
+  await server.ready
+  const pki = new Pki(new DataDir(folder), () => Date.now())
+  const url = `https://127.0.0.1:${server.port}`
+  const clients: HttpClient[] = []
+  const client = (identity?: { cert: string; key: string }): HttpClient => {
+    const made = httpClient(url, { ca: pki.ca().cert, ...identity })
+    clients.push(made)
+    return made
+  }
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopped ??= (async () => {
+      await Promise.all(clients.map((c) => c.close()))
+      await server.stop()
+      if (o.dataDir === undefined) await rm(folder, { recursive: true, force: true })
+    })()
+    return stopped
+  }
+  return {
+    server,
+    url,
+    insecureUrl: server.insecurePort === undefined ? undefined : `http://127.0.0.1:${server.insecurePort}`,
+    dataDir: folder,
+    kubeconfig: join(folder, 'kubeconfig'),
+    pki,
+    admin: client(pki.admin()),
+    anonymous: client(),
+    as: (commonName, ...organizations) => client(pki.client({ commonName, organizations })),
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
