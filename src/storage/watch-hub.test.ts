@@ -15,7 +15,9 @@ test('a watch misses nothing when a commit of another prefix follows before it r
   })()
   await storage.put('/warm', Buffer.from('-'), { expected: 'absent' })
   // All in one turn: each pair commits a matching key and then another one.
-  const writes = ['/a/1', '/b/1', '/a/2', '/b/2', '/b/3', '/a/last'].map((key) => storage.put(key, Buffer.from('x'), { expected: 'absent' }))
+  const writes = ['/a/1', '/b/1', '/a/2', '/b/2', '/b/3', '/a/last'].map((key) =>
+    storage.put(key, Buffer.from('x'), { expected: 'absent' }),
+  )
   await Promise.all(writes)
   await all
   assert.deepEqual(seen, ['/a/1', '/a/2', '/a/last'])

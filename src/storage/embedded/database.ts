@@ -72,16 +72,31 @@ export class Database {
     // Each operation has a promise of its own that fails with the batch; the batch's is the one awaited.
     const quiet = (operation: Promise<boolean>): void => void operation.catch(() => {})
     try {
-      await this.#environment.batch(() => {
+      const done = this.#environment.batch(() => {
         fill({
           put: (database, key, value) => quiet(this.#databases[database].put(key, value)),
           remove: (database, key) => quiet(this.#databases[database].remove(key)),
           setMeta: (name, value) => quiet(this.#databases.meta.put(Buffer.from(name), Buffer.from(String(value)))),
         })
       })
+      this.#catchHidden()
+      await done
     } catch (error) {
       throw await causeOf(error)
     }
+  }
+
+  /**
+   * LMDB ends its own batch of an event turn in the next setImmediate, with a promise that it gives to nobody but
+   * `committed`. Unless that is caught there, a failing disk is an unhandled rejection.
+   */
+  #catchHidden(): void {
+    setImmediate(() => {
+      this.#environment.committed.then(
+        () => {},
+        () => {},
+      )
+    })
   }
 
   async close(): Promise<void> {
