@@ -22,6 +22,7 @@ import type { JsonObject } from '../registry/patch/json-value.ts'
 import { applyMergePatch } from '../registry/patch/merge-patch.ts'
 import { PatchError } from '../registry/patch/patch-error.ts'
 import { applyStrategicMergePatch } from '../registry/patch/strategic-merge.ts'
+import { type Resource, apiVersionOf } from '../registry/resource.ts'
 import { answerObject } from './answer-object.ts'
 import { contentTypeOf } from './content-type.ts'
 import { writeOf } from './create.ts'
@@ -97,6 +98,7 @@ function patched(
 ): KubeObject {
   const { resource } = scope
   const document = applied(apply, typed(resource, current))
+  checkKind(document, resource)
   const { object, problems } = fit(scope, document)
   if (problems.length > 0) {
     if (options.fieldValidation === 'Strict') throw unfit(document, `strict decoding error: ${problems.join(', ')}`)
@@ -106,6 +108,14 @@ function patched(
   delete result.metadata.managedFields
   matchUrl(scope, result, ctx.info.namespace, ctx.info.name)
   return result
+}
+
+/** A patch may not make another kind of the object. */
+function checkKind(document: object, resource: Resource): void {
+  const { kind, apiVersion } = document as { kind?: unknown; apiVersion?: unknown }
+  if (kind === resource.kind && apiVersion === apiVersionOf(resource)) return
+  const named = `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}`
+  throw unfit(document, `${named} in scheme "pkg/runtime/scheme.go:110"`)
 }
 
 /** @throws StatusError 400 for a patch that is none, 413, 422 for one that does not fit the document. */

@@ -9,11 +9,12 @@ import type { KubeObject } from '../../api/meta.ts'
 type Fields = Record<string, unknown>
 type Defaulter = (object: Fields) => void
 
+const NAME_LABEL = 'kubernetes.io/metadata.name'
 const AFFINITY_SECONDS = 10_800
 
 const DEFAULTERS: ReadonlyMap<string, Defaulter> = new Map<string, Defaulter>([
   ['Secret', (secret) => setDefault(secret, 'type', 'Opaque')],
-  ['Namespace', (namespace) => setDefault(objectAt(namespace, 'status'), 'phase', 'Active')],
+  ['Namespace', defaultNamespace],
   ['Service', defaultService],
   [
     'Endpoints',
@@ -36,6 +37,14 @@ const DEFAULTERS: ReadonlyMap<string, Defaulter> = new Map<string, Defaulter>([
 /** Changes the object, which the caller has to itself. Kinds without defaults are left alone. */
 export function applyCoreDefaults(kind: string, object: KubeObject): void {
   DEFAULTERS.get(kind)?.(object as object as Fields)
+}
+
+/** The label comes before validation: a name that is no label value has two errors. */
+function defaultNamespace(namespace: Fields): void {
+  setDefault(objectAt(namespace, 'status'), 'phase', 'Active')
+  const metadata = objectAt(namespace, 'metadata')
+  const name = metadata['name'] ?? ''
+  if (name !== '') objectAt(metadata, 'labels')[NAME_LABEL] = name
 }
 
 function defaultService(service: Fields): void {

@@ -351,7 +351,11 @@ test('a service status has ingress only for a load balancer, and complete', () =
 
 const defaults: readonly [string, Record<string, unknown>, Record<string, unknown>][] = [
   ['Secret', {}, { type: 'Opaque' }],
-  ['Namespace', { status: {} }, { status: { phase: 'Active' } }],
+  [
+    'Namespace',
+    { metadata: { name: 'x' }, status: {} },
+    { metadata: { name: 'x', labels: { 'kubernetes.io/metadata.name': 'x' } }, status: { phase: 'Active' } },
+  ],
   ['ConfigMap', { data: {} }, { data: {} }],
   ['EndpointSlice', { ports: [{}] }, { ports: [{ name: '', protocol: 'TCP' }] }],
   [
