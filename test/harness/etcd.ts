@@ -37,7 +37,8 @@ export interface EtcdCluster extends AsyncDisposable {
   readonly connection: EtcdConnection
 }
 
-export async function startEtcd(o: { members?: number; tls?: EtcdTls } = {}): Promise<EtcdCluster> {
+/** @param o.client what connection presents; default the members' own. */
+export async function startEtcd(o: { members?: number; tls?: EtcdTls; client?: EtcdTls } = {}): Promise<EtcdCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'portico-etcd-'))
   const ports = await freePorts((o.members ?? 1) * 2)
   const scheme = o.tls ? 'https' : 'http'
@@ -55,7 +56,7 @@ export async function startEtcd(o: { members?: number; tls?: EtcdTls } = {}): Pr
     }
     return member(url, args)
   })
-  const connection = { servers: members.map((m) => m.url), ...o.tls }
+  const connection = { servers: members.map((m) => m.url), ...(o.client ?? o.tls) }
   await Promise.all(members.map((m) => m.start()))
   await untilServing(connection)
   return {
