@@ -185,6 +185,55 @@ test('decodeUntyped: floats are plain numbers, duplicates are reported by object
   assert.deepEqual([...duplicates!.values()], [[{ key: 'n', at: 1 }]])
 })
 
+const crd = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' }
+const crdWith = (schema: object): object => ({
+  ...crd,
+  metadata: { name: 'a.b.c' },
+  spec: {
+    group: 'b.c',
+    names: { plural: 'a', kind: 'A' },
+    scope: 'Namespaced',
+    versions: [
+      { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema }, subresources: { status: {} } },
+    ],
+  },
+  status: { conditions: null, acceptedNames: { plural: '', kind: '' }, storedVersions: null },
+})
+
+test('codec: a CustomResourceDefinition survives JSON and protobuf, with schemas that may be something else', () => {
+  const schema = {
+    $ref: '#/a',
+    type: 'object',
+    default: { n: 1.5 },
+    maximum: 3,
+    enum: ['a', null, 1],
+    items: { type: 'string' },
+    properties: {
+      list: { items: [{ type: 'string' }, { type: 'integer' }] },
+      open: { additionalProperties: true },
+      closed: { additionalProperties: false },
+      map: { additionalProperties: { type: 'string' } },
+    },
+    dependencies: { a: ['b', 'c'], b: { type: 'string' } },
+    'x-kubernetes-preserve-unknown-fields': true,
+  }
+  const given = crdWith(schema)
+  const { object, problems } = decodeBody(json(given), 'json', metaTypes(), crd)
+  assert.deepEqual(problems, [])
+  assert.deepEqual(object, given)
+  const { model } = metaTypes().byKind(crd.apiVersion, crd.kind)!
+  assert.equal(encodeJson(decodeProtobuf(metaTypes(), encodeProtobuf(metaTypes(), model, object))), encodeJson(object))
+})
+
+test('decodeBody: strictness ends, as in Go, where a schema may be something else', () => {
+  const body = json(crdWith({ properties: { a: { frob: 1, items: { frob: 2 } } } }))
+  assert.deepEqual(decodeBody(body, 'json', metaTypes(), crd).problems, [
+    'unknown field "spec.versions[0].schema.openAPIV3Schema.properties.a.frob"',
+  ])
+  const wrong = json(crdWith({ additionalProperties: 'x' }))
+  assert.throws(() => decodeBody(wrong, 'json', metaTypes(), crd), { detail: 'boolean or JSON schema expected' })
+})
+
 test('protobuf: a list is joined from the messages of its items', () => {
   const type = types.byKind('v1', 'ConfigMap')!
   const items = ['a', 'b'].map((name) => encodeMessage(type, { metadata: { name } }))

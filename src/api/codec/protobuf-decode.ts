@@ -93,7 +93,26 @@ function readValue(r: ProtobufReader, type: FieldType): unknown {
       return readIntOrString(r.bytes())
     case 'raw':
       return readRaw(r.bytes())
+    case 'union':
+      return readUnion(r.bytes(), type)
   }
+}
+
+function readUnion(bytes: Uint8Array, type: FieldType & { kind: 'union' }): unknown {
+  const reader = new ProtobufReader(bytes)
+  const schemaNumber = type.or === 'Bool' ? 2 : 1
+  let schema: unknown
+  let allows = false
+  const items: unknown[] = []
+  while (!reader.done) {
+    const { number, wire } = reader.tag()
+    if (number === schemaNumber && wire === WIRE.bytes) schema = decodeMessage(type.type, reader.bytes())
+    else if (number === 1 && wire === WIRE.varint) allows = reader.bool()
+    else if (number === 2 && wire === WIRE.bytes)
+      items.push(type.or === 'Array' ? decodeMessage(type.type, reader.bytes()) : reader.string())
+    else reader.skip(wire)
+  }
+  return schema ?? (type.or === 'Bool' ? allows : items)
 }
 
 function readWrapped(bytes: Uint8Array, item: FieldType): unknown[] {

@@ -30,6 +30,7 @@ function writeZero(w: ProtobufWriter, field: Field): void {
     case 'list':
     case 'map':
     case 'bytes':
+    case 'union':
       return
     case 'object':
       return writeField(w, type, number, {})
@@ -47,7 +48,7 @@ function writeZero(w: ProtobufWriter, field: Field): void {
 
 function writeField(w: ProtobufWriter, type: FieldType, number: number, value: unknown): void {
   if (type.kind === 'list' && !type.wrapped) {
-    for (const item of (value as readonly unknown[]).toReversed()) writeField(w, type.item, number, item ?? {})
+    for (const item of (value as readonly unknown[]).toReversed()) writeField(w, type.item, number, item)
     return
   }
   if (type.kind === 'map') return writeMap(w, type.value, number, value as Record<string, unknown>)
@@ -85,6 +86,8 @@ function writeContent(w: ProtobufWriter, type: FieldType, value: unknown): void 
       return writeIntOrString(w, value as string | number)
     case 'raw':
       return writeField(w, STRING, 1, encodeJson(value))
+    case 'union':
+      return writeUnion(w, type, value)
     default:
       throw new Error(`${type.kind} is not length-delimited`)
   }
@@ -104,6 +107,18 @@ function writeIntOrString(w: ProtobufWriter, value: string | number): void {
   writeField(w, STRING, 3, text ? value : '')
   writeField(w, INT64, 2, text ? 0 : value)
   writeField(w, INT64, 1, text ? 1 : 0)
+}
+
+/** `allows` comes first in JSONSchemaPropsOrBool, the schema in the others. */
+function writeUnion(w: ProtobufWriter, type: FieldType & { kind: 'union' }, value: unknown): void {
+  const schema: FieldType = { kind: 'object', type: type.type }
+  if (type.or === 'Bool') {
+    if (typeof value !== 'boolean') writeField(w, schema, 2, value)
+    return writeField(w, { kind: 'bool' }, 1, value !== false)
+  }
+  if (!Array.isArray(value)) return writeField(w, schema, 1, value)
+  const item = type.or === 'Array' ? schema : STRING
+  return writeField(w, { kind: 'list', item, wrapped: false }, 2, value)
 }
 
 function writeMap(w: ProtobufWriter, type: FieldType, number: number, map: Readonly<Record<string, unknown>>): void {

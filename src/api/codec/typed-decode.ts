@@ -41,6 +41,12 @@ export function conform<T extends object>(type: ObjectType, object: T): T {
   return decodeTyped(type, object).object as T
 }
 
+const UNION_ERRORS = {
+  Bool: 'boolean or JSON schema expected',
+  Array: 'JSON schema or array of JSON schemas expected',
+  StringArray: 'JSON schema or array of strings expected',
+} as const
+
 /** Where a value stands: as strict problems name it, and as Go's type errors name it. */
 interface Place {
   readonly path: string
@@ -53,6 +59,7 @@ const ROOT: Place = { path: '', struct: '', goPath: '', goType: undefined }
 class TypedDecoder {
   readonly problems: string[] = []
   readonly #duplicates: Duplicates
+  #silent = false
 
   constructor(duplicates: Duplicates) {
     this.#duplicates = duplicates
@@ -98,8 +105,27 @@ class TypedDecoder {
         return value.map((item: unknown, i) => this.#item(type.item, item, indexed(place, i)))
       case 'map':
         return this.#map(type.value, value, place, goTypeName(type, place.goType))
+      case 'union':
+        return this.#union(type, value, place)
       default:
         return decodeScalar(type.kind, value, place)
+    }
+  }
+
+  /** Go decodes these with code of their own, which knows no strictness. */
+  #union(type: FieldType & { kind: 'union' }, value: unknown, place: Place): unknown {
+    const outer = this.#silent
+    this.#silent = true
+    try {
+      if (type.or === 'Bool' && typeof value === 'boolean') return value
+      if (type.or !== 'Bool' && Array.isArray(value)) {
+        const item: FieldType = type.or === 'Array' ? { kind: 'object', type: type.type } : { kind: 'string' }
+        return value.map((child: unknown, i) => this.#item(item, child, indexed(place, i)))
+      }
+      if (isRecord(value)) return this.#object(type.type, value, place)
+      throw new TypeMismatchError(UNION_ERRORS[type.or])
+    } finally {
+      this.#silent = outer
     }
   }
 
@@ -127,12 +153,12 @@ class TypedDecoder {
   }
 
   #report(problem: string): void {
-    if (this.problems.length < MAX_PROBLEMS) this.problems.push(problem)
+    if (!this.#silent && this.problems.length < MAX_PROBLEMS) this.problems.push(problem)
   }
 }
 
 function decodeScalar(
-  kind: Exclude<FieldType['kind'], 'object' | 'list' | 'map'>,
+  kind: Exclude<FieldType['kind'], 'object' | 'list' | 'map' | 'union'>,
   value: unknown,
   place: Place,
 ): unknown {

@@ -48,6 +48,8 @@ export function goTypeName(type: FieldType, named?: string): string {
       return `map[string]${goTypeName(type.value, named)}`
     case 'object':
       return type.type.goType
+    case 'union':
+      return `${type.type.goType}Or${type.or}`
     default:
       return named ?? SCALAR_NAMES[type.kind] ?? type.kind
   }

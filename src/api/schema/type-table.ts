@@ -20,12 +20,17 @@ export type ScalarKind =
   | 'intOrString'
   | 'raw'
 
+/** JSONSchemaPropsOrBool, JSONSchemaPropsOrArray, JSONSchemaPropsOrStringArray. */
+export type UnionAlternative = 'Bool' | 'Array' | 'StringArray'
+
 export type FieldType =
   | { readonly kind: ScalarKind }
   /** wrapped: in protobuf the list stands inside a message of its own (ExtraValue, Verbs). */
   | { readonly kind: 'list'; readonly item: FieldType; readonly wrapped: boolean }
   | { readonly kind: 'map'; readonly value: FieldType }
   | { readonly kind: 'object'; readonly type: ObjectType }
+  /** An object, or what JSON schemas allow in its place. */
+  | { readonly kind: 'union'; readonly type: ObjectType; readonly or: UnionAlternative }
 
 export interface Field {
   readonly name: string
@@ -185,11 +190,15 @@ function newField(name: string, type: FieldType, number: number, o: FieldOptions
   }
 }
 
-/** `[]T`, `map[string]T`, `wrapped []T`, a scalar, or the name of a type. */
+const UNION = /^(\w+) or (Bool|Array|StringArray)$/
+
+/** `[]T`, `map[string]T`, `wrapped []T`, `T or Bool`, a scalar, or the name of a type. */
 function parseType(text: string, resolve: (reference: string) => ObjectType): FieldType {
   if (text.startsWith('wrapped []')) return { kind: 'list', item: parseType(text.slice(10), resolve), wrapped: true }
   if (text.startsWith('[]')) return { kind: 'list', item: parseType(text.slice(2), resolve), wrapped: false }
   if (text.startsWith('map[string]')) return { kind: 'map', value: parseType(text.slice(11), resolve) }
+  const union = UNION.exec(text)
+  if (union) return { kind: 'union', type: resolve(union[1]!), or: union[2] as UnionAlternative }
   if (isScalar(text)) return { kind: text }
   return { kind: 'object', type: resolve(text) }
 }

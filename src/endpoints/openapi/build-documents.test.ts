@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { metaType } from '../../api/schema/meta-types.ts'
+import { metaType, metaTypes } from '../../api/schema/meta-types.ts'
 import { CompiledTypes, type TableFile } from '../../api/schema/type-table.ts'
 import { buildV2, buildV3, openApiHash } from './build-documents.ts'
 import type { DescribedGroupVersion } from './described-api.ts'
@@ -124,6 +124,18 @@ for (const [name, document, prefix] of [
     })
   })
 }
+
+test('schemas of CustomResourceDefinitions refer to themselves and to what may be something else', () => {
+  const type = metaTypes().byKind('apiextensions.k8s.io/v1', 'CustomResourceDefinition')!
+  const resource = { resource: 'customresourcedefinitions', kind: type.name, namespaced: false, verbs: ['get'], type }
+  const document = buildV3({ group: 'apiextensions.k8s.io', version: 'v1', resources: [resource] }, info)
+  const { schemas } = document['components'] as { schemas: Record<string, { properties: Record<string, Json> }> }
+  const prefix = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1'
+  const { properties } = schemas[`${prefix}.JSONSchemaProps`]!
+  assert.deepEqual(properties['additionalProperties'], { $ref: `#/components/schemas/${prefix}.JSONSchemaPropsOrBool` })
+  assert.deepEqual(properties['default'], { $ref: `#/components/schemas/${prefix}.JSON` })
+  assert.deepEqual(schemas[`${prefix}.JSON`], {})
+})
 
 test('openApiHash is SHA-512 in upper case', () => {
   assert.match(openApiHash(Buffer.from('{}')), /^[0-9A-F]{128}$/)

@@ -92,8 +92,7 @@ export class SchemaBuilder {
   }
 
   #property(owner: ObjectType, field: Field): Json {
-    const schema =
-      owner.name === 'WatchEvent' && field.type.kind === 'raw' ? this.#special(RAW_EXTENSION) : this.#typed(field.type)
+    const schema = this.#typed(field.type, rawModelOf(owner))
     return { ...schema, ...this.#defaultOf(field), ...extensionsOf(field) }
   }
 
@@ -101,14 +100,20 @@ export class SchemaBuilder {
     return this.#dialect.version === 3 && field.default !== undefined ? { default: field.default } : {}
   }
 
-  #typed(type: FieldType): Json {
+  /** @param rawModel what JSON of any form is called. */
+  #typed(type: FieldType, rawModel: string): Json {
     switch (type.kind) {
       case 'object':
         return this.#embedded(type.type)
       case 'list':
-        return { type: 'array', items: this.#typed(type.item) }
+        return { type: 'array', items: this.#typed(type.item, rawModel) }
       case 'map':
-        return { type: 'object', additionalProperties: this.#typed(type.value) }
+        return { type: 'object', additionalProperties: this.#typed(type.value, rawModel) }
+      case 'union':
+        this.reference(type.type)
+        return this.#special(`${type.type.model}Or${type.or}`)
+      case 'raw':
+        return this.#special(rawModel)
       default:
         return this.#scalar(type.kind)
     }
@@ -120,7 +125,7 @@ export class SchemaBuilder {
     return this.#dialect.version === 3 ? { allOf: [reference], default: {} } : reference
   }
 
-  #scalar(kind: Exclude<FieldType['kind'], 'object' | 'list' | 'map'>): Json {
+  #scalar(kind: Exclude<FieldType['kind'], 'object' | 'list' | 'map' | 'union' | 'raw'>): Json {
     switch (kind) {
       case 'string':
         return { type: 'string' }
@@ -141,8 +146,6 @@ export class SchemaBuilder {
         return this.#special('io.k8s.apimachinery.pkg.api.resource.Quantity')
       case 'intOrString':
         return this.#special('io.k8s.apimachinery.pkg.util.intstr.IntOrString')
-      case 'raw':
-        return this.#special(`${META}.FieldsV1`)
     }
   }
 
@@ -160,8 +163,16 @@ export class SchemaBuilder {
       return v3
         ? { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' }
         : { type: 'string', format: 'int-or-string' }
+    // JSON of any form, and schemas that may be something else.
+    if (name === 'JSON' || name.startsWith('JSONSchemaPropsOr')) return {}
     return { type: 'object' }
   }
+}
+
+function rawModelOf(owner: ObjectType): string {
+  if (owner.name === 'WatchEvent') return RAW_EXTENSION
+  const apiextensions = owner.model.indexOf('.apiextensions.v1.')
+  return apiextensions === -1 ? `${META}.FieldsV1` : `${owner.model.slice(0, apiextensions)}.apiextensions.v1.JSON`
 }
 
 function extensionsOf(field: Field): Json {
