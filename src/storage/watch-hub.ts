@@ -7,6 +7,7 @@
  *
  *   reading --caught up--> idle --matching commit, progress, abort or close--> reading
  */
+import type { Cancel, Clock } from '../lib/clock.ts'
 import { type Batch, type Revision, StorageError, type StorageEvent } from './storage.ts'
 
 export interface EventLog {
@@ -19,6 +20,8 @@ export interface EventLog {
 interface Watcher {
   readonly prefix: string
   position: Revision
+  /** Of the last batch that was given out. */
+  given: Revision
   progressWanted: boolean
   /** Set while idle: an idle watcher has seen everything up to the last commit. */
   wake: (() => void) | undefined
@@ -26,14 +29,19 @@ interface Watcher {
 
 /** Bounds one batch, and with it the time of one synchronous step. */
 const EVENTS_PER_READ = 500
+/** How far a quiet watch may fall behind: what it knows is the revision of its clients' bookmarks. */
+const PROGRESS_EVERY_MS = 10_000
 
 export class WatchHub {
   readonly #log: EventLog
+  readonly #clock: Clock
   readonly #watchers = new Set<Watcher>()
+  #cancelProgress: Cancel | undefined
   #closed = false
 
-  constructor(log: EventLog) {
+  constructor(log: EventLog, clock: Clock) {
     this.#log = log
+    this.#clock = clock
   }
 
   /** Call after the log and its current revision include the events. O(watchers). */
@@ -59,20 +67,24 @@ export class WatchHub {
   }
 
   async *watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncGenerator<Batch, void, void> {
-    const watcher: Watcher = { prefix, position: o.after, progressWanted: false, wake: undefined }
+    const watcher: Watcher = { prefix, position: o.after, given: o.after, progressWanted: false, wake: undefined }
     const onAbort = (): void => wake(watcher)
     o.signal.addEventListener('abort', onAbort)
     this.#watchers.add(watcher)
+    this.#cancelProgress ??= this.#scheduleProgress()
     try {
       this.#refuseCompacted(watcher)
       while (!o.signal.aborted) {
         if (this.#closed) throw new StorageError('unavailable', 'the storage is closed')
         const batch = this.#read(watcher)
-        if (batch) yield batch
-        else await this.#idle(watcher)
+        if (batch) {
+          watcher.given = batch.revision
+          yield batch
+        } else await this.#idle(watcher)
       }
     } finally {
       this.#watchers.delete(watcher)
+      if (this.#watchers.size === 0) this.#stopProgress()
       o.signal.removeEventListener('abort', onAbort)
     }
   }
@@ -90,6 +102,23 @@ export class WatchHub {
     if (!watcher.progressWanted) return undefined
     watcher.progressWanted = false
     return { revision: watcher.position, events: [] }
+  }
+
+  #giveProgress(watcher: Watcher): void {
+    watcher.progressWanted = true
+    watcher.wake?.()
+  }
+
+  #scheduleProgress(): Cancel {
+    return this.#clock.after(PROGRESS_EVERY_MS, () => {
+      this.#cancelProgress = this.#scheduleProgress()
+      for (const watcher of this.#watchers) if (watcher.given < this.#log.current) this.#giveProgress(watcher)
+    })
+  }
+
+  #stopProgress(): void {
+    this.#cancelProgress?.()
+    this.#cancelProgress = undefined
   }
 
   async #idle(watcher: Watcher): Promise<void> {

@@ -48,7 +48,8 @@ export class ItemIndex<T> {
 
   /** O(log n) and the length of the answer; with a predicate, the length of the range. */
   list(prefix: string, q: ListQuery<T>): Page<T> {
-    return pageOf(this.#range(prefix), q)
+    const [start, end] = this.#bounds(prefix)
+    return pageOf(this.#sorted, start, end, q)
   }
 
   /** The list as it was at a revision that history is complete after. O(range and events since). */
@@ -59,46 +60,40 @@ export class ItemIndex<T> {
       if (event.key.startsWith(prefix) && !then.has(event.key)) then.set(event.key, event.previous)
     }
     if (then.size === 0) return this.list(prefix, q)
-    const unchanged = this.#range(prefix).filter((item) => !then.has(item.key))
+    const unchanged = this.#sorted.slice(...this.#bounds(prefix)).filter((item) => !then.has(item.key))
     const changed = [...then.values()].filter((item) => item !== undefined)
-    return pageOf(
-      merge(
-        unchanged,
-        changed.sort((a, b) => compareKeys(a.key, b.key)),
-      ),
-      q,
-    )
+    changed.sort((a, b) => compareKeys(a.key, b.key))
+    const state = merge(unchanged, changed)
+    return pageOf(state, 0, state.length, q)
   }
 
-  #range(prefix: string): CacheItem<T>[] {
-    const start = lowerBound(this.#sorted, prefix, keyOf)
-    // No valid UTF-8 byte sequence follows U+10FFFF, so this is the end of the prefix's range.
-    const end = lowerBound(this.#sorted, `${prefix}\u{10ffff}`, keyOf)
-    return this.#sorted.slice(start, end)
+  /** From the first item with the prefix to after the last: no text comes after U+10FFFF. */
+  #bounds(prefix: string): [start: number, end: number] {
+    return [lowerBound(this.#sorted, prefix, keyOf), lowerBound(this.#sorted, `${prefix}\u{10ffff}`, keyOf)]
   }
 }
 
 const keyOf = (item: { readonly key: string }): string => item.key
 
-function pageOf<T>(range: CacheItem<T>[], q: ListQuery<T>): Page<T> {
-  let start = 0
+function pageOf<T>(sorted: CacheItem<T>[], first: number, end: number, q: ListQuery<T>): Page<T> {
+  let start = first
   if (q.after !== undefined) {
-    start = lowerBound(range, q.after, keyOf)
-    if (range[start]?.key === q.after) start++
+    start = Math.max(first, lowerBound(sorted, q.after, keyOf))
+    if (sorted[start]?.key === q.after) start++
   }
   const limit = q.limit ?? Number.POSITIVE_INFINITY
-  if (q.matches) return matchingPage(range, start, limit, q.matches)
-  const items = start === 0 && limit >= range.length ? range : range.slice(start, start + limit)
-  const remaining = range.length - start - items.length
-  return { items, more: remaining > 0, remaining: Math.max(0, remaining) }
+  if (q.matches) return matchingPage(sorted.slice(start, Math.max(start, end)), limit, q.matches)
+  const stop = Math.max(start, Math.min(end, start + limit))
+  const remaining = Math.max(0, end - stop)
+  return { items: sorted.slice(start, stop), more: remaining > 0, remaining }
 }
 
-function matchingPage<T>(range: CacheItem<T>[], start: number, limit: number, matches: Predicate<T>): Page<T> {
+function matchingPage<T>(range: CacheItem<T>[], limit: number, matches: Predicate<T>): Page<T> {
   const items: CacheItem<T>[] = []
-  for (let i = start; i < range.length; i++) {
-    if (!matches(range[i]!)) continue
+  for (const item of range) {
+    if (!matches(item)) continue
     if (items.length === limit) return { items, more: true, remaining: 0 }
-    items.push(range[i]!)
+    items.push(item)
   }
   return { items, more: false, remaining: 0 }
 }

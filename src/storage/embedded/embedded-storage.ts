@@ -64,7 +64,7 @@ export class EmbeddedStorage implements Storage {
     this.#compacted = this.#database.meta('compacted') ?? 0
     this.#tail.reset(this.#current)
     this.#commits = groupCommit((writes) => this.#commit(writes))
-    this.#hub = new WatchHub(logOf(this))
+    this.#hub = new WatchHub(logOf(this), o.clock)
     this.#expiry = new Expiry({ clock: o.clock, log: o.log, sweep: () => this.#sweep() })
     this.#expiry.wake(0)
     this.#stopCompaction = compactPeriodically(this, {

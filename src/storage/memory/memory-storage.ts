@@ -53,7 +53,7 @@ export class MemoryStorage implements Storage {
   constructor(o: MemoryStorageOptions) {
     this.#clock = o.clock
     this.#historyLimit = o.historyLimit ?? 100_000
-    this.#hub = new WatchHub(logOf(this))
+    this.#hub = new WatchHub(logOf(this), o.clock)
     this.#stopCompaction = compactPeriodically(this, {
       clock: o.clock,
       intervalMs: o.compactionIntervalMs ?? DEFAULT_COMPACTION_INTERVAL_MS,
