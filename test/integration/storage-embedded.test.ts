@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { open } from 'lmdb'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
 import { EmbeddedStorage } from '../../src/storage/embedded/embedded-storage.ts'
@@ -78,4 +79,33 @@ test('embedded storage: a folder belongs to one opener at a time, and the error 
   )
   await first[Symbol.asyncDispose]()
   await openIn(folder)[Symbol.asyncDispose]()
+})
+test('embedded storage: a folder that a newer version wrote is refused and left alone', async () => {
+  const folder = await folderFor()
+  await openIn(folder)[Symbol.asyncDispose]()
+  const environment = open<Buffer, Buffer>({ path: folder, encoding: 'binary', keyEncoding: 'binary' })
+  const meta = environment.openDB<Buffer, Buffer>({ name: 'meta', encoding: 'binary', keyEncoding: 'binary' })
+  meta.putSync(Buffer.from('format'), Buffer.from('99'))
+  await environment.close()
+  assert.throws(
+    () => openIn(folder),
+    (e) => e instanceof StorageFolderError && e.code === 'newer-format' && e.message.includes(folder),
+  )
+})
+test('embedded storage: compaction gives the space of replaced values back', async () => {
+  const folder = await folderFor()
+  await using storage = openIn(folder)
+  const value = Buffer.alloc(50_000)
+  const sizes: number[] = []
+  let expected: number | 'absent' = 'absent'
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 40; i++) {
+      const result = await storage.put('/hot', value, { expected })
+      assert.ok(result.kind === 'written')
+      expected = result.revision
+    }
+    await storage.compact(await storage.currentRevision())
+    sizes.push((await stat(join(folder, 'data.mdb'))).size)
+  }
+  assert.ok(sizes[4]! < sizes[0]! * 1.5, sizes.join(' '))
 })

@@ -25,6 +25,7 @@ export function lockFolder(folder: string): () => void {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   } catch (error) {
     database.close()
+    if (!isBusy(error)) throw error
     throw new StorageFolderError(
       'in-use',
       folder,
@@ -34,3 +35,6 @@ export function lockFolder(folder: string): () => void {
   }
   return () => database.close()
 }
+
+const SQLITE_BUSY = 5
+const isBusy = (error: unknown): boolean => (error as { errcode?: number }).errcode === SQLITE_BUSY
