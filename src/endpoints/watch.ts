@@ -139,7 +139,8 @@ class WatchStream {
     const { clock, random, minRequestTimeoutMs, trackWatch } = this.#scope
     const wanted = this.#options.timeoutSeconds ?? 0
     const timeoutMs = wanted > 0 ? wanted * 1000 : minRequestTimeoutMs * (1 + random())
-    const releases = [trackWatch(() => this.#end())]
+    const releases: (() => void)[] = []
+    if (!this.#ctx.exchange.connection.inProcess) releases.push(trackWatch(() => this.#end()))
     if (timeoutMs > 0) releases.push(clock.after(timeoutMs, () => this.#end()))
     if (this.#options.allowWatchBookmarks) {
       let cancel = (): void => {}

@@ -31,6 +31,8 @@ export interface Connection {
   readonly remotePort: number
   readonly localPort: number
   readonly protocol: 'http/1.1' | 'h2'
+  /** A call of this process to itself: nobody to drain. */
+  readonly inProcess?: true
   /** False on the insecure listener. */
   readonly secure: boolean
   readonly clientCertificate: VerifiedCertificate | undefined

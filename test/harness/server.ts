@@ -35,6 +35,7 @@ export async function startTestServer(args: readonly string[] = [], o: { dataDir
       args: [
         '--secure-port=0',
         '--bind-address=127.0.0.1',
+        '--shutdown-watch-termination-grace-period=0s',
         `--data-dir=${folder}`,
         ...(given('storage-backend') || given('etcd-servers') ? [] : ['--storage-backend=memory']),
         ...args,

@@ -24,6 +24,7 @@ const CONNECTION: Connection = {
   localPort: 0,
   protocol: 'h2',
   secure: true,
+  inProcess: true,
   clientCertificate: undefined,
   retire() {},
 }

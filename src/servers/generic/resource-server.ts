@@ -28,6 +28,7 @@ import { Publisher } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { MetricsRecorder } from '../../observability/metrics.ts'
 import { ListReader } from '../../registry/list-reader.ts'
+import { StorageMetrics, meteredStorage } from '../../registry/metered-storage.ts'
 import { objectCodec } from '../../registry/object-codec.ts'
 import { Registry } from '../../registry/registry.ts'
 import type { Resource } from '../../registry/resource.ts'
@@ -108,12 +109,20 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   readonly #caches: WatchCache<KubeObject>[] = []
   readonly #cacheMetrics
   readonly #watchMetrics
+  readonly #storageMetrics
+  readonly #objects
 
   constructor(o: ResourceServerOptions) {
     this.name = o.name
     this.#o = o
     this.#cacheMetrics = new WatchCacheMetrics(o.metrics)
     this.#watchMetrics = watchMetrics(o.metrics)
+    this.#storageMetrics = new StorageMetrics(o.metrics)
+    this.#objects = o.metrics.gauge({
+      name: 'apiserver_storage_objects',
+      help: '[STABLE] Stored objects by resource.',
+      labels: ['resource'],
+    })
   }
 
   addGroupVersion(gv: GroupVersionOptions): void {
@@ -230,6 +239,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
 
   #scopeOf({ resource, strategy, columns }: ServedResource): Scope {
     const o = this.#o
+    const storage = meteredStorage(o.storage, this.#storageMetrics.bind(resource.group, resource.resource), o.clock)
     const codec = objectCodec(resource, o.types)
     const decode = (
       value: Uint8Array,
@@ -239,7 +249,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       return { object, labels: object.metadata.labels ?? {}, fields: selectableFieldsOf(resource, object) }
     }
     const cache = new WatchCache<KubeObject>({
-      storage: o.storage,
+      storage,
       prefix: `${resource.storagePrefix}/`,
       decode,
       restamp: (object, revision) => ({
@@ -251,6 +261,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       metrics: this.#cacheMetrics.bind(resource.group, resource.resource),
     })
     this.#caches.push(cache)
+    this.#countObjects(resource, cache)
     return {
       resource,
       types: o.types,
@@ -258,12 +269,12 @@ export class ResourceServer implements Delegate, AsyncDisposable {
         resource,
         strategy,
         codec,
-        storage: o.storage,
+        storage,
         clock: o.clock,
         ...(o.random ? { random: o.random } : {}),
       }),
       cache,
-      reader: new ListReader({ resource, storage: o.storage, cache, decode }),
+      reader: new ListReader({ resource, storage, cache, decode }),
       columns,
       subresource: '',
       strategy,
@@ -274,6 +285,12 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       trackWatch: o.trackWatch,
       watchMetrics: this.#watchMetrics(resource.group, resource.version, resource.resource),
     }
+  }
+
+  /** As a scrape finds it: -1 while the cache is not filled. */
+  #countObjects(r: Resource, cache: WatchCache<KubeObject>): void {
+    const series = this.#objects.with(r.group === '' ? r.resource : `${r.resource}.${r.group}`)
+    this.#o.metrics.onCollect(() => series.set(cache.isReady ? cache.size : -1))
   }
 
   #discover(gv: { group: string; version: string }, discovery: ResourceDiscovery, described: DescribedResource): void {
