@@ -8,6 +8,7 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { HeaderList } from '../http/exchange.ts'
 import { sendableValue } from '../http/header-list.ts'
@@ -53,6 +54,9 @@ export class Http2ClientSession {
 
   constructor(socket: Socket, owner: Http2ClientOwner, options: Http2ClientOptions) {
     this.#socket = socket
+    // Dialled half-open for the sake of tunnels; here an end is the end.
+    socket.allowHalfOpen = false
+    socket.once('end', () => this.#session.destroy())
     this.#owner = owner
     this.#options = options
     this.#session = connect('https://backend', {
@@ -159,6 +163,8 @@ export class Http2ClientSession {
   }
 }
 
+const { push } = Readable.prototype
+
 class Http2UpstreamStream implements UpstreamStream {
   readonly #stream: ClientHttp2Stream
   #handler: UpstreamHandler | undefined
@@ -168,6 +174,7 @@ class Http2UpstreamStream implements UpstreamStream {
   #expected: number | undefined
   #received = 0
   #error: Error | undefined
+  #endSeen = false
 
   constructor(stream: ClientHttp2Stream, handler: UpstreamHandler) {
     this.#stream = stream
@@ -182,6 +189,12 @@ class Http2UpstreamStream implements UpstreamStream {
     })
     stream.on('data', this.#onData)
     stream.on('end', this.#onEnd)
+    // Node ends the readable side for END_STREAM and for RST_STREAM(NO_ERROR) alike; only then the stream is closed
+    // before its last push. Without this an answer cut off by a backend that goes away politely would look whole.
+    stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+      if (chunk === null && !stream.closed) this.#endSeen = true
+      return push.call(stream, chunk, encoding)
+    }
     stream.on('drain', () => this.#handler?.drained())
     stream.on('wantTrailers', () => this.#sendTrailers())
     stream.on('error', (error) => {
@@ -215,10 +228,9 @@ class Http2UpstreamStream implements UpstreamStream {
     this.#received += chunk.length
     if (this.#handler && !this.#handler.data(chunk)) this.#stream.pause()
   }
-  /** Node ends the readable side of a stream that was reset too: only one without an error code is whole. */
   readonly #onEnd = (): void => {
     const stream = this.#stream
-    if (!this.#answered || stream.aborted || (stream.rstCode ?? 0) !== 0) return
+    if (!this.#answered || !this.#endSeen || (stream.rstCode ?? 0) !== 0) return
     if (this.#expected !== undefined && this.#received < this.#expected && this.#received > 0) return
     const handler = this.#handler
     this.#handler = undefined

@@ -40,6 +40,9 @@ export class Http2ServerConnection implements ServerConnection {
     this.localPort = seed.socket.localPort ?? 0
     this.#since = seed.now()
     const { limits } = seed
+    // The listener's sockets are half-open for the sake of HTTP/1.1 tunnels; here an end without GOAWAY is the end.
+    seed.socket.allowHalfOpen = false
+    seed.socket.once('end', () => this.#session.destroy())
     this.#session = performServerHandshake(seed.socket, {
       // Twice what is allowed: the limit itself is answered with 431 here, nghttp2's with a reset.
       maxHeaderListPairs: 2 * limits.maxHeaderCount,
