@@ -38,14 +38,13 @@ const sinkOf = (event: (type: EventType, item: CacheItem<string>) => boolean): S
 test('subscriptions: a watch that resumes while a batch is given out gets each event once', () => {
   const t = setUp()
   const seen: string[] = []
-  let first: Subscription | undefined
   let takes = false
   // The second watch is called for the same event after the first, and wakes it in the middle of the batch.
-  first = t.follow(sinkOf((_, item) => seen.push(item.key) > 0 && takes))
+  const first = t.follow(sinkOf((_, item) => seen.push(item.key) > 0 && takes))
   t.follow(
     sinkOf(() => {
       takes = true
-      first?.resume()
+      first.resume()
       return true
     }),
   )
