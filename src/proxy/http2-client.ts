@@ -163,8 +163,6 @@ export class Http2ClientSession {
   }
 }
 
-const { push } = Readable.prototype
-
 class Http2UpstreamStream implements UpstreamStream {
   readonly #stream: ClientHttp2Stream
   #handler: UpstreamHandler | undefined
@@ -193,7 +191,7 @@ class Http2UpstreamStream implements UpstreamStream {
     // before its last push. Without this an answer cut off by a backend that goes away politely would look whole.
     stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
       if (chunk === null && !stream.closed) this.#endSeen = true
-      return push.call(stream, chunk, encoding)
+      return Readable.prototype.push.call(stream, chunk, encoding)
     }
     stream.on('drain', () => this.#handler?.drained())
     stream.on('wantTrailers', () => this.#sendTrailers())

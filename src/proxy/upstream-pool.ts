@@ -147,8 +147,8 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
       waiting.handler.failed(new UpstreamError('queue', 'the pool was closed', { unprocessed: true }))
     this.#queue.clear()
     this.#sessionQueue.clear()
-    for (const connection of [...this.#http1]) connection.close()
-    for (const session of [...this.#sessions]) session.close()
+    for (const connection of this.#http1) connection.close()
+    for (const session of this.#sessions) session.close()
   }
 
   // What connections report.
