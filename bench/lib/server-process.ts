@@ -1,0 +1,97 @@
+/** A Portico as a process of its own, for measuring: its CPU and memory are read from /proc. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DataDir } from '../../src/app/data-dir.ts'
+import { Pki } from '../../src/app/pki.ts'
+
+const root = join(import.meta.dirname, '../..')
+const TICKS_PER_SECOND = 100
+
+export interface ServerProcess extends AsyncDisposable {
+  readonly port: number
+  readonly pid: number
+  readonly dataDir: string
+  readonly pki: Pki
+  /** From spawn to ready. */
+  readonly startMs: number
+  /** PEM files of the admin's client certificate. */
+  readonly files: { readonly cert: string; readonly key: string; readonly ca: string }
+  /** User and system time so far. */
+  cpuSeconds(): number
+  rssMiB(): number
+}
+
+export async function startServerProcess(
+  args: readonly string[] = [],
+  o: { dataDir?: string; core?: number } = {},
+): Promise<ServerProcess> {
+  const dataDir = o.dataDir ?? mkdtempSync(join(tmpdir(), 'portico-bench-'))
+  const startedMs = performance.now()
+  const node = [
+    process.execPath,
+    join(root, 'src/main.ts'),
+    'serve',
+    '--secure-port=0',
+    '--bind-address=127.0.0.1',
+    `--data-dir=${dataDir}`,
+    ...args,
+  ]
+  const command = o.core === undefined ? node : ['taskset', '-c', String(o.core), ...node]
+  const child = spawn(command[0]!, command.slice(1), {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(root, '.cache/compile') },
+  })
+  const port = await readyPort(child)
+  const startMs = performance.now() - startedMs
+  const pki = new Pki(new DataDir(dataDir), () => Date.now())
+  const file = (name: string): string => join(dataDir, 'pki', name)
+  return {
+    port,
+    pid: child.pid!,
+    dataDir,
+    pki,
+    startMs,
+    files: { cert: file('admin.crt'), key: file('admin.key'), ca: file('ca.crt') },
+    cpuSeconds: () => cpuSeconds(child.pid!),
+    rssMiB: () => rssMiB(child.pid!),
+    [Symbol.asyncDispose]: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGTERM')
+      await ended
+      if (o.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+export function rssMiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
+}
+
+function readyPort(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${text}`)))
+    child.stderr!.on('data', (chunk: Buffer) => {
+      if (text.length > 1e6) return
+      text += chunk.toString()
+      const ready = /^.*"msg":"ready".*$/m.exec(text)
+      if (ready) resolve((JSON.parse(ready[0]) as { port: number }).port)
+    })
+  })
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)]!
+}
+export function percentile(values: readonly number[], p: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))]!
+}

@@ -1,0 +1,10 @@
+/** `npm run bench`: every benchmark, or those named; each prints JSON objects, one per line. */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+
+const ALL = ['discovery', 'objects', 'proxy', 'cold-start']
+const wanted = process.argv.slice(2)
+for (const name of wanted.length === 0 ? ALL : wanted) {
+  const done = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: 'inherit' })
+  if (done.status !== 0) process.exitCode = 1
+}
