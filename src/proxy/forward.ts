@@ -213,7 +213,8 @@ class Forwarding implements UpstreamHandler {
     this.#done = true
     this.#cancelTimer?.()
     this.#options.rules.metrics.answered(101)
-    joinStreams(exchange.takeOver(101, [...this.#ctx.answerHeaders, ...switchedHeaders(exchange, headers)]), backend)
+    const taken = exchange.takeOver(101, [...this.#ctx.answerHeaders, ...switchedHeaders(exchange, headers)])
+    joinStreams(taken, backend, this.#options.rules.clock)
     this.#span?.event('switched protocols')
     this.#span?.end()
   }

@@ -242,23 +242,31 @@ const part = fc.oneof(
   ),
   fc.string({ maxLength: 3 }),
 )
+/** Most random heads are refused at once: half of the runs start as a sound answer does. */
+const STARTS = [
+  '',
+  'HTTP/1.1 200 OK\r\n',
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n',
+  'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n',
+  'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n',
+  'HTTP/1.1 200 OK\r\n\r\n',
+]
 test('http1 client: whatever it takes for a whole answer, a second parser reads alike', async () => {
-  const runs = process.env['PORTICO_SOAK'] === '1' ? 200_000 : 3_000
+  const runs = process.env['PORTICO_SOAK'] === '1' ? 200_000 : 4_000
   let whole = 0
   await fc.assert(
-    fc.asyncProperty(
-      fc.constantFrom('HTTP/1.1 200 OK\r\n', ''),
-      fc.array(part, { maxLength: 10 }),
-      async (first, parts) => {
-        const given = bytes(first + parts.join(''))
-        const mine = await ours(given.length === 0 ? [] : [given])
-        const framed = mine.headers.some((h) => /^(content-length|transfer-encoding)$/i.test(h))
-        // Bytes behind a framed answer: we keep the answer and drop the connection, llhttp complains.
-        if (!mine.ended || mine.failed || (framed && !mine.reused)) return
-        whole++
-        assert.deepEqual(await nodes(given), { status: mine.status, body: mine.body })
-      },
-    ),
+    fc.asyncProperty(fc.constantFrom(...STARTS), fc.array(part, { maxLength: 10 }), async (first, parts) => {
+      const given = bytes(first + parts.join(''))
+      const mine = await ours(given.length === 0 ? [] : [given])
+      const framed =
+        mine.headers.some((h) => /^(content-length|transfer-encoding)$/i.test(h)) ||
+        mine.status === 204 ||
+        mine.status === 304
+      // Bytes behind a framed answer: we keep the answer and drop the connection, llhttp complains.
+      if (!mine.ended || mine.failed || (framed && !mine.reused)) return
+      whole++
+      assert.deepEqual(await nodes(given), { status: mine.status, body: mine.body })
+    }),
     { numRuns: runs },
   )
   assert.ok(whole > runs / 50, `only ${whole} whole answers: the property proves little`)

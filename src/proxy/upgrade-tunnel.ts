@@ -10,6 +10,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { Cancel, Clock } from '../lib/clock.ts'
 import type { Exchange, HeaderList } from '../http/exchange.ts'
 import { headerValue } from '../http/header-list.ts'
 import { dial } from './dial.ts'
@@ -76,27 +77,68 @@ export function openUpgrade(pool: UpstreamPool, request: UpstreamRequest, handle
   }
 }
 
+/** How long one direction may go on without a byte once the other has ended: a peer that is gone sends only an end, too. */
+const HALF_CLOSED_IDLE_MS = 30_000
+
 /**
- * Hands bytes on in both directions. One side's end ends the other's writing half only; one side's close or error
- * ends both.
+ * Hands bytes on in both directions. One side's end ends the other's writing half only, as long as bytes still come
+ * from there; one side's close or error ends both.
  */
-export function joinStreams(client: { readonly stream: Duplex; readonly head: Uint8Array }, backend: Switched): void {
+export function joinStreams(
+  client: { readonly stream: Duplex; readonly head: Uint8Array },
+  backend: Switched,
+  clock: Clock,
+): void {
+  const there = backend.socket
   if (backend.head.length > 0) client.stream.write(backend.head)
-  if (client.head.length > 0) backend.socket.write(client.head)
-  handOn(client.stream, backend.socket)
-  handOn(backend.socket, client.stream)
+  if (client.head.length > 0) there.write(client.head)
+  const watch = new HalfClosed(clock, () => {
+    client.stream.destroy()
+    there.destroy()
+  })
+  handOn(client.stream, there, watch)
+  handOn(there, client.stream, watch)
 }
-function handOn(from: Duplex, to: Duplex): void {
+
+function handOn(from: Duplex, to: Duplex, watch: HalfClosed): void {
   from.on('data', (chunk: Buffer) => {
+    watch.moved = true
     if (!to.write(chunk)) from.pause()
   })
   to.on('drain', () => from.resume())
-  from.on('end', () => to.end())
+  from.on('end', () => {
+    to.end()
+    watch.start()
+  })
   from.on('error', () => to.destroy())
   // What was read before the close is still written; a side that is gone reads nothing any more.
   from.on('close', () => {
+    watch.stop()
     if (from.readableEnded && !to.writableFinished && !to.destroyed) to.once('finish', () => to.destroy())
     else to.destroy()
   })
   from.resume()
+}
+
+/** Ends a tunnel of which one direction is over and the other silent. */
+class HalfClosed {
+  moved = false
+  readonly #clock: Clock
+  readonly #end: () => void
+  #cancel: Cancel | undefined
+  constructor(clock: Clock, end: () => void) {
+    this.#clock = clock
+    this.#end = end
+  }
+  start(): void {
+    this.#cancel ??= this.#clock.after(HALF_CLOSED_IDLE_MS, this.#check)
+  }
+  stop(): void {
+    this.#cancel?.()
+  }
+  readonly #check = (): void => {
+    if (!this.moved) return this.#end()
+    this.moved = false
+    this.#cancel = this.#clock.after(HALF_CLOSED_IDLE_MS, this.#check)
+  }
 }
