@@ -12,6 +12,7 @@ import type { Transport } from '../client/transport.ts'
 import { WorkQueue } from '../client/work-queue.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
 import { ProxyMetrics } from '../proxy/proxy-metrics.ts'
+import { TlsContexts } from '../proxy/upstream-tls.ts'
 import { Upstreams } from '../proxy/upstreams.ts'
 import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { type ApiRegistrationTable, apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
@@ -267,6 +268,7 @@ function backendSurroundings(around: Surroundings, parts: AggregatorParts, looku
       prefixes: requestHeader.extraHeaderPrefixes,
     },
     onMissingSan: () => missingSan.inc(),
+    tlsContexts: new TlsContexts(),
     terminated: terminationCounter(metrics),
   }
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls'
+import { LRUCache } from 'lru-cache'
 
 export interface TlsProfileOptions {
   /** Verified and sent as SNI, whatever address is dialled. */
@@ -26,19 +27,18 @@ export class TlsProfile {
   readonly context: SecureContext
 
   /** @throws where a certificate, key or bundle cannot be read. */
-  constructor(options: TlsProfileOptions, onMissingSan: (serverName: string) => void = () => {}) {
+  constructor(
+    options: TlsProfileOptions,
+    onMissingSan: (serverName: string) => void = () => {},
+    contexts: TlsContexts = new TlsContexts(),
+  ) {
     const { serverName, ca, insecureSkipVerify = false, clientCertificate } = options
     this.serverName = serverName
     this.insecureSkipVerify = insecureSkipVerify
     this.#onMissingSan = onMissingSan
     const parts = [serverName, ca ?? '', String(insecureSkipVerify), clientCertificate?.cert, clientCertificate?.key]
     this.id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
-    this.context = createSecureContext({
-      ...(ca === undefined ? {} : { ca }),
-      ...clientCertificate,
-      allowPartialTrustChain: true,
-      minVersion: 'TLSv1.2',
-    })
+    this.context = contexts.of(options)
   }
   /** Node falls back to the common name where a certificate has no subject alternative names; this does not. */
   readonly checkServerIdentity = (_host: string, certificate: PeerCertificate): Error | undefined => {
@@ -47,5 +47,26 @@ export class TlsProfile {
       return new Error(MISSING_SAN)
     }
     return checkServerIdentity(this.serverName, certificate)
+  }
+}
+
+/** Contexts that profiles share: hundreds of backends have a handful of CAs between them. */
+export class TlsContexts {
+  readonly #contexts = new LRUCache<string, SecureContext>({ max: 256 })
+
+  /** @throws where a certificate, key or bundle cannot be read. */
+  of({ ca, clientCertificate }: TlsProfileOptions): SecureContext {
+    const key = JSON.stringify([ca, clientCertificate?.cert, clientCertificate?.key])
+    let context = this.#contexts.get(key)
+    if (!context) {
+      context = createSecureContext({
+        ...(ca === undefined ? {} : { ca }),
+        ...clientCertificate,
+        allowPartialTrustChain: true,
+        minVersion: 'TLSv1.2',
+      })
+      this.#contexts.set(key, context)
+    }
+    return context
   }
 }

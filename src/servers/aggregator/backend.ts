@@ -15,7 +15,7 @@ import type { Logger } from '../../observability/logger.ts'
 import type { Tracer } from '../../observability/tracer.ts'
 import { type ForwardRules, forward } from '../../proxy/forward.ts'
 import type { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
-import { TlsProfile } from '../../proxy/upstream-tls.ts'
+import { type TlsContexts, TlsProfile } from '../../proxy/upstream-tls.ts'
 import type { UpstreamPool } from '../../proxy/upstream-pool.ts'
 import type { Upstreams } from '../../proxy/upstreams.ts'
 import type { IdentityNames } from '../../proxy/identity-headers.ts'
@@ -35,6 +35,7 @@ export interface BackendSurroundings {
   readonly rejectRedirects: boolean
   readonly identityNames: IdentityNames
   readonly onMissingSan: () => void
+  readonly tlsContexts: TlsContexts
   readonly terminated: (ctx: RequestContext, code: string, component: string) => void
 }
 
@@ -56,7 +57,7 @@ export class Backend {
     this.name = apiService.metadata.name!
     this.service = { namespace, name, port }
     this.#o = o
-    this.#tls = tlsOf(apiService, clientCertificate, o.onMissingSan)
+    this.#tls = tlsOf(apiService, clientCertificate, o)
     this.#rules = {
       identity: 'requestheader',
       identityNames: o.identityNames,
@@ -124,7 +125,7 @@ export class Backend {
 function tlsOf(
   { spec }: APIService,
   clientCertificate: KeyPair | undefined,
-  onMissingSan: () => void,
+  o: BackendSurroundings,
 ): TlsProfile | Error {
   const { namespace, name } = spec.service!
   try {
@@ -135,7 +136,8 @@ function tlsOf(
         insecureSkipVerify: spec.insecureSkipTLSVerify === true,
         ...(clientCertificate ? { clientCertificate } : {}),
       },
-      onMissingSan,
+      o.onMissingSan,
+      o.tlsContexts,
     )
   } catch (e) {
     return new Error(`unable to load root certificates: ${(e as Error).message}`)

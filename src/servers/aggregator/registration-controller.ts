@@ -27,7 +27,7 @@ export class RegistrationController implements Reconciler {
   readonly #queue: WorkQueue
   readonly #certificate: Published<KeyPair>
   readonly #around: BackendSurroundings
-  readonly #backends = new Map<string, { key: string; backend: Backend }>()
+  readonly #backends = new Map<string, { apiService: APIService; certificate: KeyPair; backend: Backend }>()
 
   constructor(o: {
     informer: Informer<APIService>
@@ -62,15 +62,22 @@ export class RegistrationController implements Reconciler {
     return { apiService, group, version, backend }
   }
 
+  /** The same backend while neither its spec nor our certificate changes: it may have requests under way. */
   #backendOf(apiService: APIService): Backend {
     const name = apiService.metadata.name!
     const certificate = this.#certificate.value
-    const { service, caBundle, insecureSkipTLSVerify } = apiService.spec
-    const key = JSON.stringify([service, caBundle, insecureSkipTLSVerify, certificate.cert, apiService.metadata.uid])
     const known = this.#backends.get(name)
-    if (known?.key === key) return known.backend
+    if (known?.certificate === certificate && sameTarget(known.apiService, apiService)) return known.backend
     const backend = new Backend(apiService, certificate, this.#around)
-    this.#backends.set(name, { key, backend })
+    this.#backends.set(name, { apiService, certificate, backend })
     return backend
   }
+}
+
+function sameTarget(a: APIService, b: APIService): boolean {
+  if (a.metadata.uid !== b.metadata.uid) return false
+  const { service: x, caBundle, insecureSkipTLSVerify } = a.spec
+  const { service: y } = b.spec
+  const sameService = x?.namespace === y?.namespace && x?.name === y?.name && x?.port === y?.port
+  return sameService && caBundle === b.spec.caBundle && insecureSkipTLSVerify === b.spec.insecureSkipTLSVerify
 }
