@@ -5,7 +5,7 @@ import { parseTokenFile } from '../access/authentication/token-file.ts'
 import type { RequestHeaderOptions } from '../access/authentication/request-header.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { ConfigurationError } from './configuration-error.ts'
-import { OPTIONS, type OptionName, type OptionValues } from './options.ts'
+import type { OptionName, OptionValues } from './options.ts'
 import type { ReadOptions } from './read-options.ts'
 
 const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = { VersionTLS12: 'TLSv1.2', VersionTLS13: 'TLSv1.3' }
@@ -140,11 +140,12 @@ function goawayChance(text: string): number {
   return chance
 }
 
-/** For the log's first line: what is set, secrets masked. */
+/** For the log's first line: what is set. No option holds a secret but URLs with a password in them, which is masked. */
 export function describeOptions({ values, given }: ReadOptions): Record<string, unknown> {
-  const shown: [string, unknown][] = [...given].map((name) => {
-    const { secret } = OPTIONS[name] as { secret?: boolean }
-    return [name, secret === true ? '***' : values[name]]
-  })
-  return Object.fromEntries(shown)
+  return Object.fromEntries([...given].map((name) => [name, masked(values[name])]))
+}
+
+function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked)
+  return typeof value === 'string' ? value.replace(/(:\/\/)[^/@]*@/, '$1***@') : value
 }

@@ -9,7 +9,7 @@ import type { OptionValues } from './options.ts'
 
 const ASK_AGAIN_MS = 250
 
-/** @throws ConfigurationError for a folder that cannot be used; Error when the storage does not answer in time. */
+/** @throws ConfigurationError for a folder that cannot be used; StorageError unavailable when the storage does not answer in time. */
 export async function openStorage(
   config: StorageConfig,
   values: OptionValues,
@@ -64,7 +64,11 @@ async function untilAnswering(
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'unavailable') throw error
       if (clock.monotonicMs() >= deadlineMs)
-        throw new Error(`the storage did not answer within ${formatDuration(timeoutMs)}`, { cause: error })
+        throw new StorageError(
+          'unavailable',
+          `the storage did not answer within --storage-initialization-timeout (${formatDuration(timeoutMs)}): ${error.message}`,
+          { cause: error },
+        )
       log.verbose?.('waiting for the storage', { error })
       await sleep(clock, ASK_AGAIN_MS)
     }

@@ -21,8 +21,6 @@ export interface Option<K extends OptionKind = OptionKind> {
   readonly default: string
   readonly help: string
   readonly group: string
-  /** Masked in logs. */
-  readonly secret?: boolean
 }
 const option = <K extends OptionKind>(group: string, kind: K, def: string, help: string): Option<K> => ({
   kind,

@@ -1,6 +1,6 @@
 /** Options from everywhere they may come from. Order: defaults, config file, environment, flags; the later wins. */
 import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
+import { type YAMLError, parseDocument } from 'yaml'
 import { ConfigurationError } from './configuration-error.ts'
 import { OPTIONS, type OptionName, type OptionValues, environmentName, isOptionName, parseOption } from './options.ts'
 
@@ -57,14 +57,35 @@ function parseFlags(args: readonly string[]): Map<OptionName, Given> {
       text = args[++i]
       if (text === undefined) throw new ConfigurationError(`--${name}: needs a value`)
     }
-    found.set(name, { text, origin: `--${name}` })
+    // As with kube-apiserver: a list given again grows, anything else is replaced.
+    const before = OPTIONS[name].kind === 'list' ? found.get(name) : undefined
+    found.set(name, { text: before ? `${before.text},${text}` : text, origin: `--${name}` })
   }
   return found
 }
 
+/** Names this far from an option are taken for a slip of the keys. */
+const MAX_SLIPS = 3
+
 function suggestion(name: string): string {
-  const near = Object.keys(OPTIONS).find((known) => known.includes(name) || name.includes(known))
-  return near === undefined ? '' : ` (did you mean --${near}?)`
+  const near = Object.keys(OPTIONS)
+    .map((known) => ({ known, slips: editDistance(name, known) }))
+    .sort((a, b) => a.slips - b.slips)[0]!
+  const partOf = name.length > 2 ? Object.keys(OPTIONS).find((known) => known.includes(name)) : undefined
+  const meant = near.slips <= MAX_SLIPS && near.slips < name.length ? near.known : partOf
+  return meant === undefined ? '' : ` (did you mean --${meant}?)`
+}
+
+/** Insertions, deletions and replacements between two names. O(n * m). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    row = next
+  }
+  return row[b.length]!
 }
 
 function environmentOf(env: Sources['env']): Map<OptionName, Given> {
@@ -85,7 +106,7 @@ function readConfigFile(path: string): Map<OptionName, Given> {
   }
   const document = parseDocument(text, { uniqueKeys: true })
   const problem = document.errors[0]
-  if (problem) throw new ConfigurationError(`--config: ${path}: ${problem.message}`)
+  if (problem) throw new ConfigurationError(`--config: ${path}: ${oneLine(problem, text)}`)
   const root = document.toJS() as { apiVersion?: unknown; kind?: unknown; options?: unknown } | null
   if (root?.apiVersion !== CONFIG_API_VERSION || root.kind !== CONFIG_KIND) {
     throw new ConfigurationError(
@@ -94,7 +115,15 @@ function readConfigFile(path: string): Map<OptionName, Given> {
   }
   const unknown = Object.keys(root).find((key) => !['apiVersion', 'kind', 'options'].includes(key))
   if (unknown !== undefined) throw new ConfigurationError(`--config: ${path}: unknown field ${unknown}`)
+  if (root.options !== undefined && (typeof root.options !== 'object' || Array.isArray(root.options)))
+    throw new ConfigurationError(`--config: ${path}: options: must be a map of names to values`)
   return new Map(Object.entries((root.options ?? {}) as object).map(([name, value]) => fileEntry(path, name, value)))
+}
+
+function oneLine(problem: YAMLError, text: string): string {
+  const line = problem.linePos ? text.split('\n')[problem.linePos[0].line - 1]!.trim() : ''
+  const [message = ''] = problem.message.split('\n')
+  return line === '' ? message : `${message} ${line}`
 }
 
 function fileEntry(path: string, name: string, value: unknown): [OptionName, Given] {

@@ -26,7 +26,7 @@ export function readTracingConfig(values: OptionValues): TracingConfig | undefin
     return { endpoint: values['tracing-endpoint'], samplingRatePerMillion: MILLION }
   const path = values['tracing-config-file']
   if (path === '') return undefined
-  if (!existsSync(path)) throw new ConfigurationError(`tracing-config-file ${path} does not exist`)
+  if (!existsSync(path)) throw new ConfigurationError(`--tracing-config-file: ${path} does not exist`)
   const file = parse(readFileSync(path, 'utf8')) as {
     apiVersion?: unknown
     kind?: unknown

@@ -34,6 +34,7 @@ import { openCredentials } from './credentials.ts'
 import { controllerHooks } from './wire-controllers.ts'
 import { addFixedPaths } from './wire-fixed-paths.ts'
 import { type Listeners, startListeners } from './wire-listeners.ts'
+import { addEtcdChecks } from './storage-health.ts'
 import { stopServer } from './stop.ts'
 
 export interface PorticoServer {
@@ -97,6 +98,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const dataDir = new DataDir(config.values['data-dir'])
   const credentials = life.own(openCredentials(around, dataDir))
   const storage = life.own(await openStorage(config.storage, config.values, { clock, log }))
+  if (config.storage.kind === 'etcd') addEtcdChecks(around.health, storage, clock)
   const access = wireAccess(config)
 
   const tables = new CoreTables()

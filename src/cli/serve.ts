@@ -3,6 +3,7 @@ import { ConfigurationError } from '../app/configuration-error.ts'
 import { completeConfig } from '../app/config.ts'
 import { readOptions } from '../app/read-options.ts'
 import { startServer } from '../app/wire.ts'
+import { StorageError } from '../storage/storage.ts'
 import type { Environment } from './run-command.ts'
 
 const OK = 0
@@ -21,7 +22,8 @@ export async function serve(args: readonly string[], env: Environment): Promise<
       process.stderr.write(`portico: ${e.message}\n`)
       return MISCONFIGURED
     }
-    process.stderr.write(`portico: ${e instanceof Error ? (e.stack ?? e.message) : String(e)}\n`)
+    const known = e instanceof StorageError
+    process.stderr.write(`portico: ${e instanceof Error ? (known ? e.message : (e.stack ?? e.message)) : String(e)}\n`)
     return FAILED
   }
 }

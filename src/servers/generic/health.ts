@@ -29,6 +29,7 @@ export class HealthChecks {
       help: '[STABLE] Runs of health checks by result.',
       labels: ['name', 'type', 'status'],
     })
+    this.add({ name: 'ping', check: () => undefined })
     this.#observe = (probe, name, ok) => {
       gauge.with(name, probe).set(ok ? 1 : 0)
       total.with(name, probe, ok ? 'success' : 'error').inc()

@@ -1,0 +1,334 @@
+/** The command as people meet it: real processes, their exit codes and what they say. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { DataDir } from '../../src/app/data-dir.ts'
+import { OPTIONS } from '../../src/app/options.ts'
+import { Pki } from '../../src/app/pki.ts'
+import { completeConfig } from '../../src/app/config.ts'
+import { readOptions } from '../../src/app/read-options.ts'
+import { readTracingConfig } from '../../src/app/tracing-config.ts'
+import { httpClient } from '../harness/http-client.ts'
+import { type RunningProcess, serveReady, startPortico } from '../harness/portico-process.ts'
+
+const root = join(import.meta.dirname, '../..')
+let folder: string
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'portico-cli-'))
+})
+after(() => rm(folder, { recursive: true, force: true }))
+
+/** A lone server in a folder of its own; its flags can be extended. */
+const loneServer = (name: string, ...more: string[]): RunningProcess =>
+  startPortico(['serve', '--secure-port=0', '--bind-address=127.0.0.1', `--data-dir=${join(folder, name)}`, ...more])
+
+interface Refusal {
+  readonly name: string
+  /** Made once the temp folder exists. */
+  readonly args: () => string[] | Promise<string[]>
+  readonly env?: Readonly<Record<string, string>>
+  /** In the line that says why. */
+  readonly says: RegExp
+}
+const file = async (name: string, content: string): Promise<string> => {
+  const path = join(folder, name)
+  await writeFile(path, content)
+  return path
+}
+const configFile = async (name: string, content: string): Promise<string[]> => [`--config=${await file(name, content)}`]
+const HEAD = 'apiVersion: config.portico.dev/v1alpha1\nkind: PorticoConfiguration\n'
+
+const REFUSALS: readonly Refusal[] = [
+  {
+    name: 'an unknown flag, with the likely one',
+    args: () => ['--secure-prot=1'],
+    says: /unknown flag --secure-prot \(did you mean --secure-port\?\)/,
+  },
+  { name: 'an unknown flag like no other', args: () => ['--xyzzy-plugh'], says: /unknown flag --xyzzy-plugh$/ },
+  { name: 'an argument that is no flag', args: () => ['now'], says: /unexpected argument "now"/ },
+  { name: 'a flag without its value', args: () => ['--data-dir'], says: /--data-dir: needs a value/ },
+  { name: 'a bad duration', args: () => ['--request-timeout=5'], says: /--request-timeout: "5": .*missing unit/ },
+  { name: 'a bad number', args: () => ['--v=loud'], says: /--v: "loud": must be a whole number/ },
+  { name: 'a bad port', args: () => ['--secure-port=65536'], says: /--secure-port: "65536": must be a port/ },
+  {
+    name: 'a bad flag value',
+    args: () => ['--anonymous-auth=maybe'],
+    says: /--anonymous-auth: "maybe": must be true or false/,
+  },
+  {
+    name: 'a bad value of the environment, by the name of the variable',
+    args: () => [],
+    env: { PORTICO_EVENT_TTL: 'soon' },
+    says: /PORTICO_EVENT_TTL: "soon": /,
+  },
+  {
+    name: 'an unknown authorization mode',
+    args: () => ['--authorization-mode=RBAC'],
+    says: /--authorization-mode: "RBAC" is not one of/,
+  },
+  {
+    name: 'an unknown storage',
+    args: () => ['--storage-backend=bolt'],
+    says: /--storage-backend: "bolt" is not one of/,
+  },
+  {
+    name: 'etcd without addresses',
+    args: () => ['--storage-backend=etcd'],
+    says: /--etcd-servers: is needed/,
+  },
+  {
+    name: 'a certificate without its key',
+    args: () => ['--tls-cert-file=a.crt'],
+    says: /--tls-private-key-file: is needed together with --tls-cert-file/,
+  },
+  {
+    name: 'a certificate file that is missing',
+    args: () => ['--tls-cert-file=/missing/a.crt', '--tls-private-key-file=/missing/a.key', ...inFolder('missing')],
+    says: /--tls-cert-file: ENOENT/,
+  },
+  {
+    name: 'a certificate and another key',
+    args: async () => {
+      const pki = new Pki(new DataDir(join(folder, 'pairs')), () => Date.now())
+      const [a, b] = [pki.servingFor('a', ['a']), pki.servingFor('b', ['b'])]
+      return [
+        `--tls-cert-file=${await file('a.crt', a.cert)}`,
+        `--tls-private-key-file=${await file('b.key', b.key)}`,
+        ...inFolder('mismatch'),
+      ]
+    },
+    says: /--tls-cert-file, --tls-private-key-file or a CA file: .*key values mismatch/,
+  },
+  {
+    name: 'one CA for clients and front proxies, with any name allowed',
+    args: async () => {
+      const ca = new Pki(new DataDir(join(folder, 'pairs')), () => Date.now()).ca().cert
+      const path = await file('both-ca.crt', ca)
+      return [`--client-ca-file=${path}`, `--requestheader-client-ca-file=${path}`]
+    },
+    says: /--requestheader-client-ca-file: is the same as --client-ca-file.*--requestheader-allowed-names/,
+  },
+  {
+    name: 'a data folder that is a file',
+    args: async () => [`--data-dir=${await file('taken', '')}`],
+    says: /--data-dir: E\w+: .*taken/,
+  },
+  {
+    name: 'an address of another machine',
+    args: () => ['--bind-address=192.0.2.1', '--secure-port=0', '--storage-backend=memory', ...inFolder('elsewhere')],
+    says: /--secure-port: listen EADDRNOTAVAIL/,
+  },
+  {
+    name: 'a token file that is no table',
+    args: async () => [`--token-auth-file=${await file('tokens.csv', 'only-one-column\n')}`],
+    says: /--token-auth-file: /,
+  },
+  {
+    name: 'a tracing configuration of another kind',
+    args: async () => [
+      `--tracing-config-file=${await file('tracing.yaml', 'kind: Other\n')}`,
+      '--storage-backend=memory',
+      ...inFolder('tracing'),
+    ],
+    says: /--tracing-config-file: .*is not a TracingConfiguration/,
+  },
+  {
+    name: 'a config file that is missing',
+    args: () => ['--config=/missing/portico.yaml'],
+    says: /--config: ENOENT/,
+  },
+  {
+    name: 'a config file of another version',
+    args: () => configFile('version.yaml', 'apiVersion: config.portico.dev/v9\nkind: PorticoConfiguration\n'),
+    says: /--config: .*version\.yaml: must have apiVersion config\.portico\.dev\/v1alpha1/,
+  },
+  {
+    name: 'a config file with an unknown field',
+    args: () => configFile('field.yaml', `${HEAD}storage: {}\n`),
+    says: /--config: .*field\.yaml: unknown field storage/,
+  },
+  {
+    name: 'a config file with an unknown option, with the likely one',
+    args: () => configFile('option.yaml', `${HEAD}options:\n  secure_port: 1\n`),
+    says: /--config: .*option\.yaml: unknown option secure_port \(did you mean --secure-port\?\)/,
+  },
+  {
+    name: 'a config file with a key given twice',
+    args: () => configFile('twice.yaml', `${HEAD}options:\n  secure-port: 1\n  secure-port: 2\n`),
+    says: /--config: .*twice\.yaml: Map keys must be unique at line 5, column 3: secure-port: 2$/,
+  },
+  {
+    name: 'a config file whose option is a map',
+    args: () => configFile('map.yaml', `${HEAD}options:\n  secure-port: {a: 1}\n`),
+    says: /map\.yaml: options\.secure-port: must be a text, a number, a flag or a list/,
+  },
+  {
+    name: 'a config file whose value cannot be, by the name of the field',
+    args: () => configFile('value.yaml', `${HEAD}options:\n  secure-port: many\n`),
+    says: /value\.yaml: options\.secure-port: "many": must be a port/,
+  },
+]
+/** Where the server gets as far as its data folder. */
+function inFolder(name: string): string[] {
+  return [`--data-dir=${join(folder, name)}`]
+}
+
+test('a setting that cannot be ends the process with 2 and one line that names it', async (t) => {
+  for (const { name, args, env, says } of REFUSALS) {
+    await t.test(name, async () => {
+      await using portico = startPortico(['serve', ...(await args())], { cwd: folder, ...(env ? { env } : {}) })
+      const { code, stderr } = await portico.ended
+      const lines = stderr.split('\n').filter((l) => l !== '' && !l.startsWith('{'))
+      assert.equal(lines.length, 1, stderr)
+      assert.match(lines[0]!, /^portico: /)
+      assert.match(lines[0]!, says)
+      assert.equal(code, 2)
+    })
+  }
+})
+
+test('an unknown command ends with 2', async () => {
+  await using portico = startPortico(['sreve'])
+  const { code, stderr } = await portico.ended
+  assert.equal(code, 2)
+  assert.equal(stderr, 'portico: unknown command "sreve"; try portico help\n')
+})
+
+test('a port in use and a folder in use end with 2; the running server goes on', async () => {
+  await using first = loneServer('first', '--storage-backend=embedded')
+  const port = await serveReady(first)
+  await using samePort = loneServer('second', `--secure-port=${port}`, '--storage-backend=memory')
+  await using sameFolder = loneServer('first')
+  const [a, b] = await Promise.all([samePort.ended, sameFolder.ended])
+  assert.match(a.stderr, /^portico: --secure-port: listen EADDRINUSE/m)
+  assert.match(b.stderr, /^portico: --data-dir: .*belongs to a process that is running/m)
+  assert.deepEqual([a.code, b.code], [2, 2])
+  const ca = await readFile(join(folder, 'first/pki/ca.crt'), 'utf8')
+  const client = httpClient(`https://127.0.0.1:${port}`, { ca })
+  assert.equal((await client.get('/readyz')).text, 'ok')
+  await client.close()
+})
+
+test('a storage that does not answer ends with 1 after --storage-initialization-timeout', async () => {
+  const closed = createServer().listen(0, '127.0.0.1')
+  await once(closed, 'listening')
+  const { port } = closed.address() as { port: number }
+  closed.close()
+  await using portico = loneServer(
+    'no-etcd',
+    `--etcd-servers=http://127.0.0.1:${port}`,
+    '--storage-initialization-timeout=300ms',
+  )
+  const { code, stderr } = await portico.ended
+  const last = stderr.trim().split('\n').at(-1)!
+  assert.match(last, /^portico: the storage did not answer within --storage-initialization-timeout \(300ms\): /)
+  assert.equal(code, 1)
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} drains and ends with 0`, async () => {
+    await using portico = loneServer(signal, '--shutdown-watch-termination-grace-period=0s')
+    await serveReady(portico)
+    portico.child.kill(signal)
+    const { code, stderr } = await portico.ended
+    assert.equal(code, 0, stderr)
+    const steps = [...stderr.matchAll(/"msg":"([^"]+)"/g)].map((m) => m[1])
+    assert.deepEqual(steps.slice(-5), [
+      'ready',
+      'shutting down',
+      'new requests are refused',
+      'requests are drained',
+      'stopped',
+    ])
+  })
+}
+
+test('a second signal ends the process at once', async () => {
+  await using portico = loneServer('impatient', '--shutdown-delay-duration=1h')
+  await serveReady(portico)
+  portico.child.kill('SIGTERM')
+  await portico.until(/"msg":"shutting down"/)
+  portico.child.kill('SIGTERM')
+  const { signal } = await portico.ended
+  assert.equal(signal, 'SIGKILL')
+})
+
+test('an error nobody caught is logged and drains; the process ends with 1', async () => {
+  const thrower = await file('thrower.mjs', "process.on('SIGUSR2', () => { throw new Error('nobody catches this') })\n")
+  await using portico = startPortico(
+    [
+      'serve',
+      '--secure-port=0',
+      '--bind-address=127.0.0.1',
+      '--shutdown-watch-termination-grace-period=0s',
+      ...inFolder('thrower'),
+    ],
+    { env: { NODE_OPTIONS: `--import=${thrower}` } },
+  )
+  await serveReady(portico)
+  portico.child.kill('SIGUSR2')
+  const { code, stderr } = await portico.ended
+  assert.match(stderr, /"level":"error".*nobody catches this.*an error that nothing caught/)
+  assert.match(stderr, /"msg":"stopped"/)
+  assert.equal(code, 1)
+})
+
+test('the first line of the log gives version and given options, secrets masked', async () => {
+  await using portico = loneServer(
+    'logged',
+    '--storage-backend=memory',
+    '--event-ttl=2h',
+    '--tracing-endpoint=http://me:s3cret@127.0.0.1:4318',
+  )
+  await portico.until(/"msg":"starting"/)
+  const first = JSON.parse(portico.stderr().split('\n')[0]!) as {
+    version: string
+    options: Record<string, unknown>
+  }
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
+  assert.equal(first.version, version)
+  assert.equal(first.options['storage-backend'], 'memory')
+  assert.deepEqual(Object.keys(first.options).sort(), [
+    'bind-address',
+    'data-dir',
+    'event-ttl',
+    'secure-port',
+    'storage-backend',
+    'tracing-endpoint',
+  ])
+  assert.equal(first.options['tracing-endpoint'], 'http://***@127.0.0.1:4318')
+})
+
+test('--help lists every option with its variable', async () => {
+  await using portico = startPortico(['serve', '--help'])
+  const { code, stdout } = await portico.ended
+  assert.equal(code, 0)
+  for (const name of Object.keys(OPTIONS)) {
+    assert.match(stdout, new RegExp(`^ {2}--${name}( |$)`, 'm'))
+    assert.ok(stdout.includes(`[PORTICO_${name.toUpperCase().replaceAll('-', '_')}]`), name)
+  }
+})
+
+test('help and --help name the commands', async () => {
+  for (const args of [[], ['help'], ['--help']]) {
+    await using portico = startPortico(args)
+    const { code, stdout } = await portico.ended
+    assert.equal(code, 0)
+    assert.match(stdout, /Commands: .*serve/)
+  }
+})
+
+test('every file of config/ is one that the server takes', async () => {
+  const files = await readdir(join(root, 'config'))
+  assert.ok(files.length > 0)
+  for (const name of files) {
+    const path = join(root, 'config', name)
+    if ((await readFile(path, 'utf8')).includes('TracingConfiguration')) {
+      assert.ok(readTracingConfig(readOptions({ args: [`--tracing-config-file=${path}`], env: {} }).values), name)
+    } else completeConfig(readOptions({ args: [`--config=${path}`], env: {} }))
+  }
+})
