@@ -155,8 +155,6 @@ export class Listener implements AsyncDisposable {
       socket.destroy()
       return
     }
-    // Small frames of a watch must not wait for the acknowledgement of the one before.
-    socket.setNoDelay(true)
     socket.setKeepAlive(true, 180_000)
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
@@ -164,6 +162,8 @@ export class Listener implements AsyncDisposable {
   #accept(socket: Socket | TLSSocket, peer: PeerCertificate | undefined): void {
     const { hooks } = this.#options
     if (socket.destroyed) return
+    // Small frames must not wait for the acknowledgement of the one before. On the TLS socket: the one below is not asked.
+    socket.setNoDelay(true)
     const seed: ConnectionSeed = {
       id: this.#nextId++,
       socket,

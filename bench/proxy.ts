@@ -1,0 +1,214 @@
+/**
+ * A proxied GET of 1 KiB, TLS on both sides: CPU per 100,000 requests and added latency at a steady rate, of
+ * Portico (whole, and its data plane alone) beside nginx, interleaved in one run. Prints one JSON object.
+ *
+ * Core 0 runs the proxy under test, core 1 the backend and the load. Figures of one run compare; those of two may not.
+ * Needs nginx, h2load (Debian: nghttp2-client) and taskset. ROUNDS, REQUESTS and FRONTS may be given by the environment.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeCA, makeCertificate } from '../src/http/certificates.ts'
+import { httpClient } from '../test/harness/http-client.ts'
+import { type Nginx, startNginx } from './lib/nginx.ts'
+import { cpuSeconds, median, percentile, rssMiB, startServerProcess } from './lib/server-process.ts'
+
+const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
+const REQUESTS = Number(process.env['REQUESTS'] ?? 30_000)
+const ONLY = process.env['FRONTS']?.split(',')
+const STEADY = { perSecond: 2_000, seconds: 5, clients: 10 }
+const GROUP = 'bench.example.com'
+const PATH = `/apis/${GROUP}/v1/things`
+const TOKEN = 'bench-token-0123456789'
+
+type Front = Pick<Nginx, 'port' | 'cpuSeconds' | 'rssMiB' | typeof Symbol.asyncDispose>
+type Protocol = 'http/1.1' | 'h2'
+interface Load {
+  readonly cpuSecondsPer100k: number
+  readonly requestsPerSecond: number
+}
+
+/** The order is the order of each round. */
+const STARTS: Record<string, (folder: string, backendPort: number, ca: string) => Promise<Front>> = {
+  nginx: (dir, port) =>
+    startNginx(
+      dir,
+      'proxy',
+      `upstream b { server 127.0.0.1:${port}; keepalive 64; keepalive_requests 100000000; }
+server { listen PORT ssl http2; location / { proxy_pass https://b; proxy_http_version 1.1; proxy_set_header Connection "";
+  proxy_set_header X-Remote-User jane; proxy_set_header X-Remote-Group dev;
+  proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_server_name on; proxy_ssl_trusted_certificate CERTS/ca.crt; } }`,
+      0,
+    ),
+  dataPlane: (dir, port) => startBare(dir, port),
+  portico: startWhole,
+}
+
+async function startBare(dir: string, backendPort: number): Promise<Front> {
+  const script = join(import.meta.dirname, 'lib/bare-front.ts')
+  const flags = process.env['NODE_FLAGS']?.split(' ') ?? ['--max-semi-space-size=32']
+  const child = spawn('taskset', ['-c', '0', process.execPath, ...flags, script, dir, String(backendPort), 'auto'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const port = await new Promise<number>((resolve) => child.stdout.once('data', (d) => resolve(Number(d))))
+  return {
+    port,
+    cpuSeconds: () => cpuSeconds(child.pid!),
+    rssMiB: () => rssMiB(child.pid!),
+    [Symbol.asyncDispose]: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+/** All of it: authentication by token, authorization, audit off, fairness. */
+async function startWhole(dir: string, backendPort: number, ca: string): Promise<Front> {
+  const tokens = join(dir, 'tokens.csv')
+  writeFileSync(tokens, `${TOKEN},jane,1,"system:masters"\n`)
+  const server = await startServerProcess(['--storage-backend=memory', `--token-auth-file=${tokens}`], { core: 0 })
+  const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca: server.pki.ca().cert, ...server.pki.admin() })
+  await admin.post('/api/v1/namespaces/default/services', {
+    metadata: { name: 'bench' },
+    spec: { type: 'ExternalName', externalName: 'localhost' },
+  })
+  await admin.post('/apis/apiregistration.k8s.io/v1/apiservices', {
+    metadata: { name: `v1.${GROUP}` },
+    spec: {
+      group: GROUP,
+      version: 'v1',
+      service: { namespace: 'default', name: 'bench', port: backendPort },
+      caBundle: Buffer.from(ca).toString('base64'),
+      groupPriorityMinimum: 1000,
+      versionPriority: 15,
+    },
+  })
+  for (let i = 0; (await admin.get(PATH)).status !== 200; i++) {
+    if (i > 100) throw new Error(`the backend does not become available: ${(await admin.get(PATH)).text}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  await admin.close()
+  return server
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
+try {
+  const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 86_400_000 }
+  const ca = makeCA({ commonName: 'bench ca', ...validity })
+  const serving = makeCertificate(
+    { commonName: 'bench', names: ['localhost', '127.0.0.1', 'bench.default.svc'], ...validity },
+    ca,
+  )
+  for (const [name, text] of [
+    ['ca.crt', ca.cert],
+    ['server.crt', serving.cert],
+    ['server.key', serving.key],
+  ] as const)
+    writeFileSync(join(folder, name), text)
+  const body = JSON.stringify({ kind: 'Thing', value: 'x'.repeat(1024 - 29) })
+  await using backend = await startNginx(
+    folder,
+    'backend',
+    `server { listen PORT ssl http2; location / { default_type application/json; return 200 '${body}'; } }`,
+    1,
+  )
+  await using stack = new AsyncDisposableStack()
+  const fronts = new Map<string, Front>()
+  for (const [name, start] of Object.entries(STARTS)) {
+    if (ONLY && !ONLY.includes(name)) continue
+    fronts.set(name, stack.use(await start(folder, backend.port, ca.cert)))
+  }
+  console.log(
+    JSON.stringify({
+      name: 'proxy',
+      rounds: ROUNDS,
+      requests: REQUESTS,
+      bytes: body.length,
+      ...measure(fronts, backend.port),
+    }),
+  )
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function measure(fronts: ReadonlyMap<string, Front>, backendPort: number): object {
+  const protocols: readonly Protocol[] = ['http/1.1', 'h2']
+  const loads = new Map<string, Load[]>()
+  for (const front of fronts.values()) for (const protocol of protocols) load(front, protocol, Math.ceil(REQUESTS / 3))
+  for (let round = 0; round < ROUNDS; round++)
+    for (const protocol of protocols)
+      for (const [name, front] of fronts) {
+        const key = `${name} ${protocol}`
+        loads.set(key, [...(loads.get(key) ?? []), load(front, protocol, REQUESTS)])
+      }
+  const direct = steady(backendPort)
+  const result: Record<string, object> = {}
+  for (const [name, front] of fronts) {
+    const latency = steady(front.port)
+    result[name] = {
+      ...Object.fromEntries(protocols.map((protocol) => [protocol, summary(loads.get(`${name} ${protocol}`)!)])),
+      addedMsAt2000: { p50: round2(latency.p50 - direct.p50), p99: round2(latency.p99 - direct.p99) },
+      rssMiB: Math.round(front.rssMiB()),
+    }
+  }
+  return { directMs: direct, fronts: result }
+}
+function summary(loads: readonly Load[]): Load {
+  return {
+    cpuSecondsPer100k: round2(median(loads.map((l) => l.cpuSecondsPer100k))),
+    requestsPerSecond: Math.round(median(loads.map((l) => l.requestsPerSecond))),
+  }
+}
+
+function load(front: Front, protocol: Protocol, requests: number): Load {
+  const how = protocol === 'h2' ? ['-c', '8', '-m', '8'] : ['--h1', '-c', '32']
+  const before = front.cpuSeconds()
+  const startedMs = performance.now()
+  h2load(['-n', String(requests), ...how, url(front.port)], requests)
+  const seconds = (performance.now() - startedMs) / 1_000
+  return {
+    cpuSecondsPer100k: ((front.cpuSeconds() - before) / requests) * 100_000,
+    requestsPerSecond: requests / seconds,
+  }
+}
+/** Over HTTP/2, at a fixed rate: latencies from h2load's own log, in ms. */
+function steady(port: number): { p50: number; p99: number } {
+  const { perSecond, seconds, clients } = STEADY
+  const log = join(folder, 'latencies')
+  rmSync(log, { force: true })
+  const requests = perSecond * seconds
+  h2load(
+    [
+      '-n',
+      String(requests),
+      '-c',
+      String(clients),
+      '-m',
+      '10',
+      `--rps=${perSecond / clients}`,
+      `--log-file=${log}`,
+      url(port),
+    ],
+    requests,
+  )
+  const times = readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => Number(line.split('\t')[2]) / 1_000)
+  return { p50: round2(percentile(times, 0.5)), p99: round2(percentile(times, 0.99)) }
+}
+function h2load(args: readonly string[], requests: number): void {
+  const done = spawnSync('taskset', ['-c', '1', 'h2load', '-H', `authorization: Bearer ${TOKEN}`, ...args], {
+    encoding: 'utf8',
+  })
+  const ok = /status codes: (\d+) 2xx/.exec(done.stdout)?.[1]
+  if (Number(ok) !== requests) throw new Error(done.stdout + done.stderr)
+}
+function url(port: number): string {
+  return `https://localhost:${port}${PATH}`
+}
+function round2(n: number): number {
+  return Math.round(n * 100) / 100
+}
