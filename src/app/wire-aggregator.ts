@@ -5,7 +5,13 @@ import { SYSTEM_MASTERS } from '../access/groups.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
 import type { Published } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
-import { type Reconciler, runController } from '../client/controller.ts'
+import type { Reconciler } from '../client/controller.ts'
+import {
+  type AggregatorControllers,
+  type AggregatorInformers,
+  type RunnableController,
+  aggregatorHooks,
+} from './aggregator-hooks.ts'
 import { Informer } from '../client/informer.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { Transport } from '../client/transport.ts'
@@ -65,136 +71,33 @@ const BY_SERVICE = 'service'
 /** Enough that backends which never answer (5 s each) hold up no other. */
 const PROBE_WORKERS = 64
 const DISCOVERY_WORKERS = 64
+const OPENAPI_WORKERS = 8
+const AUTOREGISTER_WORKERS = 5
 
 export function wireAggregator(around: Surroundings, parts: AggregatorParts): Aggregator {
-  const { clock, log, metrics, life, config } = around
+  const { clock, metrics, life, config } = around
   const table = parts.tables.group(APISERVICES.group)! as ApiRegistrationTable
-  const { server, scope: _scope } = apiServiceServer({ ...parts, types: parts.tables, table })
+  const { server } = apiServiceServer({ ...parts, types: parts.tables, table })
   life.own(server)
   const informers = makeInformers(around, parts.client)
-  const lookup = lookupIn(informers)
-  const backends = backendSurroundings(around, parts, lookup)
-  const queues = new WorkQueueMetrics(metrics)
-  const queue = (name: string): WorkQueue => new WorkQueue({ clock, metrics: queues.bind(name) })
-  const client = parts.client.resource<APIService>(APISERVICES)
-  const transportTo = (backend: Backend): Transport =>
-    inProcessTransport({ handler: backend.direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })
-
-  const registrationQueue = queue('APIServiceRegistrationController')
-  const registration = new RegistrationController({
-    informer: informers.apiServices,
-    queue: registrationQueue,
-    certificate: parts.credentials.frontProxyClient,
-    backends,
-  })
-  const availabilityQueue = queue('RemoteAvailabilityController')
-  const availability = new AvailabilityController({
-    informer: informers.apiServices,
-    table: registration.table,
-    lookup,
-    client,
-    queue: availabilityQueue,
-    transportTo,
-    clock,
-    log,
-    metrics,
-  })
-  const discoveryQueue = queue('discovery-manager')
-  const discovery = new DiscoveryManager({
-    informer: informers.apiServices,
-    table: registration.table,
-    queue: discoveryQueue,
-    transportTo,
-    clock,
-    log,
-  })
-  const local = [server.discovery, parts.core.discovery]
-  const autoQueue = queue('autoregister')
-  const auto = new AutoRegistration({
-    informer: informers.apiServices,
-    client,
-    queue: autoQueue,
-    sources: [parts.core.discovery],
-  })
-  wakeByServices(informers, availability)
-  const openapiQueue = queue('open_api_v3_aggregation_controller')
-  const downloads = new OpenApiDownloads({
-    informer: informers.apiServices,
-    table: registration.table,
-    queue: openapiQueue,
-    transportTo,
-    clock,
-    log,
-  })
+  const controllers = makeControllers(around, parts, informers)
+  const { registration, discovery, downloads } = controllers
   const openapi = new OpenApiEndpoint({
     local: () => [...server.described(), ...parts.core.described()],
-    remote: downloads.documents,
+    remote: downloads.reconciler.documents,
     info: { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` },
     clock,
   })
-
   const delegate = new AggregatorDelegate({
-    table: registration.table,
-    remote: discovery.groups,
-    local,
+    table: registration.reconciler.table,
+    remote: discovery.reconciler.groups,
+    local: [server.discovery, parts.core.discovery],
     serverAddress: () => `${config.advertiseAddress}:${parts.ownPort()}`,
     metrics,
   })
-  const run = (
-    name: string,
-    reconciler: Reconciler,
-    q: WorkQueue,
-    workers: number,
-    synced: readonly Promise<unknown>[],
-  ): void => {
-    void runController({ name, reconciler, queue: q, log, workers, synced }, life.signal)
-  }
-  const cachesSynced = [informers.apiServices.synced, informers.services.synced, informers.slices.synced]
-  delegate.postStartHooks.push(
-    {
-      name: 'start-kube-aggregator-informers',
-      run: async () => {
-        for (const informer of Object.values(informers)) informer.start()
-        await Promise.all(cachesSynced)
-      },
-    },
-    {
-      name: 'apiservice-registration-controller',
-      run: async () => {
-        run('APIServiceRegistrationController', registration, registrationQueue, 1, [informers.apiServices.synced])
-        await registration.initiated.promise
-        delegate.installed.publish(true)
-      },
-    },
-    {
-      name: 'apiservice-status-remote-available-controller',
-      run: async () =>
-        run('RemoteAvailabilityController', availability, availabilityQueue, PROBE_WORKERS, [
-          ...cachesSynced,
-          registration.initiated.promise,
-        ]),
-    },
-    {
-      name: 'apiservice-discovery-controller',
-      run: async () => {
-        await registration.initiated.promise
-        run('discovery-manager', discovery, discoveryQueue, DISCOVERY_WORKERS, [])
-        discovery.begin()
-        await discovery.initiated.promise
-      },
-    },
-    {
-      name: 'apiservice-openapiv3-controller',
-      run: async () =>
-        run('open_api_v3_aggregation_controller', downloads, openapiQueue, 8, [registration.initiated.promise]),
-    },
-    {
-      name: 'kube-apiserver-autoregistration',
-      run: async () => run('autoregister', auto, autoQueue, 5, [informers.apiServices.synced]),
-    },
-  )
+  delegate.postStartHooks.push(...aggregatorHooks(around, { informers, controllers, delegate }))
   delegate.healthChecks.push(
-    { name: 'autoregister-completion', check: () => auto.problem },
+    { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },
     { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },
   )
   return {
@@ -204,13 +107,71 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   }
 }
 
-interface Informers {
-  readonly apiServices: Informer<APIService>
-  readonly services: Informer<Service>
-  readonly slices: Informer<EndpointSlice>
+function makeControllers(
+  around: Surroundings,
+  parts: AggregatorParts,
+  informers: AggregatorInformers,
+): AggregatorControllers {
+  const { clock, log, metrics } = around
+  const lookup = lookupIn(informers)
+  const queues = new WorkQueueMetrics(metrics)
+  const controller = <R extends Reconciler>(
+    name: string,
+    workers: number,
+    make: (queue: WorkQueue) => R,
+  ): RunnableController<R> => {
+    const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
+    return { name, workers, queue, reconciler: make(queue) }
+  }
+  const client = parts.client.resource<APIService>(APISERVICES)
+  const informer = informers.apiServices
+  const registration = controller(
+    'APIServiceRegistrationController',
+    1,
+    (queue) =>
+      new RegistrationController({
+        informer,
+        queue,
+        certificate: parts.credentials.frontProxyClient,
+        backends: backendSurroundings(around, parts, lookup),
+      }),
+  )
+  const asking = {
+    informer,
+    table: registration.reconciler.table,
+    transportTo: (backend: Backend): Transport =>
+      inProcessTransport({ handler: backend.direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true }),
+    clock,
+    log,
+  }
+  const availability = controller(
+    'RemoteAvailabilityController',
+    PROBE_WORKERS,
+    (queue) => new AvailabilityController({ ...asking, queue, lookup, client, metrics }),
+  )
+  wakeByServices(informers, availability.reconciler)
+  return {
+    registration,
+    availability,
+    discovery: controller(
+      'discovery-manager',
+      DISCOVERY_WORKERS,
+      (queue) => new DiscoveryManager({ ...asking, queue }),
+    ),
+    downloads: controller(
+      'open_api_v3_aggregation_controller',
+      OPENAPI_WORKERS,
+      (queue) => new OpenApiDownloads({ ...asking, queue }),
+    ),
+    auto: controller(
+      'autoregister',
+      AUTOREGISTER_WORKERS,
+      (queue) => new AutoRegistration({ informer, client, queue, sources: [parts.core.discovery] }),
+    ),
+  }
 }
 
-function makeInformers({ life, clock, log }: Surroundings, client: Client): Informers {
+function makeInformers({ life, clock, log }: Surroundings, client: Client): AggregatorInformers {
   const core = { group: '', version: 'v1' }
   const apiServices = life.own(
     new Informer<APIService>({ source: client.resource<APIService>(APISERVICES), clock, log }),
@@ -229,14 +190,14 @@ function makeInformers({ life, clock, log }: Surroundings, client: Client): Info
   return { apiServices, services, slices }
 }
 
-function lookupIn({ services, slices }: Informers): ServiceLookup {
+function lookupIn({ services, slices }: AggregatorInformers): ServiceLookup {
   return {
     service: (namespace, name) => services.lister.get(`${namespace}/${name}`),
     slices: (namespace, name) => slices.lister.byIndex(BY_SERVICE, `${namespace}/${name}`),
   }
 }
 
-function wakeByServices({ services, slices }: Informers, availability: AvailabilityController): void {
+function wakeByServices({ services, slices }: AggregatorInformers, availability: AvailabilityController): void {
   const service = (s: KubeObject): void => availability.serviceChanged(s.metadata.namespace ?? '', s.metadata.name!)
   const slice = (s: EndpointSlice): void => availability.serviceChanged(s.metadata.namespace ?? '', sliceServiceName(s))
   services.addHandler({ added: service, updated: (_b, s) => service(s), deleted: service })

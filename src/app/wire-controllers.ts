@@ -24,7 +24,8 @@ export function controllerHooks(
   const queues = new WorkQueueMetrics(metrics)
   const queue = (name: string): WorkQueue => new WorkQueue({ clock, metrics: queues.bind(name) })
   const run = (name: string, reconciler: Reconciler, q: WorkQueue, synced: readonly Promise<unknown>[]): void => {
-    void runController({ name, reconciler, queue: q, log, workers: 4, synced }, life.signal)
+    const running = runController({ name, reconciler, queue: q, log, workers: 4, synced }, life.signal)
+    life.defer(() => running)
   }
 
   const infoQueue = queue('cluster-authentication-info')

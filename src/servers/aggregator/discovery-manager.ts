@@ -23,6 +23,8 @@ import type { Backend } from './backend.ts'
 
 const REFRESH_MS = 60_000
 const FETCH_TIMEOUT_MS = 5000
+/** How long the server waits for its backends' documents before it is ready all the same. */
+const INITIAL_PASS_MS = 2000
 const RETRY = { baseMs: 500, maxMs: 60_000 }
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 const ACCEPT_V2 = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
@@ -74,13 +76,19 @@ export class DiscoveryManager implements Reconciler {
     })
   }
 
-  /** Call once when the table is complete. */
+  /** Call once when the table is complete. A backend that does not answer holds up readiness only for a while. */
   begin(): void {
     this.#pending = new Set(
       [...this.#o.table.value.entries].filter((e) => e.backend).map((e) => e.apiService.metadata.name!),
     )
-    for (const name of this.#pending) this.#o.queue.add(name)
-    if (this.#pending.size === 0) this.initiated.resolve()
+    for (const name of this.#pending) {
+      if (!this.#known.has(name)) this.#known.set(name, { resources: [], freshness: 'Stale' })
+      this.#o.queue.add(name)
+    }
+    if (this.#pending.size === 0) return this.initiated.resolve()
+    this.#publish()
+    const cancel = this.#o.clock.after(INITIAL_PASS_MS, () => this.initiated.resolve())
+    void this.initiated.promise.then(cancel)
   }
 
   #wake(name: string): void {

@@ -1,0 +1,68 @@
+/** The order in which the aggregator's controllers come up, as post-start hooks. */
+import type { APIService } from '../api/apiservice.ts'
+import { type Reconciler, runController } from '../client/controller.ts'
+import type { Informer } from '../client/informer.ts'
+import type { WorkQueue } from '../client/work-queue.ts'
+import type { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
+import type { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
+import type { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
+import type { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
+import type { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
+import type { RegistrationController } from '../servers/aggregator/registration-controller.ts'
+import type { EndpointSlice, Service } from '../servers/aggregator/service-resolver.ts'
+import type { PostStartHook } from '../servers/generic/delegate.ts'
+import type { Surroundings } from './wire.ts'
+
+export interface RunnableController<R extends Reconciler> {
+  readonly name: string
+  readonly workers: number
+  readonly queue: WorkQueue
+  readonly reconciler: R
+}
+export interface AggregatorControllers {
+  readonly registration: RunnableController<RegistrationController>
+  readonly availability: RunnableController<AvailabilityController>
+  readonly discovery: RunnableController<DiscoveryManager>
+  readonly downloads: RunnableController<OpenApiDownloads>
+  readonly auto: RunnableController<AutoRegistration>
+}
+export interface AggregatorInformers {
+  readonly apiServices: Informer<APIService>
+  readonly services: Informer<Service>
+  readonly slices: Informer<EndpointSlice>
+}
+
+export function aggregatorHooks(
+  { life, log }: Surroundings,
+  o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
+): PostStartHook[] {
+  const { informers, controllers, delegate } = o
+  const { registration, availability, discovery, downloads, auto } = controllers
+  const registered = registration.reconciler.initiated.promise
+  const cachesSynced = [informers.apiServices.synced, informers.services.synced, informers.slices.synced]
+  const run = (c: RunnableController<Reconciler>, synced: readonly Promise<unknown>[]): void => {
+    const running = runController({ ...c, log, synced }, life.signal)
+    life.defer(() => running)
+  }
+  const hook = (name: string, start: () => void | Promise<void>): PostStartHook => ({ name, run: async () => start() })
+  return [
+    hook('start-kube-aggregator-informers', async () => {
+      for (const informer of Object.values(informers)) informer.start()
+      await Promise.all(cachesSynced)
+    }),
+    hook('apiservice-registration-controller', async () => {
+      run(registration, [informers.apiServices.synced])
+      await registered
+      delegate.installed.publish(true)
+    }),
+    hook('apiservice-status-remote-available-controller', () => run(availability, [...cachesSynced, registered])),
+    hook('apiservice-discovery-controller', async () => {
+      await registered
+      run(discovery, [])
+      discovery.reconciler.begin()
+      await discovery.reconciler.initiated.promise
+    }),
+    hook('apiservice-openapiv3-controller', () => run(downloads, [registered])),
+    hook('kube-apiserver-autoregistration', () => run(auto, [informers.apiServices.synced])),
+  ]
+}
