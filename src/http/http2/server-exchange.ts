@@ -65,8 +65,9 @@ export class Http2Exchange implements Exchange, BodySource {
     stream.on('error', noop)
     stream.on('close', this.#onClose)
     stream.on('aborted', this.#onAborted)
-    if (!head.hasBody) stream.resume()
-    else if (head.protocol === undefined) {
+    // A stream without a body is not read: Node does so itself at its close, and destroying it only then saves an
+    // Error, with its stack trace, per request.
+    if (head.hasBody && head.protocol === undefined) {
       stream.on('trailers', (_headers: unknown, _flags: unknown, raw?: string[]) => {
         this.#trailers = raw ?? []
       })
