@@ -15,9 +15,10 @@ import type { Cancel, Clock } from '../lib/clock.ts'
 import type { HeaderList, Outcome } from '../http/exchange.ts'
 import { headerValue } from '../http/header-list.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import type { Span, Tracer } from '../observability/tracer.ts'
+import type { Tracer } from '../observability/tracer.ts'
 import { answerHeaders, endToEndHeaders } from './end-to-end-headers.ts'
 import type { IdentityMode, IdentityNames } from './identity-headers.ts'
+import { ForwardSpans } from './forward-spans.ts'
 import { proxyError } from './proxy-error.ts'
 import type { BackendMetrics } from './proxy-metrics.ts'
 import { requestHeaders } from './request-headers.ts'
@@ -72,7 +73,7 @@ class Forwarding implements UpstreamHandler {
   readonly #ctx: RequestContext
   readonly #options: ForwardRequest
   readonly #message: UpstreamRequest
-  readonly #span: Span | undefined
+  readonly #spans: ForwardSpans | undefined
   #pool: UpstreamPool
   #stream: UpstreamStream | undefined
   #body: Readable | undefined
@@ -93,8 +94,7 @@ class Forwarding implements UpstreamHandler {
     this.#options = options
     this.#pool = pool
     this.#startedMs = rules.clock.monotonicMs()
-    if (rules.tracer.enabled)
-      this.#span = rules.tracer.start(`HTTP ${exchange.method}`, { kind: 'client', parent: ctx.span })
+    if (rules.tracer.enabled) this.#spans = new ForwardSpans(rules.tracer, exchange.method, ctx.span)
     const headers = requestHeaders({
       exchange,
       identity: rules.identity,
@@ -102,7 +102,7 @@ class Forwarding implements UpstreamHandler {
       user: ctx.user,
       authorization: rules.authorization,
       auditId: ctx.auditId,
-      trace: this.#span?.context,
+      trace: this.#spans?.context,
     })
     const upgrade = exchange.upgrade
     if (upgrade !== undefined) headers.push(...upgradeHeaders(exchange, upgrade))
@@ -140,7 +140,7 @@ class Forwarding implements UpstreamHandler {
     this.#answered = true
     rules.metrics.answered(status)
     rules.metrics.firstByteSeconds.observe((rules.clock.monotonicMs() - this.#startedMs) / 1_000)
-    this.#span?.event('first byte', { 'http.response.status_code': status })
+    this.#spans?.answered(status)
     if (
       status < 400 &&
       status >= 300 &&
@@ -181,7 +181,7 @@ class Forwarding implements UpstreamHandler {
     if (this.#done) return
     this.#done = true
     this.#body?.destroy()
-    this.#span?.end()
+    this.#spans?.ended()
     if (!this.#whole) this.#ctx.exchange.end(undefined, trailers.length === 0 ? undefined : endToEndHeaders(trailers))
   }
   failed(error: UpstreamError): void {
@@ -191,10 +191,12 @@ class Forwarding implements UpstreamHandler {
     this.#done = true
     this.#cancelTimer?.()
     this.#options.rules.metrics.failed(error.phase)
-    this.#span?.fail(error)
-    this.#span?.end()
+    this.#spans?.failed(error)
     if (this.#answered) this.#ctx.exchange.abort(error)
     else if (this.#ctx.exchange.phase === 'waiting') this.#ctx.fail(proxyError(error))
+  }
+  connected(): void {
+    this.#spans?.connected()
   }
   drained(): void {
     if (this.#done) return
@@ -215,8 +217,7 @@ class Forwarding implements UpstreamHandler {
     this.#options.rules.metrics.answered(101)
     const taken = exchange.takeOver(101, [...this.#ctx.answerHeaders, ...switchedHeaders(exchange, headers)])
     joinStreams(taken, backend, this.#options.rules.clock)
-    this.#span?.event('switched protocols')
-    this.#span?.end()
+    this.#spans?.ended()
   }
 
   #send(fresh: boolean): void {
@@ -241,7 +242,7 @@ class Forwarding implements UpstreamHandler {
     this.#attempt++
     this.#pool = next
     this.#options.rules.metrics.retries.inc()
-    this.#span?.event('sent again', { 'error.message': error.message })
+    this.#spans?.sentAgain(error.message)
     this.#send(error.stale)
     return true
   }
@@ -272,7 +273,7 @@ class Forwarding implements UpstreamHandler {
     this.#cancelTimer?.()
     this.#stream?.abort()
     this.#stream = undefined
-    this.#span?.end()
+    this.#spans?.ended()
   }
   #answerInstead(status: number, text: Buffer): void {
     this.#stop()

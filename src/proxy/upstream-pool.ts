@@ -59,6 +59,7 @@ class Waiting implements UpstreamStream {
   }
   started(stream: UpstreamStream): void {
     this.#stream = stream
+    this.handler.connected?.()
     if (this.request.body !== 'none') this.handler.drained()
   }
   /** Nothing is taken before there is a connection: the body stays with the client. */
@@ -183,6 +184,7 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
   }
 
   #started(stream: UpstreamStream, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {
+    handler.connected?.()
     // Synchronous: the sender has no stream in hand yet, so it is told to go on a moment later.
     if (request.body !== 'none') queueMicrotask(() => handler.drained())
     return stream

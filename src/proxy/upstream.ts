@@ -27,6 +27,8 @@ export interface UpstreamHandler {
   failed(error: UpstreamError): void
   /** Instead of answered, for a request with `upgrade`: the connection is the handler's now. */
   switched(headers: HeaderList, backend: { readonly socket: Socket; readonly head: Uint8Array }): void
+  /** The request is on a connection. Called once per attempt. */
+  connected?(): void
   /** Body bytes are taken: once at the start, then each time after write() answered false. */
   drained(): void
 }

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ReceivedSpan, startOtlpReceiver } from '../../fixtures/otlp/receiver.ts'
+import { noopLogger } from '../../src/observability/logger.ts'
+import { openTelemetryTracer } from '../../src/observability/opentelemetry-tracer.ts'
+import { formatTraceparent } from '../../src/observability/tracer.ts'
+import { registerSample } from '../harness/backends.ts'
+import { startTestServer } from '../harness/server.ts'
+
+const MILLION = 1_000_000
+
+test('one request is one tree: client, Portico and its steps, backend', async () => {
+  await using receiver = await startOtlpReceiver()
+  const tracerOf = (serviceName: string): ReturnType<typeof openTelemetryTracer> =>
+    openTelemetryTracer({ endpoint: receiver.url, samplingRatePerMillion: MILLION, serviceName, log: noopLogger })
+  const [client, backend] = [tracerOf('client'), tracerOf('garden')]
+  const portico = await startTestServer([`--tracing-endpoint=${receiver.url}`])
+  const garden = await registerSample(portico, 'garden', { tracer: backend })
+
+  const root = client.start('list flowers', { kind: 'client' })
+  const { traceId } = root.context!
+  const answer = await portico.admin.get(garden.collection, {
+    headers: { traceparent: formatTraceparent(root.context!) },
+  })
+  assert.equal(answer.status, 200)
+  root.end()
+  await portico.stop() // flushes
+  await garden[Symbol.asyncDispose]()
+  await Promise.all([client[Symbol.asyncDispose](), backend[Symbol.asyncDispose]()])
+
+  const tree = receiver.spans.filter((s) => s.traceId === traceId)
+  const one = (service: string, name: string): ReceivedSpan => {
+    const found = tree.filter((s) => s.service === service && s.name === name)
+    assert.equal(found.length, 1, `${service} ${name} in ${JSON.stringify(tree.map((s) => [s.service, s.name]))}`)
+    return found[0]!
+  }
+  const request = one('portico', 'GET /apis/garden.example.com/v1/namespaces/{:namespace}/flowers')
+  assert.equal(request.parentSpanId, root.context!.spanId)
+  assert.equal(request.attributes['http.response.status_code'], 200)
+  for (const step of ['authentication', 'resolve', 'HTTP GET'])
+    assert.equal(one('portico', step).parentSpanId, request.spanId, step)
+  const sent = one('portico', 'HTTP GET')
+  for (const phase of ['connect', 'first byte', 'stream'])
+    assert.equal(one('portico', phase).parentSpanId, sent.spanId, phase)
+  assert.equal(one('garden', 'GET /apis/garden.example.com/v1/namespaces/default/flowers').parentSpanId, sent.spanId)
+  assert.ok(request.startMs <= one('portico', 'authentication').startMs && sent.endMs <= request.endMs + 1)
+})
+
+test("a stranger's traceparent is linked to, not followed", async () => {
+  await using receiver = await startOtlpReceiver()
+  const portico = await startTestServer([`--tracing-endpoint=${receiver.url}`])
+  const remote = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true }
+  await portico.anonymous.get('/version', { headers: { traceparent: formatTraceparent(remote) } })
+  await portico.stop()
+  const linked = receiver.spans.filter((s) =>
+    s.links.some((l) => l.traceId === remote.traceId && l.spanId === remote.spanId),
+  )
+  assert.equal(linked.length, 1)
+  assert.notEqual(linked[0]!.traceId, remote.traceId)
+})
