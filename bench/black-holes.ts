@@ -18,12 +18,22 @@ hole.on('connection', (s) => sockets.push(s))
 {
   await using server = await startServerProcess(['--storage-backend=memory'])
   const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca: server.pki.ca().cert, ...server.pki.admin() })
-  await admin.post('/api/v1/namespaces/default/services', { metadata: { name: 'gone' }, spec: { type: 'ExternalName', externalName: 'localhost' } })
+  await admin.post('/api/v1/namespaces/default/services', {
+    metadata: { name: 'gone' },
+    spec: { type: 'ExternalName', externalName: 'localhost' },
+  })
   for (let i = 0; i < ALL; i++) {
     const group = `group${i}.example.com`
     const answer = await admin.post('/apis/apiregistration.k8s.io/v1/apiservices', {
       metadata: { name: `v1.${group}` },
-      spec: { group, version: 'v1', service: { namespace: 'default', name: 'gone', port: i < HOLES ? port : 1 }, insecureSkipTLSVerify: true, groupPriorityMinimum: 1000, versionPriority: 15 },
+      spec: {
+        group,
+        version: 'v1',
+        service: { namespace: 'default', name: 'gone', port: i < HOLES ? port : 1 },
+        insecureSkipTLSVerify: true,
+        groupPriorityMinimum: 1000,
+        versionPriority: 15,
+      },
     })
     if (answer.status !== 201) throw new Error(answer.text)
   }
@@ -38,7 +48,15 @@ hole.on('connection', (s) => sockets.push(s))
     }
     p99[name] = Math.round(percentile(times, 0.99) * 100) / 100
   }
-  console.log(JSON.stringify({ name: 'black-holes', apiServices: ALL, blackHoled: HOLES, p99Ms: p99, rssMiB: Math.round(server.rssMiB()) }))
+  console.log(
+    JSON.stringify({
+      name: 'black-holes',
+      apiServices: ALL,
+      blackHoled: HOLES,
+      p99Ms: p99,
+      rssMiB: Math.round(server.rssMiB()),
+    }),
+  )
   await admin.close()
 }
 for (const socket of sockets) socket.destroy()

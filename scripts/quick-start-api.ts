@@ -60,7 +60,11 @@ export async function writeObjects(
   })
 }
 
-async function put(api: Api, collection: string, object: { metadata: { name: string; namespace?: string }; [field: string]: unknown }): Promise<void> {
+async function put(
+  api: Api,
+  collection: string,
+  object: { metadata: { name: string; namespace?: string }; [field: string]: unknown },
+): Promise<void> {
   const path = `${collection}/${object.metadata.name}`
   const stored = await api('GET', path)
   const { resourceVersion } = (stored.body['metadata'] ?? {}) as { resourceVersion?: string }
