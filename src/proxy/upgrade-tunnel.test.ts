@@ -79,13 +79,8 @@ describe('upgrades', () => {
     backend.close()
   })
   async function client(): Promise<TLSSocket> {
-    const socket = connect({
-      port: front.port,
-      host: '127.0.0.1',
-      ca: ca.cert,
-      servername: 'localhost',
-      ...{ allowHalfOpen: true },
-    })
+    const options = { port: front.port, host: '127.0.0.1', ca: ca.cert, servername: 'localhost', allowHalfOpen: true }
+    const socket = connect(options)
     socket.on('error', () => {})
     await once(socket, 'secureConnect')
     return socket

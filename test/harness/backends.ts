@@ -24,7 +24,7 @@ export interface RegisterOptions {
 
 export async function registerSample(
   portico: TestServer,
-  name: keyof typeof SAMPLES & string,
+  name: keyof typeof SAMPLES,
   o: RegisterOptions = {},
 ): Promise<RegisteredSample> {
   const definition = SAMPLES[name]!
