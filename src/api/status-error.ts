@@ -212,6 +212,14 @@ export function unsupportedMediaType(accepted: readonly string[]): StatusError {
   const text = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`
   return new StatusError(415, 'UnsupportedMediaType', text)
 }
+/** Where it is the router that finds no handler for a media type. @param representations those that it could answer with. */
+export function unroutableMediaType(code: 406 | 415, representations: readonly string[] = []): StatusError {
+  const text =
+    code === 415
+      ? '415: Unsupported Media Type'
+      : `406: Not Acceptable\n\nAvailable representations: ${representations.join(', ')}`
+  return genericServerResponse(code, '', { group: '', resource: '' }, '', text)
+}
 /** The Status of a router that knows no better: message and reason by code. Source: apimachinery NewGenericServerResponse. */
 export function genericServerResponse(
   code: number,

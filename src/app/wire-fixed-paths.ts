@@ -1,5 +1,6 @@
 /** The paths that belong to no API: index, version, health, metrics, discovery roots. */
 import type { CoreTables } from '../servers/core/tables.ts'
+import { writeText } from '../http/write-status.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import type { Probe } from '../servers/generic/health.ts'
@@ -32,8 +33,7 @@ function addProbe(around: Surroundings, fixed: FixedPaths, probe: Probe): void {
   fixed.exact(`/${probe}`, { handler: (ctx) => health.serve(ctx, probe), listed: false })
   fixed.prefix(`/${probe}/`, (ctx) => {
     const name = ctx.path.slice(probe.length + 2)
-    if (!health.has(probe, name))
-      return ctx.answer(404, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '0'])
+    if (!health.has(probe, name)) return writeText(ctx, 404, '404 page not found')
     return health.serveOne(ctx, probe, name)
   })
 }

@@ -32,12 +32,7 @@ export function answerObject(
       kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
       now: scope.clock.now(),
     })
-    return writeObject(ctx, code, table, withoutProtobuf(form), { types, model: '' })
+    return writeObject(ctx, code, table, form, { types, model: '' })
   }
   return writeObject(ctx, code, object, form, { types, model: resource.type.model })
-}
-
-/** Tables have cells of any type: there is no protobuf form of them. */
-export function withoutProtobuf(form: Negotiated): Negotiated {
-  return form.encoding === 'protobuf' ? { ...form, encoding: 'json' } : form
 }

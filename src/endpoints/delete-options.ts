@@ -32,7 +32,7 @@ export async function readDeleteOptions(ctx: RequestContext, types: TypeTable): 
     raw.propagationPolicy ??
     (raw.orphanDependents === undefined ? undefined : raw.orphanDependents ? 'Orphan' : 'Background')
   return {
-    dryRun: (raw.dryRun ?? []).length > 0 || ctx.query.getAll('dryRun').length > 0,
+    dryRun: (raw.dryRun ?? []).length > 0,
     ...(raw.gracePeriodSeconds === undefined
       ? {}
       : { gracePeriodSeconds: Math.max(raw.gracePeriodSeconds, 0) || (raw.gracePeriodSeconds < 0 ? 1 : 0) }),
@@ -47,8 +47,10 @@ function fromBody(ctx: RequestContext, body: Uint8Array, types: TypeTable): Raw 
     const decoded = decodeBody(body, bodyEncoding(ctx), types, { apiVersion: 'v1', kind: 'DeleteOptions' })
     return decoded.object as Raw
   } catch (e) {
-    if (e instanceof DecodeError) throw badRequest(e.message, e)
-    throw e
+    if (!(e instanceof DecodeError)) throw e
+    // Options of another kind are told without the words about objects.
+    const unknownKind = e.message.indexOf('no kind "')
+    throw badRequest(unknownKind < 0 ? e.message : e.message.slice(unknownKind), e)
   }
 }
 

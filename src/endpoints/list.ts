@@ -7,19 +7,12 @@ import type { RequestContext } from '../http/request-context.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import type { ListAnswer } from '../registry/list-reader.ts'
 import { apiVersionOf } from '../registry/resource.ts'
-import { withoutProtobuf } from './answer-object.ts'
 import { parseListOptions } from './list-options.ts'
 import { itemJson } from './object-forms.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
 import { parseIncludeObject, toTable } from './table.ts'
-import {
-  PARTIAL_LIST_MODEL,
-  TRANSFORM_OFFER,
-  checkTransform,
-  partialMetadataList,
-  transformVersion,
-} from './transforms.ts'
+import { PARTIAL_LIST_MODEL, LIST_OFFER, checkTransform, partialMetadataList, transformVersion } from './transforms.ts'
 import { writeBytes, writeObject } from './write-object.ts'
 
 /** Items encoded before the event loop gets a turn. */
@@ -27,7 +20,7 @@ const SLICE = 200
 
 export function listHandler(scope: Scope): Handler {
   return async (ctx) => {
-    const form = negotiate(ctx, TRANSFORM_OFFER)
+    const form = negotiate(ctx, LIST_OFFER)
     checkTransform(form.as, 'list', scope.resource.kind)
     const options = parseListOptions(ctx, scope.resource, false)
     const answer = await scope.reader.list({
@@ -79,7 +72,7 @@ function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, 
     kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
     now: scope.clock.now(),
   })
-  return writeObject(ctx, 200, table, withoutProtobuf(form), { types, model: '' })
+  return writeObject(ctx, 200, table, form, { types, model: '' })
 }
 
 function listMeta(answer: ListAnswer): ListMeta {

@@ -12,7 +12,7 @@ import {
   invalid,
   notFound,
   requestEntityTooLarge,
-  unsupportedMediaType,
+  unroutableMediaType,
 } from '../api/status-error.ts'
 import type { Handler } from '../http/filter.ts'
 import { negotiate } from '../http/negotiation.ts'
@@ -44,7 +44,7 @@ export function patchHandler(scope: Scope): Handler {
   const { resource, registry, strategy } = scope
   return async (ctx) => {
     const type = contentTypeOf(ctx)
-    if (!ACCEPTED.includes(type)) throw unsupportedMediaType(ACCEPTED)
+    if (!ACCEPTED.includes(type)) throw unroutableMediaType(415)
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'PatchOptions')
@@ -73,8 +73,12 @@ function checkForce(ctx: RequestContext): void {
 
 function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
   const value = parseBody(body)
-  if (type === JSON_PATCH) {
-    return (current) => applyJsonPatch(current, value)
+  if (type === JSON_PATCH) return (current) => applyJsonPatch(current, value)
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    const given = Array.isArray(value) ? 'array' : typeof value
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${given} into Go value of type map[string]interface {}`,
+    )
   }
   if (type === MERGE_PATCH) return (current) => applyMergePatch(current, value)
   return (current) => applyStrategicMergePatch(scope.resource.type, current, value)

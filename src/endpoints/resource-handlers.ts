@@ -40,15 +40,17 @@ const LEVEL_VERBS: Record<Level, readonly string[]> = {
   'all-namespaces': ['list', 'watch'],
 }
 
-export function levelOf(info: RequestInfo, namespaced: boolean): Level {
-  if (info.parts.length >= 2) return namespaced && info.namespace === '' ? 'all-namespaces' : 'item'
+/** @returns undefined for one object of a namespaced resource without its namespace: there is no such path. */
+export function levelOf(info: RequestInfo, namespaced: boolean): Level | undefined {
+  if (info.parts.length >= 2) return namespaced && info.namespace === '' ? undefined : 'item'
   return namespaced && info.namespace === '' ? 'all-namespaces' : 'collection'
 }
 
 /** The verb of the grammar, by level: a name pinned by a field selector does not turn a list into a get. */
 export function pickHandler(handlers: VerbHandlers, info: RequestInfo, method: string, level: Level): Handler {
   const verb = info.verb as keyof VerbHandlers
-  const found = handlers[verb]
+  const found = verb === 'watch' && level === 'item' && !info.verbInPath ? handlers.get : handlers[verb]
+  // A get with `watch=1` is a get; only the old path that starts with `watch` follows one object.
   if (method === 'HEAD' || !found || !LEVEL_VERBS[level].includes(verb)) return methodNotAllowed
   return found
 }

@@ -1,7 +1,7 @@
 /** What a client may ask for instead of the object itself: its metadata, or rows of a table. */
 import type { KubeObject, ListMeta } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
-import type { Offer, Transform } from '../http/negotiation.ts'
+import { MEDIA_TYPES, type Offer, type Transform } from '../http/negotiation.ts'
 
 export const META_GROUP_VERSION = 'meta.k8s.io/v1'
 export const PARTIAL_MODEL = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata'
@@ -9,10 +9,27 @@ export const PARTIAL_LIST_MODEL = `${PARTIAL_MODEL}List`
 
 const KINDS = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList'])
 
+/** Tables have cells of any type: there is no protobuf form of them. */
 export const TRANSFORM_OFFER: Offer = {
-  transforms: (as) =>
-    KINDS.has(as.kind) && as.group === 'meta.k8s.io' && (as.version === 'v1' || as.version === 'v1beta1'),
+  representations: Object.values(MEDIA_TYPES),
+  transforms: (as, encoding) =>
+    KINDS.has(as.kind) &&
+    as.group === 'meta.k8s.io' &&
+    (as.version === 'v1' || as.version === 'v1beta1') &&
+    !(as.kind === 'Table' && encoding === 'protobuf'),
 }
+/** Of paths that may be watched. */
+export const LIST_OFFER: Offer = {
+  ...TRANSFORM_OFFER,
+  representations: [
+    ...Object.values(MEDIA_TYPES),
+    `${MEDIA_TYPES.json};stream=watch`,
+    `${MEDIA_TYPES.protobuf};stream=watch`,
+  ],
+}
+
+/** YAML cannot be streamed. */
+export const WATCH_OFFER: Offer = { ...LIST_OFFER, encodings: ['json', 'protobuf'], stream: true }
 
 export function transformVersion(as: Transform): string {
   return `meta.k8s.io/${as.version}`
@@ -30,7 +47,7 @@ export function partialMetadataList(
     kind: 'PartialObjectMetadataList',
     apiVersion,
     metadata,
-    items: objects.map((o) => ({ metadata: o.metadata })),
+    items: objects.map((o) => partialMetadata(o, apiVersion)),
   }
 }
 

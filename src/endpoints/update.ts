@@ -49,8 +49,6 @@ export function matchUrl(scope: Scope, object: KubeObject, namespace: string, na
   const ownNamespace = object.metadata.namespace ?? ''
   if (ownNamespace === '') object.metadata.namespace = namespace
   else if (ownNamespace !== namespace) {
-    throw badRequest(
-      `the namespace of the object (${ownNamespace}) does not match the namespace on the request (${namespace})`,
-    )
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   }
 }

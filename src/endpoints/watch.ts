@@ -12,12 +12,11 @@ import { keyOf, listPrefix } from '../registry/keys.ts'
 import { fromWatchCacheError, parseRevision } from '../registry/list-reader.ts'
 import { WatchCacheError } from '../registry/watch-cache/watch-cache-error.ts'
 import type { Scope as CacheScope, Subscription } from '../registry/watch-cache/subscriptions.ts'
-import { withoutProtobuf } from './answer-object.ts'
 import { type ListOptions, parseListOptions } from './list-options.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
 import { parseIncludeObject } from './table.ts'
-import { TRANSFORM_OFFER } from './transforms.ts'
+import { WATCH_OFFER } from './transforms.ts'
 import { type WatchEncoder, watchEncoder } from './watch-encoder.ts'
 
 const BOOKMARK_EVERY_MS = 60_000
@@ -26,8 +25,7 @@ const BOOKMARK_BEFORE_END_MS = 2000
 
 export function watchHandler(scope: Scope): Handler {
   return async (ctx) => {
-    const negotiated = negotiate(ctx, TRANSFORM_OFFER)
-    const form = negotiated.as?.kind === 'Table' ? withoutProtobuf(negotiated) : negotiated
+    const form = negotiate(ctx, WATCH_OFFER)
     const options = parseListOptions(ctx, scope.resource, true)
     const encoder = watchEncoder(scope, form, parseIncludeObject(ctx.query))
     const after =
@@ -77,7 +75,9 @@ class WatchStream {
     const { cache } = this.#scope
     const initial = this.#options.sendInitialEvents === true
     // A revision that is still to come: nothing to send until it does, as upstream.
-    const from = Math.min(after, cache.revision)
+    // From nowhere in particular and without the state first: from now on.
+    const fromNow = after === 0 && this.#options.sendInitialEvents === false
+    const from = fromNow ? cache.revision : Math.min(after, cache.revision)
     if (!initial && from < cache.oldestRevision) {
       throw new WatchCacheError('too-old', `too old resource version: ${from} (${cache.oldestRevision})`, {
         requested: from,

@@ -3,7 +3,7 @@
  * (Table, PartialObjectMetadata, APIGroupDiscoveryList).
  */
 import type { Encoding } from '../api/codec/codec.ts'
-import { notAcceptable } from '../api/status-error.ts'
+import { notAcceptable, unroutableMediaType } from '../api/status-error.ts'
 import { accepts, parseAccept } from './accept.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -31,7 +31,11 @@ export interface Offer {
   /** In the order of our preference; JSON, YAML and protobuf when absent. */
   readonly encodings?: readonly Encoding[]
   /** Which transforms can be made; none when absent. */
-  readonly transforms?: (as: Transform) => boolean
+  readonly transforms?: (as: Transform, encoding: Encoding) => boolean
+  /** What the router lists for this path: a header that names none of them, and takes not just anything, does not get past it. */
+  readonly representations?: readonly string[]
+  /** The answer is a watch: errors name its forms. */
+  readonly stream?: boolean
 }
 
 /** @throws StatusError 406 where no clause can be satisfied. */
@@ -40,11 +44,14 @@ export function negotiate(ctx: RequestContext, offer: Offer = {}): Negotiated {
   const header = ctx.exchange.headers.all('accept').join(',')
   // What almost every client sends, without the parsing.
   if (header === '' || header === '*/*' || header === 'application/json') return plain(ctx, encodings[0]!)
-  for (const clause of parseAccept(header)) {
+  const clauses = parseAccept(header)
+  const { representations } = offer
+  if (representations && !clauses.some((c) => c.type === '*/*' || representations.includes(c.type)))
+    throw unroutableMediaType(406, representations)
+  for (const clause of clauses) {
     const as = transformOf(clause.params)
-    if (as && !offer.transforms?.(as)) continue
     const encoding = encodings.find((e) => accepts(clause.type, MEDIA_TYPES[e]))
-    if (encoding === undefined) continue
+    if (encoding === undefined || (as && !offer.transforms?.(as, encoding))) continue
     return {
       encoding,
       as,
@@ -52,13 +59,13 @@ export function negotiate(ctx: RequestContext, offer: Offer = {}): Negotiated {
       pretty: prettyWanted(ctx, clause.params.get('pretty')),
     }
   }
-  throw notAcceptable(encodings.map((e) => MEDIA_TYPES[e]))
+  throw notAcceptable(encodings.map((e) => MEDIA_TYPES[e] + (offer.stream === true ? ';stream=watch' : '')))
 }
 
 /** For errors: never fails; JSON where nothing fits. */
 export function negotiateError(ctx: RequestContext): Negotiated {
   try {
-    return negotiate(ctx, { transforms: () => true })
+    return negotiate(ctx)
   } catch {
     return { encoding: 'json', pretty: true, as: undefined, stream: false }
   }

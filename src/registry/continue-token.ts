@@ -1,4 +1,5 @@
 /** Continue tokens of paged lists: where to go on, and at which revision. Their form is kube-apiserver's. */
+import { parseJson } from '../api/codec/json-reader.ts'
 import { type StatusError, badRequest, expired } from '../api/status-error.ts'
 import type { Revision } from '../storage/storage.ts'
 
@@ -20,9 +21,10 @@ export function decodeContinue(token: string, prefix: string): { revision: Revis
   const bad = (why: string): StatusError => badRequest(`invalid continue token: continue key is not valid: ${why}`)
   let parsed: { v?: unknown; rv?: unknown; start?: unknown }
   try {
-    if (!/^[A-Za-z0-9_-]*={0,2}$/.test(token))
-      throw new SyntaxError(`illegal base64 data at input byte ${token.search(/[^A-Za-z0-9_-]/)}`)
-    parsed = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as typeof parsed
+    const wrong = token.replace(/={1,2}$/, '').search(/[^A-Za-z0-9_-]/)
+    if (wrong >= 0 || token.length % 4 === 1)
+      throw new SyntaxError(`illegal base64 data at input byte ${wrong >= 0 ? wrong : token.length - 1}`)
+    parsed = parseJson(textOf(Buffer.from(token, 'base64url'))).value as typeof parsed
   } catch (e) {
     throw bad((e as Error).message)
   }
@@ -34,6 +36,12 @@ export function decodeContinue(token: string, prefix: string): { revision: Revis
   const key = start.startsWith('/') ? start.slice(1) : start
   if (key.split('/').some((segment) => segment === '..' || segment === '.')) throw bad(start)
   return { revision: rv, after: prefix + (key.endsWith(NUL) ? key.slice(0, -1) : key) }
+}
+
+/** Bytes that are no UTF-8 are told one by one. */
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString('utf8')
+  return text.includes('\ufffd') ? bytes.toString('latin1') : text
 }
 
 /** 410 with a token that goes on at the latest state, where the client can live with an inconsistent list. */

@@ -19,7 +19,8 @@ const FOREGROUND = 'foregroundDeletion'
 /** @throws StatusError 409 where the stored object is not the one that was meant. */
 export function checkPreconditions(r: Resource, object: KubeObject, p: DeleteOptions['preconditions']): void {
   const { uid, resourceVersion, name } = object.metadata
-  const gr = { group: r.group, resource: r.resource }
+  // A precondition names the kind, where other conflicts name the resource.
+  const gr = { group: r.group, resource: r.kind }
   if (p?.uid !== undefined && p.uid !== uid) {
     throw conflict(
       gr,

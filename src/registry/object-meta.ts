@@ -25,10 +25,13 @@ export function generateName(base: string, random: () => number): string {
 export function carryForUpdate(meta: ObjectMeta, old: ObjectMeta): void {
   delete meta.selfLink
   meta.uid ??= old.uid!
-  for (const key of ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'generation'] as const) {
+  for (const key of ['creationTimestamp', 'generation'] as const) {
     if (old[key] === undefined) delete meta[key]
     else Object.assign(meta, { [key]: old[key] })
   }
+  // A deletion under way cannot be taken back or changed; one that is not under way cannot be claimed, which validation says.
+  if (old.deletionTimestamp !== undefined) meta.deletionTimestamp = old.deletionTimestamp
+  if (old.deletionGracePeriodSeconds !== undefined) meta.deletionGracePeriodSeconds ??= old.deletionGracePeriodSeconds
 }
 
 /** @returns the uids that were named twice; the later ones are removed. */

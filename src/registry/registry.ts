@@ -6,6 +6,7 @@
  * Not here: lists and watches (watch-cache/, list.ts), HTTP, decoding of bodies.
  */
 import { randomUUID } from 'node:crypto'
+import { goQuote } from '../api/go-format.ts'
 import { type FieldError, fieldError } from '../api/field-error.ts'
 import type { KubeObject } from '../api/meta.ts'
 import {
@@ -164,6 +165,7 @@ export class Registry {
       const error = fieldError.invalid('metadata.resourceVersion', 0, 'must be specified for an update')
       throw invalid({ group: this.resource.group, kind: this.resource.resource }, old.metadata.name!, [error])
     }
+    if (!/^\d+$/.test(wanted)) throw plainError(`strconv.ParseUint: parsing ${goQuote(wanted)}: invalid syntax`)
     if (wanted !== old.metadata.resourceVersion) throw conflict(this.#gr, old.metadata.name!, MODIFIED)
     return true
   }
@@ -181,15 +183,17 @@ export class Registry {
     const { write } = o
     const { metadata } = object
     const name = old.metadata.name!
-    if (metadata.uid !== undefined && metadata.uid !== old.metadata.uid) {
+    // A patch is applied to what is stored: there the uid is a field that cannot change, and no precondition.
+    if (o.reapply !== true && metadata.uid !== undefined && metadata.uid !== old.metadata.uid) {
       const why = `StorageError: invalid object, Code: 4, Key: ${key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`
       throw conflict(this.#gr, name, why)
     }
     carryForUpdate(metadata, old.metadata)
     this.#dedupOwners(object, o.hooks ?? {})
     strategy.prepare(write, object, old)
-    const errors = [...validateObjectMetaUpdate(metadata, old.metadata), ...strategy.validate(write, object, old)]
-    this.#refuse(object, errors)
+    const inMetadata = validateObjectMetaUpdate(metadata, old.metadata)
+    // Kubernetes checks metadata in common and once more with the kind: causes come twice, the message tells them once.
+    this.#refuse(object, [...inMetadata, ...inMetadata, ...strategy.validate(write, object, old)])
     for (const text of strategy.warnings?.(write, object, old) ?? []) o.hooks?.warn?.(text)
     strategy.canonicalize?.(object)
     await o.hooks?.admit?.(object, old)

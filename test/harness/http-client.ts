@@ -5,6 +5,7 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
+  readonly bytes: Buffer
   /** The body parsed; throws where it is no JSON. */
   json<T = Record<string, never>>(): T
 }
@@ -59,8 +60,9 @@ export function httpClient(
   }
   const whole = async (method: string, path: string, o: RequestOptions = {}): Promise<Answer> => {
     const response = await open(method, path, o)
-    const text = await response.body.text()
-    return { status: response.statusCode, headers: response.headers, text, json: <T>() => JSON.parse(text) as T }
+    const bytes = Buffer.from(await response.body.arrayBuffer())
+    const text = bytes.toString()
+    return { status: response.statusCode, headers: response.headers, text, bytes, json: <T>() => JSON.parse(text) as T }
   }
   return {
     get: (path, o) => whole('GET', path, o),

@@ -13,12 +13,14 @@ const MAX_VERSION_PRIORITY = 1000
 export function validateAPIService(o: APIService): FieldError[] {
   const { group = '', version = '', groupPriorityMinimum, versionPriority } = o.spec
   const errors: FieldError[] = []
-  const name = o.metadata.name ?? ''
   const required = `${version}.${group}`
-  if (name !== required)
+  for (const field of ['generateName', 'name'] as const) {
+    const name = o.metadata[field] ?? ''
+    if (name === '' || name === required) continue
     errors.push(
-      fieldError.invalid('metadata.name', name, `must be \`spec.version+"."+spec.group\`: ${goQuote(required)}`),
+      fieldError.invalid(`metadata.${field}`, name, `must be \`spec.version+"."+spec.group\`: ${goQuote(required)}`),
     )
+  }
   if (group === '' && version !== 'v1')
     errors.push(fieldError.required('spec.group', 'only v1 may have an empty group and it better be legacy kube'))
   if (group !== '')

@@ -30,6 +30,7 @@ export class HealthChecks {
       labels: ['name', 'type', 'status'],
     })
     this.add({ name: 'ping', check: () => undefined })
+    this.add({ name: 'log', check: () => undefined })
     this.#observe = (probe, name, ok) => {
       gauge.with(name, probe).set(ok ? 1 : 0)
       total.with(name, probe, ok ? 'success' : 'error').inc()
@@ -98,22 +99,17 @@ export class HealthChecks {
       this.#observe(probe, name, wrong === undefined)
       if (wrong !== undefined) return writeText(ctx, 500, `internal server error: ${wrong}`)
     }
-    writePlain(ctx, 'ok')
+    writePlain(ctx, 'ok', [])
   }
 }
 
-function writePlain(ctx: RequestContext, text: string): void {
+const NOSNIFF = ['X-Content-Type-Options', 'nosniff']
+
+function writePlain(ctx: RequestContext, text: string, more: readonly string[] = NOSNIFF): void {
   const body = Buffer.from(text)
   ctx.answer(
     200,
-    [
-      'Content-Type',
-      'text/plain; charset=utf-8',
-      'X-Content-Type-Options',
-      'nosniff',
-      'Content-Length',
-      String(body.byteLength),
-    ],
+    ['Content-Type', 'text/plain; charset=utf-8', ...more, 'Content-Length', String(body.byteLength)],
     ctx.exchange.method === 'HEAD' ? undefined : body,
   )
 }

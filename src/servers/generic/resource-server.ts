@@ -6,6 +6,7 @@
  * Not here: the verbs (endpoints/), what differs per kind (strategies).
  */
 import type { KubeObject } from '../../api/meta.ts'
+import { genericServerResponse } from '../../api/status-error.ts'
 import type { ObjectType, TypeTable } from '../../api/schema/type-table.ts'
 import type { GroupDiscovery, ResourceDiscovery, SubresourceDiscovery } from '../../endpoints/discovery-types.ts'
 import { LegacyDocument } from '../../endpoints/discovery-handler.ts'
@@ -155,7 +156,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       v,
       {
         resource: v.resource,
-        responseKind: { group: v.group, version: v.version, kind: v.kind },
+        responseKind: ownKind(v.kind),
         scope: v.namespaced ? 'Namespaced' : 'Cluster',
         singularResource: v.singular,
         verbs: ['create'],
@@ -185,9 +186,8 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   route(info: RequestInfo, method: string): Route | undefined {
     if (!info.isResourceRequest) return this.#routeDiscovery(info)
     const served = this.#served.get(`${info.apiGroup}/${info.apiVersion}/${info.resource}`)
-    if (!served) return undefined
-    const picked = this.#pick(served, info, method)
-    if (!picked) return undefined
+    const picked = served && this.#pick(served, info, method)
+    if (!picked) return this.#routeUnknown(info)
     const handler: Handler = (ctx) => {
       ctx.served('apiserver')
       return picked(ctx)
@@ -200,9 +200,20 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   }
 
   #pick(served: Served, info: RequestInfo, method: string): Handler | undefined {
-    if (info.subresource === '') return pickHandler(served.handlers, info, method, levelOf(info, served.namespaced))
+    if (info.subresource === '') {
+      const level = levelOf(info, served.namespaced)
+      return level && pickHandler(served.handlers, info, method, level)
+    }
     const subresource = served.subresources.get(info.subresource)
     return subresource && pickSubresourceHandler(subresource, info, method)
+  }
+
+  /** Below a path of a group that is served here, what is missing is a Status, not just a page. */
+  #routeUnknown(info: RequestInfo): Route | undefined {
+    const [root, group = ''] = splitPath(info.path)
+    const ours = [...this.#groupVersions.values()].some((gv) => gv.group === (root === 'api' ? '' : group))
+    if (!ours || (root !== 'api' && root !== 'apis')) return undefined
+    return { handler: unknownPath, owner: this.name, reason: 'a path of a group served here' }
   }
 
   #routeDiscovery(info: RequestInfo): Route | undefined {
@@ -210,7 +221,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     const id = root === 'api' ? `/${group}` : root === 'apis' ? `${group}/${version}` : ''
     if (id === '' || splitPath(info.path).length !== (root === 'api' ? 2 : 3)) return undefined
     const gv = this.#groupVersions.get(id)
-    if (!gv) return undefined
+    if (!gv) return this.#routeUnknown(info)
     const handler: Handler = (ctx) => {
       ctx.served('apiserver', info.path)
       return this.#document(id, gv).send(ctx)
@@ -318,6 +329,13 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   }
 }
 
+/** A kind of the group version that lists it: the two are not named again. */
+const ownKind = (kind: string): ResourceDiscovery['responseKind'] => ({ group: '', version: '', kind })
+
+const unknownPath: Handler = (ctx) => {
+  throw genericServerResponse(404, ctx.exchange.method, { group: '', resource: '' }, '')
+}
+
 const idOf = (r: { group: string; version: string; resource: string }): string =>
   `${r.group}/${r.version}/${r.resource}`
 
@@ -329,7 +347,7 @@ function discoveryOf({
   subresources,
   storageVersionHash,
 }: ServedResource): ResourceDiscovery {
-  const responseKind = { group: r.group, version: r.version, kind: r.kind }
+  const responseKind = ownKind(r.kind)
   const subs: SubresourceDiscovery[] = subresources.map((s) => ({ subresource: s.name, responseKind, verbs: s.verbs }))
   return {
     resource: r.resource,

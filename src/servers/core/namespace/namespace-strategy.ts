@@ -33,6 +33,8 @@ export function namespaceStrategy(plain: Strategy): Strategy {
     heldBy: (obj: NamespaceObject) => (obj.spec?.finalizers ?? []).length > 0,
     markDeleted: (obj: NamespaceObject) => {
       obj.status = { ...obj.status, phase: 'Terminating' }
+      // Namespaces have no grace: theirs is the time their content needs.
+      delete obj.metadata.deletionGracePeriodSeconds
     },
   }
 }

@@ -72,7 +72,7 @@ export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> 
     [`${AUTHORIZATION}/selfsubjectaccessreviews`, access('SelfSubjectAccessReview')],
     [
       `${AUTHORIZATION}/selfsubjectrulesreviews`,
-      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx) => rulesReview(ctx.user!)),
+      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx, review) => rulesReview(ctx.user!, review)),
     ],
   ])
 }
@@ -128,7 +128,7 @@ async function accessReview(
   const self = kind === 'SelfSubjectAccessReview'
   const errors = specErrors(spec, self)
   if (kind === 'LocalSubjectAccessReview') errors.push(...localErrors(spec, ctx.info.namespace))
-  if (errors.length > 0) throw invalid({ group: AUTHORIZATION, kind }, '', errors)
+  if (errors.length > 0) throw invalid({ group: AUTHORIZATION, kind: '' }, '', errors)
   const user: UserInfo = self
     ? ctx.user!
     : {
@@ -155,7 +155,7 @@ function specErrors(spec: AccessSpec, self: boolean): FieldError[] {
     errors.push(
       fieldError.invalid(
         'spec.nonResourceAttributes',
-        path,
+        { Path: path.path ?? '', Verb: path.verb ?? '' },
         'cannot be specified in combination with resourceAttributes',
       ),
     )
@@ -211,7 +211,8 @@ function attributesOf(spec: AccessSpec, user: UserInfo): Attributes {
 }
 
 /** What an authorizer without rules per user can tell: all for the privileged, else only that it is not all. */
-function rulesReview(user: UserInfo): Record<string, unknown> {
+function rulesReview(user: UserInfo, review: Review): Record<string, unknown> {
+  if ((review.spec?.['namespace'] ?? '') === '') throw badRequest('no namespace on request')
   const all = user.groups.includes('system:masters')
   return {
     resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
