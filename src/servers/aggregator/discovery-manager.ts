@@ -145,8 +145,9 @@ export class DiscoveryManager implements Reconciler {
     const both = AbortSignal.any([signal, timeout.signal])
     try {
       const document = await this.#documentOf(backend, name, both)
-      if (document) return document.versions.get(`${group}/${version}`) ?? []
-      return await this.#legacy(backend, group, version, both)
+      const listed = document?.versions.get(`${group}/${version}`)
+      // Servers that add a group version by hand often list it in the legacy form alone.
+      return listed ?? (await this.#legacy(backend, group, version, both))
     } catch (error) {
       if (!signal.aborted) this.#o.log.verbose?.('discovery of a backend failed', { apiService: name, error })
       return undefined
