@@ -4,6 +4,7 @@
  * Facts come from caches, the probe goes over the same connections as the traffic; the judgement is pure
  * (availability-check.ts). One write per change.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { type APIService, AVAILABLE, availableCondition, withCondition } from '../../api/apiservice.ts'
 import type { ResourceClient } from '../../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
@@ -21,10 +22,14 @@ import type { APIServiceTable } from './apiservice-table.ts'
 import { LOCAL } from './apiservice-strategy.ts'
 import { PASSED, type Verdict, checkService, probeFailed } from './availability-check.ts'
 import type { Backend } from './backend.ts'
+import { Damping } from './damping.ts'
 import type { ServiceLookup } from './service-resolver.ts'
 
 const RECHECK_MS = 30_000
-const RETRY = { baseMs: 5, maxMs: 30_000 }
+/** A backend that is down is asked often: it should be back soon after it is back. */
+const RETRY = { baseMs: 5, maxMs: 2500 }
+const CONFIRM_FAILURE_MS = 500
+const CONFIRM_PASS_MS = 250
 const PROBE_TIMEOUT_MS = 5000
 const AGAIN: ReconcileResult = { kind: 'requeue', afterMs: 50 }
 
@@ -44,6 +49,9 @@ export interface AvailabilityOptions {
 export class AvailabilityController implements Reconciler {
   readonly #o: AvailabilityOptions
   readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
+  readonly #damping = new Damping()
+  /** The spec that the last accepted verdict was about. */
+  readonly #probedSpec = new Map<string, APIService['spec']>()
   readonly #gauge
   readonly #counter
 
@@ -80,6 +88,8 @@ export class AvailabilityController implements Reconciler {
     const apiService = this.#o.informer.lister.get(name)
     if (!apiService) {
       this.#gauge.remove(name)
+      this.#damping.forget(name)
+      this.#probedSpec.delete(name)
       this.#backoff.forget(name)
       return DONE
     }
@@ -89,10 +99,23 @@ export class AvailabilityController implements Reconciler {
     const verdict = await this.#judge(apiService, signal)
     // The table is a step behind a change of the spec: look again once it has caught up.
     if (!verdict) return { kind: 'requeue', afterMs: RETRY.baseMs }
+    const passed = verdict.status === 'True'
+    if (isProbed(verdict) && !this.#damping.accepts(name, this.#believed(apiService), passed))
+      return { kind: 'requeue', afterMs: passed ? CONFIRM_PASS_MS : CONFIRM_FAILURE_MS }
     if (!(await this.#write(apiService, verdict, signal))) return AGAIN
+    this.#probedSpec.set(name, apiService.spec)
     if (verdict.reason === 'FailedDiscoveryCheck') return { kind: 'requeue', afterMs: this.#backoff.next(name) }
     this.#backoff.forget(name)
     return { kind: 'requeue', afterMs: RECHECK_MS }
+  }
+
+  /** What probes have to overcome. Nothing, after a change of the spec or while a hard fact spoke. */
+  #believed(apiService: APIService): boolean | undefined {
+    const before = availableCondition(apiService)
+    const probedSpec = this.#probedSpec.get(apiService.metadata.name!)
+    if (!before || !isProbed(before) || (probedSpec && !isDeepStrictEqual(probedSpec, apiService.spec)))
+      return undefined
+    return before.status === 'True'
   }
 
   async #judge(apiService: APIService, signal: AbortSignal): Promise<Verdict | undefined> {
@@ -188,4 +211,9 @@ function hintFor(status: number): string {
   return status === 401 || status === 403
     ? ' (does the backend trust the front-proxy CA of kube-system/extension-apiserver-authentication?)'
     : ''
+}
+
+/** Verdicts of a probe; the others are facts. */
+function isProbed({ reason }: Pick<Verdict, 'reason'>): boolean {
+  return reason === 'Passed' || reason === 'FailedDiscoveryCheck'
 }
