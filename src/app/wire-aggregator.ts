@@ -1,5 +1,8 @@
 /** Puts the aggregator together: its API, its controllers, its delegate. */
-import { APISERVICES, type APIService } from '../api/apiservice.ts'
+import { APISERVICES, type APIService, availableCondition } from '../api/apiservice.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import { writeText } from '../http/write-status.ts'
+import type { APIServiceTable } from '../servers/aggregator/apiservice-table.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
@@ -65,6 +68,10 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
   readonly ownPort: () => number
 }
 
+const READINESS_PREFIX = '/readyz/apiservices/'
+const OK = Buffer.from('ok')
+const OK_HEADERS = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(OK.byteLength)]
+
 /** Who probes backends and downloads their documents. */
 const AGGREGATOR_USER: UserInfo = { name: 'system:kube-aggregator', groups: [SYSTEM_MASTERS] }
 const BY_SERVICE = 'service'
@@ -103,7 +110,10 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   return {
     delegates: [server, delegate],
     discovery: delegate.discovery,
-    addPaths: (fixed) => addOpenApi(fixed, openapi),
+    addPaths: (fixed) => {
+      addOpenApi(fixed, openapi)
+      fixed.prefix(READINESS_PREFIX, (ctx) => apiServiceReadiness(ctx, registration.reconciler.table.value))
+    },
   }
 }
 
@@ -232,6 +242,16 @@ function backendSurroundings(around: Surroundings, parts: AggregatorParts, looku
     tlsContexts: new TlsContexts(),
     terminated: terminationCounter(metrics),
   }
+}
+
+/** Whether this replica can reach the backend of one APIService: for probes that care about a single one. */
+function apiServiceReadiness(ctx: RequestContext, table: APIServiceTable): void {
+  const name = ctx.path.slice(READINESS_PREFIX.length)
+  const entry = [...table.entries].find((e) => e.apiService.metadata.name === name)
+  if (!entry) return writeText(ctx, 404, '404 page not found')
+  if (!entry.backend || entry.backend.available) return ctx.answer(200, OK_HEADERS, OK)
+  const { reason = 'Unknown', message = 'not probed yet' } = availableCondition(entry.apiService) ?? {}
+  writeText(ctx, 500, `internal server error: ${reason}: ${message}`)
 }
 
 function addOpenApi(fixed: FixedPaths, openapi: OpenApiEndpoint): void {

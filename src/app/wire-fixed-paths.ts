@@ -24,9 +24,12 @@ export function addFixedPaths(
   fixed.exact('/version', { handler: indentedHandler(version) })
   fixed.exact('/version/', { handler: indentedHandler(version), listed: false })
   fixed.exact('/metrics', { handler: metricsHandler(exposition(around, version)) })
+  fixed.exact('/metrics/slis', { handler: metricsHandler(() => around.metrics.render(HEALTH_METRICS)) })
   for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(around, fixed, probe)
   o.aggregator.addPaths(fixed)
 }
+
+const HEALTH_METRICS = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total'])
 
 function addProbe(around: Surroundings, fixed: FixedPaths, probe: Probe): void {
   const { health } = around

@@ -129,13 +129,13 @@ export class MetricsRegistry implements MetricsRecorder {
     return () => this.#collectors.delete(fn)
   }
 
-  /** The text exposition format, in slices between which the event loop runs. */
-  async *render(): AsyncGenerator<string> {
+  /** The text exposition format, in slices between which the event loop runs. @param only these families. */
+  async *render(only?: ReadonlySet<string>): AsyncGenerator<string> {
     for (const collect of this.#collectors) collect()
     let lines: string[] = []
     for (const name of [...this.#families.keys()].sort()) {
       const family = this.#families.get(name)!
-      if (family.series.size === 0) continue
+      if (family.series.size === 0 || only?.has(name) === false) continue
       lines.push(`# HELP ${name} ${escapeHelp(family.options.help)}`, `# TYPE ${name} ${family.type}`)
       for (const series of family.series.values()) {
         series.lines(name, lines)

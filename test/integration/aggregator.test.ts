@@ -155,6 +155,18 @@ test("the proxy's own errors are a Status, or text for who takes no Status", asy
   )
 })
 
+test('each APIService has a readiness path of its own', async () => {
+  const { admin } = portico
+  assert.equal((await admin.get(`/readyz/apiservices/${garden.apiService}`)).text, 'ok')
+  assert.equal((await admin.get('/readyz/apiservices/v1.')).text, 'ok')
+  const down = await admin.get('/readyz/apiservices/v1.down.example.com')
+  assert.equal(down.status, 500)
+  assert.match(down.text, /^internal server error: FailedDiscoveryCheck: failing or missing response from /)
+  assert.equal((await admin.get('/readyz/apiservices/v1.unknown')).status, 404)
+  assert.equal((await admin.get('/readyz')).text, 'ok', 'backends do not count')
+  assert.match((await admin.get('/metrics/slis')).text, /^# HELP kubernetes_healthcheck /)
+})
+
 test('a backend that went keeps its resources in discovery, marked Stale, and answers come from memory', async () => {
   const library = await registerSample(portico, 'library')
   const v2 = { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' }
