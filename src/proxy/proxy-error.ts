@@ -16,6 +16,8 @@ export function proxyError(error: unknown): StatusError {
 
 interface SystemError extends Error {
   readonly code?: string
+  /** OpenSSL's words. */
+  readonly reason?: string
   readonly address?: string
   readonly port?: number
 }
@@ -47,16 +49,7 @@ function textOf(error: UpstreamError): string {
   if (VERIFY_TEXT[code] !== undefined) return `tls: failed to verify certificate: ${VERIFY_TEXT[code]}`
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || error.message.startsWith('x509: '))
     return `tls: failed to verify certificate: ${error.message.startsWith('x509: ') ? '' : 'x509: '}${error.message}`
-  if (code.startsWith('ERR_SSL_')) return `remote error: tls: ${lastPart(error.message)}`
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'http: server gave HTTP response to HTTPS client'
+  if (code.startsWith('ERR_SSL_')) return `remote error: tls: ${cause?.reason ?? error.message}`
   return error.message
-}
-/** OpenSSL's texts are colon-separated places with the reason last. */
-function lastPart(message: string): string {
-  return (
-    message
-      .split(':')
-      .filter((p) => p.trim() !== '')
-      .at(-2)
-      ?.trim() ?? message
-  )
 }
