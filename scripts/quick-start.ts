@@ -30,21 +30,40 @@ async function main(): Promise<number> {
     console.error(`portico: ${e.message}`)
     return 2
   }
-  const children: ChildProcess[] = []
   const server = spawn(process.execPath, [join(root, 'src/main.ts'), 'serve', ...serverArgs], {
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    stdio: ['ignore', 'inherit', 'pipe'],
   })
-  children.push(server)
-  const ended = new Promise<number>((resolve) => server.on('exit', (code, signal) => resolve(signal ? 1 : (code ?? 1))))
-  // The first signal goes to the server, which drains; the samples live until it is done.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill('SIGTERM'))
-  const port = await Promise.race([readyPort(server), ended])
-  if (server.exitCode !== null || server.signalCode !== null) return ended
-  if (!args.includes(NO_SAMPLES)) await startSamples(config, port, children)
-  console.log(welcome(config, port, !args.includes(NO_SAMPLES)))
-  const code = await ended
-  for (const child of children.slice(1)) child.kill('SIGTERM')
-  return code
+  const ended = endOf(server)
+  // Signals go to the server, which drains; the samples live until it is done.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => server.kill(signal))
+  const samples: ChildProcess[] = []
+  try {
+    const port = await Promise.race([readyPort(server), ended.then(() => undefined)])
+    if (port === undefined) return await ended
+    const withSamples = !args.includes(NO_SAMPLES)
+    if (withSamples) await Promise.race([startSamples(config, port, samples), ended])
+    if (server.exitCode === null && server.signalCode === null) console.log(welcome(config, port, withSamples))
+    return await ended
+  } catch (e) {
+    console.error(`portico: ${(e as Error).message}`)
+    server.kill('SIGTERM')
+    await ended
+    return 1
+  } finally {
+    await Promise.all(samples.map(stop))
+  }
+}
+
+/** @returns its exit code; 1 where a signal ended it. */
+function endOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve) => child.on('exit', (code, signal) => resolve(signal ? 1 : (code ?? 1))))
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = endOf(child)
+  child.kill('SIGTERM')
+  await ended
 }
 
 /** Passes the server's log on, and watches it for the line that says it is ready. */
@@ -63,13 +82,13 @@ function readyPort(server: ChildProcess): Promise<number> {
   })
 }
 
-async function startSamples(config: Config, port: number, children: ChildProcess[]): Promise<void> {
+async function startSamples(config: Config, port: number, samples: ChildProcess[]): Promise<void> {
   const dir = config.values['data-dir']
   const pki = new Pki(new DataDir(dir), () => Date.now())
   const api = loadKubeconfig(join(dir, 'kubeconfig'))
   await Promise.all(
     Object.entries(SAMPLES).map(async ([name, definition]) => {
-      const samplePort = await startSample(name, definition, { dir, port, pki, children })
+      const samplePort = await startSample(name, definition, { dir, port, pki, samples })
       await writeObjects(api, definition, { port: samplePort, caBundle: Buffer.from(pki.ca().cert).toString('base64') })
       await waitForAvailable(api, `${definition.version}.${definition.group}`, START_MS)
     }),
@@ -79,7 +98,7 @@ async function startSamples(config: Config, port: number, children: ChildProcess
 async function startSample(
   name: string,
   d: SampleDefinition,
-  o: { dir: string; port: number; pki: Pki; children: ChildProcess[] },
+  o: { dir: string; port: number; pki: Pki; samples: ChildProcess[] },
 ): Promise<number> {
   const folder = join(o.dir, 'samples')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -102,7 +121,7 @@ async function startSample(
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
-  o.children.push(child)
+  o.samples.push(child)
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the sample backend ${name} ended with ${code}`)))
     child.stdout!.on('data', (chunk: Buffer) => {

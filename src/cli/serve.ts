@@ -3,6 +3,7 @@ import { ConfigurationError } from '../app/configuration-error.ts'
 import { completeConfig } from '../app/config.ts'
 import { readOptions } from '../app/read-options.ts'
 import { startServer } from '../app/wire.ts'
+import { systemClock } from '../lib/clock.ts'
 import { StorageError } from '../storage/storage.ts'
 import type { Environment } from './run-command.ts'
 
@@ -28,14 +29,22 @@ export async function serve(args: readonly string[], env: Environment): Promise<
   }
 }
 
-/** The first signal drains; the second one ends the process at once. An error nobody caught drains too, and fails. */
+/**
+ * Ctrl-C reaches the whole process group, and npm or a wrapper passes it on once more: signals this close together are
+ * one wish to stop.
+ */
+const ONE_WISH_MS = 500
+
+/** The first signal drains; a second one ends the process at once. An error nobody caught drains too, and fails. */
 async function untilEnded(server: Awaited<ReturnType<typeof startServer>>): Promise<number> {
   const ended = Promise.withResolvers<number>()
-  let signals = 0
+  let firstMs: number | undefined
   const onSignal = (): void => {
-    signals++
-    if (signals === 1) ended.resolve(OK)
-    else process.kill(process.pid, 'SIGKILL')
+    const nowMs = systemClock.monotonicMs()
+    if (firstMs === undefined) {
+      firstMs = nowMs
+      ended.resolve(OK)
+    } else if (nowMs - firstMs > ONE_WISH_MS) process.kill(process.pid, 'SIGKILL')
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

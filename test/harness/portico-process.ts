@@ -69,9 +69,19 @@ export function startProcess(command: string, args: readonly string[], o: SpawnO
     stderr: () => text.stderr,
     until,
     async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      killAll(child, o.detached === true)
       await ended
     },
+  }
+}
+
+/** With its descendants, where it has a group of its own: they would hold its pipes open. */
+function killAll(child: ChildProcess, group: boolean): void {
+  try {
+    if (group) process.kill(-child.pid!, 'SIGKILL')
+    else child.kill('SIGKILL')
+  } catch {
+    // Nobody is left.
   }
 }
 

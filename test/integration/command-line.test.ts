@@ -247,13 +247,24 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
+test('signals that reach it by several ways at once are one wish to stop', async () => {
+  await using portico = loneServer('group', '--shutdown-delay-duration=300ms')
+  await serveReady(portico)
+  for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) portico.child.kill(signal)
+  await portico.until(/"msg":"shutting down"/)
+  portico.child.kill('SIGINT')
+  assert.equal((await portico.ended).code, 0)
+})
+
 test('a second signal ends the process at once', async () => {
   await using portico = loneServer('impatient', '--shutdown-delay-duration=1h')
   await serveReady(portico)
   portico.child.kill('SIGTERM')
   await portico.until(/"msg":"shutting down"/)
-  portico.child.kill('SIGTERM')
+  // Signals close together are one wish: the second wish is the one that comes later.
+  const again = setInterval(() => portico.child.kill('SIGTERM'), 100)
   const { signal } = await portico.ended
+  clearInterval(again)
   assert.equal(signal, 'SIGKILL')
 })
 
