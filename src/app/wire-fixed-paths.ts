@@ -1,5 +1,7 @@
 /** The paths that belong to no API: index, version, health, metrics, discovery roots. */
 import type { CoreTables } from '../servers/core/tables.ts'
+import { genericServerResponse } from '../api/status-error.ts'
+import type { Handler } from '../http/filter.ts'
 import { writeText } from '../http/write-status.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
@@ -21,8 +23,9 @@ export function addFixedPaths(
   fixed.exact('/', { handler: indexHandler(paths), listed: false })
   fixed.exact('/index.html', { handler: indexHandler(paths) })
   const version = versionInfo(packageVersion())
-  fixed.exact('/version', { handler: indentedHandler(version) })
-  fixed.exact('/version/', { handler: indentedHandler(version), listed: false })
+  const answerVersion = readOnly(indentedHandler(version))
+  fixed.exact('/version', { handler: answerVersion })
+  fixed.exact('/version/', { handler: answerVersion, listed: false })
   fixed.exact('/metrics', { handler: metricsHandler(exposition(around, version)) })
   fixed.exact('/metrics/slis', { handler: metricsHandler(() => around.metrics.render(HEALTH_METRICS)) })
   for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(around, fixed, probe)
@@ -30,6 +33,14 @@ export function addFixedPaths(
 }
 
 const HEALTH_METRICS = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total'])
+
+function readOnly(handler: Handler): Handler {
+  return (ctx) => {
+    const { method } = ctx.exchange
+    if (method !== 'GET' && method !== 'HEAD') throw genericServerResponse(405, method, { group: '', resource: '' }, '')
+    return handler(ctx)
+  }
+}
 
 function addProbe(around: Surroundings, fixed: FixedPaths, probe: Probe): void {
   const { health } = around
