@@ -40,3 +40,4 @@ const front = await listen({
   },
 })
 console.log(front.port)
+process.once('SIGINT', () => process.exit(0))

@@ -4,7 +4,7 @@
  * Owns:    the session, and through it the socket.
  * Callers: upstream-pool.ts.
  *
- *   open --GOAWAY, ping unanswered, retire()--> draining --last stream--> closed
+ *   opening --peer's SETTINGS--> open --GOAWAY, ping unanswered, retire()--> draining --last stream--> closed
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -33,8 +33,8 @@ export interface Http2ClientOwner {
 const STREAM_WINDOW_BYTES = 262_144
 const CONNECTION_WINDOW_BYTES = 67_108_864
 const SESSION_MEMORY_MB = 128
-/** Before the peer's settings are known. Source: Go's transport. */
-const FIRST_STREAMS = 100
+/** For a peer that names no limit. */
+const DEFAULT_STREAMS = 1_000
 /** Of the peer's limit: the next session is opened before this one is full. */
 const FILL = 0.8
 
@@ -42,8 +42,10 @@ export class Http2ClientSession {
   readonly #session: ClientHttp2Session
   readonly #owner: Http2ClientOwner
   readonly #options: Http2ClientOptions
-  #limit = FIRST_STREAMS
+  #limit = DEFAULT_STREAMS
   #open = 0
+  /** The peer's settings are here: streams beyond its limit would be refused. */
+  #ready = false
   #draining = false
   #closed = false
   #lastBytesRead = 0
@@ -64,7 +66,7 @@ export class Http2ClientSession {
       maxSessionMemory: SESSION_MEMORY_MB,
       maxHeaderListPairs: options.maxHeaderCount,
       maxSendHeaderBlockLength: 4 * 1_048_576,
-      peerMaxConcurrentStreams: FIRST_STREAMS,
+      peerMaxConcurrentStreams: DEFAULT_STREAMS,
       settings: {
         enablePush: false,
         initialWindowSize: STREAM_WINDOW_BYTES,
@@ -75,7 +77,8 @@ export class Http2ClientSession {
       if (!this.#session.destroyed) this.#session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
     })
     this.#session.on('remoteSettings', (settings) => {
-      this.#limit = settings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY
+      this.#limit = Math.min(settings.maxConcurrentStreams ?? DEFAULT_STREAMS, DEFAULT_STREAMS)
+      this.#ready = true
       owner.changed(this)
     })
     this.#session.on('goaway', () => this.retire())
@@ -83,8 +86,11 @@ export class Http2ClientSession {
     this.#session.on('close', () => this.#onClose())
     this.#cancelPing = options.clock.after(options.readIdleMs, this.#checkAlive)
   }
+  get ready(): boolean {
+    return this.#ready
+  }
   get usable(): boolean {
-    return !this.#draining && !this.#closed && !this.#session.closed && !this.#session.destroyed
+    return this.#ready && !this.#draining && !this.#closed && !this.#session.closed && !this.#session.destroyed
   }
   /** Streams that are open. */
   get open(): number {

@@ -7,7 +7,8 @@
  * Short requests take HTTP/1.1 connections, which cost less CPU per request; long-running ones (watches), and short
  * ones once maxHttp1Connections are busy, share HTTP/2 sessions where the backend has HTTP/2.
  */
-import type { Clock } from '../lib/clock.ts'
+import type { Socket } from 'node:net'
+import type { Cancel, Clock } from '../lib/clock.ts'
 import { type Address, dial } from './dial.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from './http1-client.ts'
 import { Http2ClientSession, type Http2ClientOwner } from './http2-client.ts'
@@ -90,7 +91,10 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
   readonly #sessionQueue = new Set<Waiting>()
   readonly #dialling = new Set<() => void>()
   #diallingHttp1 = 0
+  /** From the dial until the peer's settings are here. */
   #diallingSession = false
+  #opening: Http2ClientSession | undefined
+  #cancelOpening: Cancel | undefined
   /** undefined until a backend was asked for it. */
   #hasHttp2: boolean | undefined
   #closed = false
@@ -170,6 +174,15 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
   closed(connection: Http1ClientConnection | Http2ClientSession): void {
     if (connection instanceof Http2ClientSession) {
       this.#sessions.delete(connection)
+      if (connection === this.#opening) {
+        this.#sessionOpened()
+        this.#dialFailed(
+          this.#sessionQueue,
+          new UpstreamError('connect', 'http2: the backend closed the connection before its settings', {
+            unprocessed: true,
+          }),
+        )
+      }
       this.#serveSessionQueue()
       return
     }
@@ -179,6 +192,7 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
     this.#dialForQueue()
   }
   changed(session: Http2ClientSession): void {
+    if (session === this.#opening && session.ready) this.#sessionOpened()
     if (session.open === 0) session.idleSince = this.options.clock.monotonicMs()
     this.#serveSessionQueue()
   }
@@ -243,14 +257,11 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
     const forSession = alpn.length > 1
     const cancel = dial(this.address, { ...this.options, alpn }, (error, dialled) => {
       this.#dialling.delete(cancel)
+      if (!forSession) this.#diallingHttp1--
+      if (dialled?.protocol === 'h2') return this.#openSession(dialled.socket)
       if (forSession) this.#diallingSession = false
-      else this.#diallingHttp1--
       if (error) this.#dialFailed(forSession ? this.#sessionQueue : this.#queue, error)
-      else if (dialled!.protocol === 'h2') {
-        this.#hasHttp2 = true
-        this.#sessions.add(new Http2ClientSession(dialled!.socket, this, this.options))
-        this.#serveSessionQueue()
-      } else {
+      else {
         if (forSession) this.#noHttp2()
         const connection = new Http1ClientConnection(dialled!.socket, this, this.options)
         this.#http1.add(connection)
@@ -258,6 +269,18 @@ export class UpstreamPool implements Http1ClientOwner, Http2ClientOwner {
       }
     })
     this.#dialling.add(cancel)
+  }
+  #openSession(socket: Socket): void {
+    this.#hasHttp2 = true
+    const session = new Http2ClientSession(socket, this, this.options)
+    this.#sessions.add(session)
+    this.#opening = session
+    this.#cancelOpening = this.options.clock.after(this.options.handshakeTimeoutMs, () => session.close())
+  }
+  #sessionOpened(): void {
+    this.#opening = undefined
+    this.#cancelOpening?.()
+    this.#diallingSession = false
   }
   #noHttp2(): void {
     this.#hasHttp2 = false
