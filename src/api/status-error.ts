@@ -104,27 +104,33 @@ function detailsOf(gr: GroupResource, name: string): StatusDetails {
   }
 }
 
+/** The object, or the resource, does not exist. */
 export function notFound(gr: GroupResource, name: string): StatusError {
   return new StatusError(404, 'NotFound', `${formatGroupResource(gr)} "${name}" not found`, {
     details: detailsOf(gr, name),
   })
 }
+/** A create of a name that is taken. */
 export function alreadyExists(gr: GroupResource, name: string, prefix = ''): StatusError {
   return new StatusError(409, 'AlreadyExists', `${prefix}${formatGroupResource(gr)} "${name}" already exists`, {
     details: detailsOf(gr, name),
   })
 }
+/** A create with generateName whose random name is taken; asking again helps. */
 export function generateNameConflict(gr: GroupResource, name: string): StatusError {
   const text = `${formatGroupResource(gr)} "${name}" already exists, the server was not able to generate a unique name for the object`
   return new StatusError(409, 'AlreadyExists', text, { details: { ...detailsOf(gr, name), retryAfterSeconds: 1 } })
 }
+/** The resourceVersion or uid given is not the stored one, or the object changed meanwhile: read it again. */
 export function conflict(gr: GroupResource, name: string, why: string): StatusError {
   const text = `Operation cannot be fulfilled on ${formatGroupResource(gr)} "${name}": ${why}`
   return new StatusError(409, 'Conflict', text, { details: detailsOf(gr, name) })
 }
+/** Credentials that nobody knows, or none where anonymous requests are off. */
 export function unauthorized(cause?: unknown): StatusError {
   return new StatusError(401, 'Unauthorized', 'Unauthorized', { cause })
 }
+/** The caller may not do this. */
 export function forbidden(gr: GroupResource, name: string, why: string): StatusError {
   const subject = formatGroupResource(gr)
   let text = `forbidden: ${why}`
@@ -132,7 +138,7 @@ export function forbidden(gr: GroupResource, name: string, why: string): StatusE
     text = name === '' ? `${subject} is forbidden: ${why}` : `${subject} "${name}" is forbidden: ${why}`
   return new StatusError(403, 'Forbidden', text, { details: detailsOf(gr, name) })
 }
-/** @param kind the Kind, not the resource: Invalid alone says so. */
+/** The object breaks a rule; details.causes names each field. @param gk with the Kind, not the resource. */
 export function invalid(gk: { group: string; kind: string }, name: string, errors: readonly FieldError[]): StatusError {
   const messages = [...new Set(errors.map(fieldErrorMessage))]
   const aggregate = messages.length === 1 ? messages[0]! : `[${messages.join(', ')}]`
@@ -151,12 +157,15 @@ export function invalid(gk: { group: string; kind: string }, name: string, error
     },
   })
 }
+/** The request cannot be understood: body, parameters or patch. */
 export function badRequest(message: string, cause?: unknown): StatusError {
   return new StatusError(400, 'BadRequest', message, { cause })
 }
+/** The server asks to come back later. */
 export function tooManyRequests(message: string, retryAfterSeconds: number): StatusError {
   return new StatusError(429, 'TooManyRequests', message, { details: { retryAfterSeconds } })
 }
+/** A backend is not available, or not everything served is known yet. */
 export function serviceUnavailable(message: string, retryAfterSeconds?: number): StatusError {
   return new StatusError(
     503,
@@ -165,10 +174,12 @@ export function serviceUnavailable(message: string, retryAfterSeconds?: number):
     retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } },
   )
 }
+/** The resource has no such verb. */
 export function methodNotAllowed(gr: GroupResource, action: string): StatusError {
   const text = `${action} is not supported on resources of kind "${formatGroupResource(gr)}"`
   return new StatusError(405, 'MethodNotAllowed', text, { details: detailsOf(gr, '') })
 }
+/** The storage does not answer; whether a write happened is not known. */
 export function serverTimeout(
   gr: GroupResource,
   operation: string,
@@ -181,16 +192,19 @@ export function serverTimeout(
     details: { ...detailsOf(gr, operation), retryAfterSeconds },
   })
 }
+/** A fault of the server. */
 export function internalError(why: string, cause?: unknown): StatusError {
   return new StatusError(500, 'InternalError', `Internal error occurred: ${why}`, {
     cause,
     details: { causes: [{ message: why }] },
   })
 }
+/** Something took longer than it may. */
 export function timeout(message: string, retryAfterSeconds = 0): StatusError {
   const details = retryAfterSeconds > 0 ? { retryAfterSeconds } : {}
   return new StatusError(504, 'Timeout', `Timeout: ${message}`, { details })
 }
+/** A resourceVersion that this server has not seen yet. */
 export function tooLargeResourceVersion(wanted: number, current: number): StatusError {
   return new StatusError(504, 'Timeout', `Timeout: Too large resource version: ${wanted}, current: ${current}`, {
     details: {
@@ -199,15 +213,19 @@ export function tooLargeResourceVersion(wanted: number, current: number): Status
     },
   })
 }
+/** The body, or the object to be stored, is too large. */
 export function requestEntityTooLarge(message: string): StatusError {
   return new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`)
 }
+/** The resourceVersion or continue token is too old: list again. */
 export function expired(message: string, options: { continue?: string } = {}): StatusError {
   return new StatusError(410, 'Expired', message, options)
 }
+/** Accept names no encoding the server has. */
 export function notAcceptable(accepted: readonly string[]): StatusError {
   return new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${accepted.join(', ')}`)
 }
+/** Content-Type names no encoding the server has. */
 export function unsupportedMediaType(accepted: readonly string[]): StatusError {
   const text = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`
   return new StatusError(415, 'UnsupportedMediaType', text)

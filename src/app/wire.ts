@@ -42,6 +42,7 @@ export interface PorticoServer {
   readonly port: number
   readonly insecurePort: number | undefined
   readonly log: Logger
+  readonly metrics: MetricsRegistry
   /** Resolves when every post-start hook is done and /readyz passes. */
   readonly ready: Promise<void>
   /** Rejects when a part failed that the server cannot do without. */
@@ -142,6 +143,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
     port: listeners.port,
     insecurePort: listeners.insecurePort,
     log,
+    metrics,
     ready: ready.then(() => log.info('ready', { port: listeners.port })),
     failed: failed.promise,
     stop: () => stopServer(around, listeners),

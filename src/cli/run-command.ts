@@ -1,11 +1,22 @@
 /** Picks the command. One file per command; each resolves to the exit code. */
-import { serve } from './serve.ts'
+import { ConfigurationError } from '../app/configuration-error.ts'
+import { CERTS_HELP, certs } from './certs.ts'
 import { help, helpOf } from './help.ts'
+import { KUBECONFIG_HELP, kubeconfig } from './kubeconfig.ts'
+import { serve } from './serve.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
-type Command = (args: readonly string[], env: Environment) => Promise<number>
+interface Command {
+  run(args: readonly string[], env: Environment): Promise<number>
+  help(): string
+}
 
-const COMMANDS: Record<string, Command> = { serve }
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: { run: serve, help: () => helpOf('serve') },
+  certs: { run: certs, help: () => CERTS_HELP },
+  kubeconfig: { run: kubeconfig, help: () => KUBECONFIG_HELP },
+}
+const MISCONFIGURED = 2
 
 export async function runCommand(args: readonly string[], env: Environment): Promise<number> {
   const [name = 'help', ...rest] = args
@@ -16,11 +27,17 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (!command) {
     process.stderr.write(`portico: unknown command ${JSON.stringify(name)}; try portico help\n`)
-    return 2
+    return MISCONFIGURED
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    process.stdout.write(helpOf(name))
+    process.stdout.write(command.help())
     return 0
   }
-  return command(rest, env)
+  try {
+    return await command.run(rest, env)
+  } catch (e) {
+    if (!(e instanceof ConfigurationError)) throw e
+    process.stderr.write(`portico: ${e.message}\n`)
+    return MISCONFIGURED
+  }
 }

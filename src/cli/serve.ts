@@ -9,9 +9,8 @@ import type { Environment } from './run-command.ts'
 
 const OK = 0
 const FAILED = 1
-const MISCONFIGURED = 2
 
-/** @returns 0 after a drain, 1 where the server could not go on, 2 for a setting that cannot be. */
+/** @returns 0 after a drain, 1 where the server could not go on. @throws ConfigurationError for a setting that cannot be. */
 export async function serve(args: readonly string[], env: Environment): Promise<number> {
   try {
     const config = completeConfig(readOptions({ args, env }))
@@ -19,10 +18,7 @@ export async function serve(args: readonly string[], env: Environment): Promise<
     const code = await untilEnded(server)
     return code
   } catch (e) {
-    if (e instanceof ConfigurationError) {
-      process.stderr.write(`portico: ${e.message}\n`)
-      return MISCONFIGURED
-    }
+    if (e instanceof ConfigurationError) throw e
     const known = e instanceof StorageError
     process.stderr.write(`portico: ${e instanceof Error ? (known ? e.message : (e.stack ?? e.message)) : String(e)}\n`)
     return FAILED

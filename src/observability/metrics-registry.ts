@@ -129,6 +129,12 @@ export class MetricsRegistry implements MetricsRecorder {
     return () => this.#collectors.delete(fn)
   }
 
+  /** Every family, by name: what docs/metrics.md lists. */
+  describe(): { name: string; type: string; labels: readonly string[]; help: string }[] {
+    return [...this.#families.values()]
+      .map(({ type, options: { name, help, labels } }) => ({ name, type, labels: labels ?? [], help }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
   /** The text exposition format, in slices between which the event loop runs. @param only these families. */
   async *render(only?: ReadonlySet<string>): AsyncGenerator<string> {
     for (const collect of this.#collectors) collect()

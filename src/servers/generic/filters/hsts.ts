@@ -1,6 +1,6 @@
 import type { Filter } from '../../../http/filter.ts'
 
-/** @param directives of --strict-transport-security-directives; none: the filter vanishes from the chain. */
+/** Tells browsers to use TLS only. @param directives of --strict-transport-security-directives; none: the filter vanishes from the chain. */
 export function hstsFilter(directives: readonly string[]): Filter {
   const value = directives.join('; ')
   return {

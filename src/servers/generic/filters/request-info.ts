@@ -2,6 +2,7 @@ import type { Filter } from '../../../http/filter.ts'
 import { parseRequestInfo } from '../../../http/request-info.ts'
 import { writeText } from '../../../http/write-status.ts'
 
+/** Reads verb, group, version, resource, namespace and name from method and path; everything behind goes by that. */
 export function requestInfoFilter(): Filter {
   return {
     name: 'request-info',

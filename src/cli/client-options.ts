@@ -1,0 +1,56 @@
+/** What `portico certs` and `portico kubeconfig` share: the user they are for, and the certificate. */
+import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ConfigurationError } from '../app/configuration-error.ts'
+import { DataDir } from '../app/data-dir.ts'
+import { Pki } from '../app/pki.ts'
+import type { KeyPair } from '../http/certificates.ts'
+import { systemClock } from '../lib/clock.ts'
+
+export interface ClientOptions {
+  readonly user: string
+  readonly groups: readonly string[]
+  readonly dataDir: string
+  readonly out: string | undefined
+  readonly server: string | undefined
+}
+const TEXT = { type: 'string' } as const
+
+/** @throws ConfigurationError */
+export function readClientOptions(args: readonly string[]): ClientOptions {
+  const values = parse(args)
+  if (values.user === undefined || values.user === '') throw new ConfigurationError('--user: is needed')
+  return {
+    user: values.user,
+    groups: values.group ?? [],
+    dataDir: values['data-dir'] ?? '.portico',
+    out: values.out,
+    server: values.server,
+  }
+}
+function parse(args: readonly string[]) {
+  const options = { user: TEXT, group: { ...TEXT, multiple: true }, 'data-dir': TEXT, out: TEXT, server: TEXT } as const
+  try {
+    return parseArgs({ args: [...args], options }).values
+  } catch (e) {
+    throw new ConfigurationError((e as Error).message.split('. ')[0]!)
+  }
+}
+
+/** @throws ConfigurationError where the folder has no CA, or the user is named as the CA is. */
+export function issueClient(o: ClientOptions): KeyPair {
+  const pki = openPki(o.dataDir)
+  const caName = /^CN=(.*)$/m.exec(new X509Certificate(pki.ca().cert).subject)?.[1]
+  // A certificate whose subject is its issuer's is taken for self-signed: its chain would never be verified.
+  if (o.user === caName) throw new ConfigurationError(`--user: ${JSON.stringify(o.user)} is the name of the CA itself`)
+  return pki.client({ commonName: o.user, organizations: o.groups })
+}
+
+/** @throws ConfigurationError where no server has made its CA there yet. */
+export function openPki(dataDir: string): Pki {
+  if (!existsSync(join(dataDir, 'pki/ca.key')))
+    throw new ConfigurationError(`--data-dir: ${dataDir} has no pki/ca.key; start the server there once`)
+  return new Pki(new DataDir(dataDir), () => systemClock.now())
+}

@@ -1,0 +1,73 @@
+/** `portico certs` and `portico kubeconfig`, against a running server. */
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadKubeconfig } from '../../scripts/quick-start-api.ts'
+import { httpClient } from '../harness/http-client.ts'
+import { startPortico } from '../harness/portico-process.ts'
+import { startTestServer } from '../harness/server.ts'
+
+test('a certificate that portico certs made names its user and groups to the server', async () => {
+  await using portico = await startTestServer()
+  const out = join(portico.dataDir, 'alice')
+  await using made = startPortico([
+    'certs',
+    '--user=alice',
+    '--group=system:masters',
+    '--group=garden',
+    `--data-dir=${portico.dataDir}`,
+    `--out=${out}`,
+  ])
+  const { code, stderr } = await made.ended
+  assert.equal(code, 0, stderr)
+  const [cert, key] = [readFileSync(`${out}.crt`, 'utf8'), readFileSync(`${out}.key`, 'utf8')]
+  assert.equal(statSync(`${out}.key`).mode & 0o777, 0o600)
+  assert.deepEqual(new X509Certificate(cert).subject.split('\n').sort(), ['CN=alice', 'O=garden', 'O=system:masters'])
+  const client = httpClient(portico.url, { ca: portico.pki.ca().cert, cert, key })
+  assert.equal((await client.get('/api/v1/namespaces')).status, 200)
+  await client.close()
+})
+
+test('a kubeconfig that portico kubeconfig made works, with the rights of its user', async () => {
+  await using portico = await startTestServer()
+  const out = join(portico.dataDir, 'bob.kubeconfig')
+  await using made = startPortico(['kubeconfig', '--user=bob', `--data-dir=${portico.dataDir}`, `--out=${out}`])
+  assert.equal((await made.ended).code, 0)
+  const { status, body } = await loadKubeconfig(out)('GET', '/api/v1/namespaces')
+  assert.equal(status, 403)
+  assert.match(String(body['message']), /User "bob" cannot list resource "namespaces"/)
+})
+
+const REFUSALS: readonly { name: string; args: (dataDir: string) => string[]; says: RegExp }[] = [
+  { name: 'no user', args: (d) => ['certs', `--data-dir=${d}`], says: /^portico: --user: is needed\n$/ },
+  {
+    name: "the CA's own name, whose chain would pass for self-signed",
+    args: (d) => ['certs', '--user=portico-ca', `--data-dir=${d}`],
+    says: /^portico: --user: "portico-ca" is the name of the CA itself\n$/,
+  },
+  {
+    name: 'a folder where no server was',
+    args: (d) => ['certs', '--user=a', `--data-dir=${d}/nobody`],
+    says: /^portico: --data-dir: .*nobody has no pki\/ca\.key; start the server there once\n$/,
+  },
+  {
+    name: 'an unknown flag',
+    args: (d) => ['kubeconfig', '--usr=a', `--data-dir=${d}`],
+    says: /^portico: Unknown option '--usr'\n$/,
+  },
+]
+test('portico certs refuses', async (t) => {
+  await using portico = await startTestServer()
+  for (const { name, args, says } of REFUSALS) {
+    await t.test(name, async () => {
+      await using refused = startPortico(args(portico.dataDir))
+      const { code, stderr, stdout } = await refused.ended
+      assert.match(stderr, says)
+      assert.equal(stdout, '')
+      assert.equal(code, 2)
+    })
+  }
+  assert.ok(!existsSync(join(portico.dataDir, 'nobody')))
+})
