@@ -130,14 +130,9 @@ export class AvailabilityController implements Reconciler {
       slices: lookup.slices(namespace, name),
     })
     if (hard) return hard
-    const backend = table.value.get(group, version)?.backend
-    if (
-      !backend ||
-      backend.service.name !== name ||
-      backend.service.namespace !== namespace ||
-      backend.service.port !== port
-    )
-      return undefined
+    const entry = table.value.get(group, version)
+    const backend = entry?.backend
+    if (!backend || !isDeepStrictEqual(entry.apiService.spec, apiService.spec)) return undefined
     if (backend.tlsProblem !== undefined)
       return { status: 'False', reason: 'InvalidCABundle', message: backend.tlsProblem }
     return this.#probe(backend, group === '' ? `/api/${version}` : `/apis/${group}/${version}`, signal)

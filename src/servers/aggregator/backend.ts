@@ -20,6 +20,7 @@ import type { UpstreamPool } from '../../proxy/upstream-pool.ts'
 import type { Upstreams } from '../../proxy/upstreams.ts'
 import type { IdentityNames } from '../../proxy/identity-headers.ts'
 import { isLongRunning } from '../generic/long-running.ts'
+import { bundleProblem } from './apiservice-validation.ts'
 import type { ServiceResolver } from './service-resolver.ts'
 
 /** `/apis/{group}/{version}` and the like: a probe or a discovery client must not hang on it. */
@@ -128,6 +129,9 @@ function tlsOf(
   o: BackendSurroundings,
 ): TlsProfile | Error {
   const { namespace, name } = spec.service!
+  // Node leaves out what it cannot parse, and would trust nobody without saying why.
+  const problem = spec.caBundle ? bundleProblem(spec.caBundle) : undefined
+  if (problem !== undefined) return new Error(problem)
   try {
     return new TlsProfile(
       {

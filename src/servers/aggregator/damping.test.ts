@@ -6,7 +6,8 @@ import { Damping } from './damping.ts'
 function play(believed: boolean | undefined, probes: string): string {
   const damping = new Damping()
   let now = believed
-  return [...probes]
+  return probes
+    .split('')
     .map((p) => {
       const passed = p === '+'
       if (damping.accepts('a', now, passed)) now = passed
