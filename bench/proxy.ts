@@ -47,7 +47,7 @@ server { listen PORT ssl http2; location / { proxy_pass https://b; proxy_http_ve
 
 async function startBare(dir: string, backendPort: number): Promise<Front> {
   const script = join(import.meta.dirname, 'lib/bare-front.ts')
-  const flags = process.env['NODE_FLAGS']?.split(' ') ?? ['--max-semi-space-size=32']
+  const flags = process.env['NODE_FLAGS']?.split(' ') ?? ['--max-semi-space-size=8']
   const child = spawn('taskset', ['-c', '0', process.execPath, ...flags, script, dir, String(backendPort), 'auto'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
