@@ -1,4 +1,4 @@
-/** `npm run check`: format, lint, layers, types, unit tests, one end-to-end smoke. Stops at the first that fails. */
+/** `npm run check`: format, lint, layers, budgets, types, unit tests, one end-to-end smoke. Stops at the first that fails. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
@@ -15,6 +15,7 @@ const STEPS: readonly Step[] = [
   { name: 'format', command: bin('biome'), args: ['format', '.'] },
   { name: 'lint', command: bin('oxlint'), args: ['--type-aware', '--deny-warnings'] },
   { name: 'layers', command: node, args: ['scripts/layers.ts'] },
+  { name: 'budgets', command: node, args: ['scripts/budgets.ts'] },
   // The native compiler is started by path: both compilers own the name tsc.
   { name: 'types', command: node, args: ['node_modules/@typescript/native/bin/tsc', '-p', '.'] },
   { name: 'unit', command: node, args: ['scripts/test.ts', 'unit'] },

@@ -32,7 +32,7 @@ if (files.length === 0) {
 if (sets.some((s) => s !== 'unit' && s !== 'smoke')) installPrograms()
 // Full checks first: what does not compile is not worth a long run.
 if (name === 'all') {
-  const checks = spawnSync(process.execPath, ['scripts/check.ts', 'format', 'lint', 'layers', 'types'], {
+  const checks = spawnSync(process.execPath, ['scripts/check.ts', 'format', 'lint', 'layers', 'budgets', 'types'], {
     cwd: root,
     stdio: 'inherit',
   })
