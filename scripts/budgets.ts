@@ -7,8 +7,6 @@ import type { Violation } from './layers.ts'
 const MAX_FILE_LINES = 500
 const MAX_FUNCTION_LINES = 80
 const MEASURED = ['src/**/*.ts', 'fixtures/**/*.ts', 'scripts/**/*.ts']
-/** Wiring is one long list of parts: reading it in one place is its point. */
-const LONG_ON_PURPOSE = new Set(['wireAggregator'])
 
 /** @returns what is over budget, by file and line. Functions of tests are not measured. */
 export function checkBudgets(root: string): Violation[] {
@@ -30,7 +28,7 @@ function longFunctions(file: string, text: string): Violation[] {
       const first = source.getLineAndCharacterOfPosition(node.getStart(source)).line
       const lines = source.getLineAndCharacterOfPosition(node.end).line - first + 1
       const name = node.name?.getText(source) ?? 'a function'
-      if (lines > MAX_FUNCTION_LINES && !LONG_ON_PURPOSE.has(name))
+      if (lines > MAX_FUNCTION_LINES)
         found.push({ file, line: first + 1, message: `${name} has ${lines} lines, over ${MAX_FUNCTION_LINES}` })
     }
     ts.forEachChild(node, visit)
