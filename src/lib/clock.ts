@@ -9,11 +9,14 @@ export interface Clock {
 }
 export type Cancel = () => void
 
+/** Longer ones would fire at once: about 24 days. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, fn) => {
-    const timer = setTimeout(fn, delayMs)
+    const timer = setTimeout(fn, Math.min(delayMs, MAX_TIMER_MS))
     return () => clearTimeout(timer)
   },
 }
