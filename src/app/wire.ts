@@ -77,7 +77,8 @@ export async function startServer(config: Config, o: { clock?: Clock; log?: Logg
   try {
     return await acquire(config, clock, log, life)
   } catch (e) {
-    await life[Symbol.asyncDispose]()
+    // Why it did not start is what counts, not what could not be released after it.
+    await life[Symbol.asyncDispose]().catch((error: unknown) => log.error('not everything was released', { error }))
     throw e
   }
 }
@@ -123,9 +124,16 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const fixed = new FixedPaths()
   const delegates: Delegate[] = [fixed]
   const chain = delegateChain(delegates)
-  const client = new Client(inProcessTransport({ handler: (ctx) => chain(ctx), user: LOOPBACK, clock, log }), {
-    'user-agent': USER_AGENT,
-  })
+  const client = new Client(
+    inProcessTransport({
+      handler: (ctx) => chain(ctx),
+      user: LOOPBACK,
+      clock,
+      log,
+      timeoutMs: config.values['request-timeout'],
+    }),
+    { 'user-agent': USER_AGENT },
+  )
   let ownPort = config.values['secure-port']
   const aggregator = wireAggregator(around, { ...shared, tables, core, client, credentials, ownPort: () => ownPort })
   delegates.push(...aggregator.delegates, core)
@@ -139,12 +147,15 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   credentials.writeKubeconfig(listeners.port)
   const ready = around.hooks.run(life.signal, log)
   ready.catch(failed.reject)
+  const announced = ready.then(() => log.info('ready', { port: listeners.port }))
+  // Whoever runs the server may wait for `failed` alone.
+  announced.catch(() => {})
   return {
     port: listeners.port,
     insecurePort: listeners.insecurePort,
     log,
     metrics,
-    ready: ready.then(() => log.info('ready', { port: listeners.port })),
+    ready: announced,
     failed: failed.promise,
     stop: () => stopServer(around, listeners),
   }

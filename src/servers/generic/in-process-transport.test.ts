@@ -75,3 +75,30 @@ test('in process: an answer broken off never looks complete', async () => {
   })
   await assert.rejects(textOf(response), /broken/)
 })
+
+test('in process: a request that was given up before it began never reaches the handler', async () => {
+  const handler: Handler = () => assert.fail('called')
+  await assert.rejects(call(handler, { signal: AbortSignal.abort(new Error('enough')) }), /enough/)
+})
+
+for (const { path, isCut } of [
+  { path: '/api/v1/configmaps', isCut: true },
+  { path: '/api/v1/configmaps?watch=1', isCut: false },
+]) {
+  test(`in process: GET ${path} ${isCut ? 'ends' : 'goes on'} at the deadline`, async () => {
+    const clock = new FakeClock()
+    const outcomes: Outcome[] = []
+    const handler: Handler = (ctx) => ctx.exchange.onFinish((o) => outcomes.push(o))
+    const transport = inProcessTransport({ handler, user: USER, clock, log: noopLogger, timeoutMs: 60_000 })
+    const abort = new AbortController()
+    const pending = transport({ method: 'GET', path, headers: {}, signal: abort.signal })
+    pending.catch(() => {})
+    clock.advance(60_000)
+    assert.deepEqual(
+      outcomes.map((o) => o.kind),
+      isCut ? ['aborted'] : [],
+    )
+    abort.abort(new Error('enough'))
+    await assert.rejects(pending, isCut ? { code: 504 } : /enough/)
+  })
+}

@@ -12,7 +12,7 @@ import type { Handler } from '../../http/filter.ts'
 import { RequestContext } from '../../http/request-context.ts'
 import { parseRequestInfo } from '../../http/request-info.ts'
 import { writeStatusError } from '../../http/write-status.ts'
-import { StatusError } from '../../api/status-error.ts'
+import { StatusError, timeout } from '../../api/status-error.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'
 import type { Logger } from '../../observability/logger.ts'
@@ -29,15 +29,21 @@ const CONNECTION: Connection = {
   retire() {},
 }
 
-/** @param o.rejectErrors what the handler throws rejects the call, instead of becoming an answer. */
+/**
+ * @param o.rejectErrors what the handler throws rejects the call, instead of becoming an answer.
+ * @param o.timeoutMs for everything but watches: these requests pass no deadline filter, and a backend that never
+ *   answers must not hold a controller's worker for good.
+ */
 export function inProcessTransport(o: {
   handler: Handler
   user: UserInfo
   clock: Clock
   log: Logger
   rejectErrors?: boolean
+  timeoutMs?: number
 }): Transport {
   return (request) => {
+    if (request.signal.aborted) return Promise.reject(request.signal.reason)
     const exchange = new MemoryExchange(request)
     const ctx = new RequestContext(exchange, o.clock)
     ctx.log = o.log
@@ -48,6 +54,10 @@ export function inProcessTransport(o: {
     }
     try {
       ctx.info = parseRequestInfo(exchange.method, ctx.path, ctx.query)
+      if (o.timeoutMs !== undefined && ctx.info.verb !== 'watch') {
+        const late = timeout('request did not complete within the allotted timeout')
+        exchange.onFinish(o.clock.after(o.timeoutMs, () => exchange.abort(late)))
+      }
       const pending = o.handler(ctx)
       if (pending instanceof Promise) pending.catch(ctx.fail)
     } catch (thrown) {
