@@ -14,6 +14,7 @@ import type { Logger } from '../observability/logger.ts'
 
 const FINALIZER = 'kubernetes'
 const LOOK_AGAIN_MS = 1000
+const DELETES_AT_ONCE = 16
 
 interface Condition {
   type: string
@@ -39,6 +40,15 @@ export interface NamespaceControllerOptions {
   readonly resources: () => { readonly known: readonly NamespacedResource[]; readonly failed: readonly string[] }
   readonly clock: Clock
   readonly log: Logger
+}
+
+/** What keeps a namespace from going. */
+interface Obstacles {
+  readonly remaining: readonly string[]
+  /** Resources that could not be emptied, with the reason. */
+  readonly failures: readonly string[]
+  /** Group versions that cannot be asked what they serve. */
+  readonly failed: readonly string[]
 }
 
 export class NamespaceController implements Reconciler, AsyncDisposable {
@@ -71,12 +81,20 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
     if ((namespace.spec?.finalizers ?? []).length === 0) return DONE
     const { known, failed } = this.#o.resources()
     const remaining: string[] = []
+    const failures: string[] = []
+    // One that cannot be emptied, because its backend is down for example, holds up none of the others.
     for (const resource of known) {
-      const left = await this.#empty(resource, name, signal)
-      if (left > 0) remaining.push(`${resource.resource}.${resource.group} has ${left} resource instances`)
+      const what = `${resource.resource}.${resource.group}`
+      try {
+        const left = await this.#empty(resource, name, signal)
+        if (left > 0) remaining.push(`${what} has ${left} resource instances`)
+      } catch (e) {
+        if (signal.aborted) throw e
+        failures.push(`${what}: ${(e as Error).message}`)
+      }
     }
-    if (remaining.length > 0 || failed.length > 0) {
-      await this.#report(namespace, remaining, failed)
+    if (remaining.length + failures.length + failed.length > 0) {
+      await this.#report(namespace, { remaining, failures, failed })
       return { kind: 'requeue', afterMs: LOOK_AGAIN_MS }
     }
     await this.#finalize(name, signal)
@@ -87,13 +105,17 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
   async #empty(resource: NamespacedResource, namespace: string, signal: AbortSignal): Promise<number> {
     const client = this.#o.client.resource<KubeObject>(resource)
     const { items } = await client.list({ namespace, signal })
-    await Promise.all(
-      items.map(({ metadata }) =>
-        client.delete(metadata.name!, { namespace, propagationPolicy: 'Background', signal }).catch((e: unknown) => {
+    const queue = items.values()
+    const worker = async (): Promise<void> => {
+      for (const { metadata } of queue) {
+        try {
+          await client.delete(metadata.name!, { namespace, propagationPolicy: 'Background', signal })
+        } catch (e) {
           if (!(e instanceof StatusError) || e.code !== 404) throw e
-        }),
-      ),
-    )
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, items.length) }, worker))
     return items.length === 0 ? 0 : (await client.list({ namespace, signal })).items.length
   }
 
@@ -112,36 +134,9 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
   }
 
   /** Says in the status what it waits for. */
-  async #report(namespace: Namespace, remaining: readonly string[], failed: readonly string[]): Promise<void> {
+  async #report(namespace: Namespace, found: Obstacles): Promise<void> {
     const time = formatTime(this.#o.clock.now())
-    const conditions: Condition[] = [
-      failed.length > 0
-        ? {
-            type: 'NamespaceDeletionDiscoveryFailure',
-            status: 'True',
-            reason: 'DiscoveryFailed',
-            message: `Discovery failed for some groups, ${failed.length} failing: ${failed.join(', ')}`,
-          }
-        : {
-            type: 'NamespaceDeletionDiscoveryFailure',
-            status: 'False',
-            reason: 'ResourcesDiscovered',
-            message: 'All resources successfully discovered',
-          },
-      remaining.length > 0
-        ? {
-            type: 'NamespaceContentRemaining',
-            status: 'True',
-            reason: 'SomeResourcesRemain',
-            message: `Some resources are remaining: ${remaining.join(', ')}`,
-          }
-        : {
-            type: 'NamespaceContentRemaining',
-            status: 'False',
-            reason: 'ContentRemoved',
-            message: 'All content successfully removed',
-          },
-    ]
+    const conditions = conditionsOf(found)
     const before = namespace.status?.conditions ?? []
     const next = conditions.map((c) => {
       const old = before.find((b) => b.type === c.type)
@@ -154,4 +149,33 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
         if (!(e instanceof StatusError) || (e.code !== 409 && e.code !== 404)) throw e
       })
   }
+}
+
+function conditionsOf({ remaining, failures, failed }: Obstacles): Condition[] {
+  return [
+    conditionOf('NamespaceDeletionDiscoveryFailure', failed.length > 0, {
+      bad: ['DiscoveryFailed', `Discovery failed for some groups, ${failed.length} failing: ${failed.join(', ')}`],
+      good: ['ResourcesDiscovered', 'All resources successfully discovered'],
+    }),
+    conditionOf('NamespaceDeletionContentFailure', failures.length > 0, {
+      bad: [
+        'ContentDeletionFailed',
+        `Failed to delete all resource types, ${failures.length} remaining: ${failures.join(', ')}`,
+      ],
+      good: ['ContentDeleted', 'All content successfully deleted, may be waiting on finalization'],
+    }),
+    conditionOf('NamespaceContentRemaining', remaining.length > 0, {
+      bad: ['SomeResourcesRemain', `Some resources are remaining: ${remaining.join(', ')}`],
+      good: ['ContentRemoved', 'All content successfully removed'],
+    }),
+  ]
+}
+
+function conditionOf(
+  type: string,
+  isBad: boolean,
+  texts: Record<'bad' | 'good', readonly [reason: string, message: string]>,
+): Condition {
+  const [reason, message] = isBad ? texts.bad : texts.good
+  return { type, status: isBad ? 'True' : 'False', reason, message }
 }
