@@ -11,7 +11,7 @@ import { DONE, type ReconcileResult, type Reconciler } from '../../client/contro
 import type { Informer } from '../../client/informer.ts'
 import type { Transport, TransportResponse } from '../../client/transport.ts'
 import type { WorkQueue } from '../../client/work-queue.ts'
-import { type APIResource, fromApiResourceList, sortGroups } from '../../endpoints/discovery.ts'
+import { sortGroups } from '../../endpoints/discovery.ts'
 import type { GroupDiscovery, ResourceDiscovery, VersionDiscovery } from '../../endpoints/discovery-types.ts'
 import { Backoff } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -20,6 +20,7 @@ import { Publisher, type Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { APIServiceTable } from './apiservice-table.ts'
 import type { Backend } from './backend.ts'
+import { readAggregated, readResourceList } from './read-discovery.ts'
 
 const REFRESH_MS = 60_000
 const FETCH_TIMEOUT_MS = 5000
@@ -58,6 +59,8 @@ export class DiscoveryManager implements Reconciler {
   readonly #o: DiscoveryManagerOptions
   readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
   readonly #documents = new Map<string, ServiceDocument>()
+  /** By service: who asks meanwhile waits for the same answer. */
+  readonly #asking = new Map<string, { startedMs: number; document: Promise<ServiceDocument | undefined> }>()
   readonly #known = new Map<string, Known>()
   readonly #dirtyMs = new Map<string, number>()
   #pending: Set<string> | undefined
@@ -157,15 +160,25 @@ export class DiscoveryManager implements Reconciler {
   }
 
   /** @returns undefined where the backend has no aggregated discovery. */
-  async #documentOf(backend: Backend, name: string, signal: AbortSignal): Promise<ServiceDocument | undefined> {
+  #documentOf(backend: Backend, name: string, signal: AbortSignal): Promise<ServiceDocument | undefined> {
     const key = serviceKey(backend)
     const known = this.#documents.get(key)
-    if (
-      known &&
-      known.fetchedMs > (this.#dirtyMs.get(name) ?? 0) &&
-      this.#o.clock.monotonicMs() - known.fetchedMs < REFRESH_MS / 2
-    )
-      return known
+    const nowMs = this.#o.clock.monotonicMs()
+    const dirtyMs = this.#dirtyMs.get(name) ?? 0
+    if (known && known.fetchedMs > dirtyMs && nowMs - known.fetchedMs < REFRESH_MS / 2) return Promise.resolve(known)
+    const asking = this.#asking.get(key)
+    if (asking && asking.startedMs >= dirtyMs) return asking.document
+    const mine = { startedMs: nowMs, document: this.#download(backend, key, signal) }
+    this.#asking.set(key, mine)
+    const done = (): void => {
+      if (this.#asking.get(key) === mine) this.#asking.delete(key)
+    }
+    mine.document.then(done, done)
+    return mine.document
+  }
+
+  async #download(backend: Backend, key: string, signal: AbortSignal): Promise<ServiceDocument | undefined> {
+    const known = this.#documents.get(key)
     const fetchedMs = this.#o.clock.monotonicMs()
     const headers: Record<string, string> = {
       accept: ACCEPT_V2,
@@ -180,7 +193,7 @@ export class DiscoveryManager implements Reconciler {
     }
     if (response.status === 503) throw new Error('the backend is unavailable')
     if (response.status !== 200 || !isAggregated(response.headers['content-type'])) return undefined
-    const document: ServiceDocument = { etag: response.headers['etag'], fetchedMs, versions: parseAggregated(body) }
+    const document: ServiceDocument = { etag: response.headers['etag'], fetchedMs, versions: readAggregated(body) }
     this.#documents.set(key, document)
     return document
   }
@@ -200,8 +213,7 @@ export class DiscoveryManager implements Reconciler {
     })
     const body = await readAll(response)
     if (response.status !== 200) throw new Error(`${path}: bad status ${response.status}`)
-    const list = JSON.parse(body) as { resources?: APIResource[] }
-    return fromApiResourceList(list.resources ?? [], group, version)
+    return readResourceList(body, group, version)
   }
 
   /** Once per turn of the event loop: many backends answer at once at the start. */
@@ -238,28 +250,6 @@ function isAggregated(contentType: string | undefined): boolean {
     /[;\s]v=v2(;|$)/.test(type) &&
     /[;\s]as=APIGroupDiscoveryList/.test(type)
   )
-}
-
-/** A missing responseKind becomes an empty one: old clients read it without looking. */
-function parseAggregated(body: string): Map<string, readonly ResourceDiscovery[]> {
-  const versions = new Map<string, readonly ResourceDiscovery[]>()
-  const { items = [] } = JSON.parse(body) as {
-    items?: { metadata?: { name?: string }; versions?: { version: string; resources?: ResourceDiscovery[] }[] }[]
-  }
-  const nothing = { group: '', version: '', kind: '' }
-  for (const item of items) {
-    for (const v of item.versions ?? []) {
-      const resources = (v.resources ?? []).map((r) => ({
-        ...r,
-        responseKind: r.responseKind ?? nothing,
-        ...(r.subresources
-          ? { subresources: r.subresources.map((s) => ({ ...s, responseKind: s.responseKind ?? nothing })) }
-          : {}),
-      }))
-      versions.set(`${item.metadata?.name ?? ''}/${v.version}`, resources)
-    }
-  }
-  return versions
 }
 
 export async function readAll(response: TransportResponse): Promise<string> {
