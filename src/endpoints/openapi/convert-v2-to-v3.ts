@@ -89,7 +89,7 @@ function convertParameter(parameter: Json): Json {
 
 /** Parameters with references to shared ones resolved. */
 function parametersOf(value: unknown, shared: Json): Json[] {
-  const list = Array.isArray(value) ? (value as Json[]) : []
+  const list = Array.isArray(value) ? value.map(objectOf) : []
   return list.map((p) => {
     const reference = p['$ref']
     return typeof reference === 'string' ? objectOf(shared[reference.slice('#/parameters/'.length)]) : p

@@ -64,16 +64,16 @@ export class OpenApiProtobuf {
       switch (field.type) {
         case 'string':
           if (value === '' && !keepEmpty) continue
-          writeText(w, field.number, String(value))
+          writeText(w, field.number, textOf(value))
           continue
         case 'bool':
         case 'int64':
-          if (Number(value) === 0 && !keepEmpty) continue
-          w.varint(Number(value))
+          if (integerOf(value) === 0 && !keepEmpty) continue
+          w.varint(integerOf(value))
           w.tag(field.number, WIRE.varint)
           continue
         case 'double':
-          w.double(Number(value))
+          w.double(numberOf(value))
           w.tag(field.number, WIRE.fixed64)
           continue
         default:
@@ -95,7 +95,7 @@ function parseField(row: string): MessageField {
 /** The values of one field in a document's object, in order. Named entries come as {name, value}. */
 function valuesOf(message: Message, field: MessageField, value: unknown): readonly unknown[] {
   if (message.name.startsWith('Named') || !field.type.startsWith('Named')) return plainValues(message, field, value)
-  const entries = Object.entries(value as Json)
+  const entries = Object.entries((value ?? {}) as Json)
   const extension = ([key]: [string, unknown]): boolean => key.startsWith('x-')
   const kept = entries.filter((entry) => {
     if (field.name === 'vendor_extension' || field.name === 'specification_extension') return extension(entry)
@@ -109,9 +109,17 @@ function valuesOf(message: Message, field: MessageField, value: unknown): readon
 function plainValues(message: Message, field: MessageField, value: unknown): readonly unknown[] {
   // A type, one or more items, a list of texts: the message holds what the document has without a key.
   if (['TypeItem', 'ItemsItem', 'StringArray'].includes(message.name)) return Array.isArray(value) ? value : [value]
-  const child = (value as Json)[field.key]
+  const child = (value as Json | null | undefined)?.[field.key]
   if (child === undefined || child === null) return []
   return field.repeated && Array.isArray(child) ? child : [child]
+}
+
+// Documents are foreign in part: a value of the wrong type may spoil its own field, but not the document it was merged into.
+const textOf = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value))
+const numberOf = (value: unknown): number => (typeof value === 'object' ? 0 : Number(value) || 0)
+const integerOf = (value: unknown): number => {
+  const n = Math.trunc(numberOf(value))
+  return Number.isSafeInteger(n) ? n : 0
 }
 
 /** Which alternative of a oneof the value is. */
@@ -127,7 +135,7 @@ function choose(message: string, value: unknown, schemaChoice: string): string |
     case 'Parameter':
       return object['in'] === 'body' ? 'body_parameter' : 'non_body_parameter'
     case 'NonBodyParameter':
-      return `${object['in'] === 'formData' ? 'form_data' : String(object['in'])}_parameter_sub_schema`
+      return `${object['in'] === 'formData' ? 'form_data' : textOf(object['in'])}_parameter_sub_schema`
     case 'SchemaItem':
       return object['type'] === 'file' ? 'file_schema' : 'schema'
     case 'SecurityDefinitionsItem':
@@ -144,7 +152,7 @@ function choose(message: string, value: unknown, schemaChoice: string): string |
 function securityOf(object: Json): string {
   if (object['type'] === 'basic') return 'basic_authentication_security'
   if (object['type'] === 'apiKey') return 'api_key_security'
-  return `oauth2_${snakeCase(String(object['flow']))}_security`
+  return `oauth2_${snakeCase(textOf(object['flow']))}_security`
 }
 
 function snakeCase(name: string): string {

@@ -19,6 +19,7 @@ import type { Logger } from '../../observability/logger.ts'
 import type { APIServiceTable } from './apiservice-table.ts'
 import type { Backend } from './backend.ts'
 import { readAll } from './discovery-manager.ts'
+import { documentUrl, readOpenApi, withPathsOf } from './read-openapi.ts'
 
 const REFRESH_MS = 60_000
 const RETRY = { baseMs: 1000, maxMs: 60_000 }
@@ -31,6 +32,10 @@ export interface RemoteOpenApi {
   readonly v2: Json | undefined
   /** Of the sources, to see that nothing changed. */
   readonly tag: string
+  /** Of the version 3 document; undefined where there is none. */
+  readonly url: string | undefined
+  /** Empty: the backend gives none. */
+  readonly v2Etag: string
 }
 
 export interface OpenApiDownloadOptions {
@@ -102,27 +107,29 @@ export class OpenApiDownloads implements Reconciler {
     known: RemoteOpenApi | undefined,
     signal: AbortSignal,
   ): Promise<RemoteOpenApi> {
-    const get = async (path: string): Promise<{ status: number; body: string; etag: string }> => {
-      const response = await transport({ method: 'GET', path, headers: { accept: 'application/json' }, signal })
+    const get = async (path: string, etag = ''): Promise<{ status: number; body: string; etag: string }> => {
+      const headers = { accept: 'application/json', ...(etag === '' ? {} : { 'if-none-match': etag }) }
+      const response = await transport({ method: 'GET', path, headers, signal })
       const body = await readAll(response)
-      if (response.status !== 200 && response.status !== 404) throw new Error(`${path}: bad status ${response.status}`)
+      const isNews = response.status === 200 || response.status === 404
+      if (!isNews && (etag === '' || response.status !== 304)) throw new Error(`${path}: bad status ${response.status}`)
       return { status: response.status, body, etag: response.headers['etag'] ?? '' }
     }
     const root = await get('/openapi/v3')
-    const url =
-      root.status === 200
-        ? (JSON.parse(root.body) as { paths?: Record<string, { serverRelativeURL?: string }> }).paths?.[key]
-            ?.serverRelativeURL
-        : undefined
-    const v2 = await get('/openapi/v2')
+    const url = root.status === 200 ? documentUrl(root.body, key) : undefined
+    const v2 = await get('/openapi/v2', known?.url === url ? known?.v2Etag : '')
+    if (v2.status === 304) return known!
     const tag = `${url ?? ''} ${v2.etag === '' ? v2.body.length : v2.etag}`
     if (known?.tag === tag) return known
-    const v2Document = v2.status === 200 ? filterPaths(JSON.parse(v2.body) as Json, [`/${key}/`]) : undefined
-    if (url !== undefined && url.startsWith('/openapi/v3/')) {
+    const prefixes = [`/${key}/`]
+    const v2Document = v2.status === 200 ? filterPaths(readOpenApi(v2.body), prefixes) : undefined
+    const made = { key, tag, url, v2Etag: v2.etag, v2: v2Document }
+    if (url !== undefined) {
       const document = await get(url)
-      if (document.status === 200) return { key, tag, v2: v2Document, v3: JSON.parse(document.body) as Json }
+      // A backend speaks for its own group version alone.
+      if (document.status === 200) return { ...made, v3: withPathsOf(readOpenApi(document.body), prefixes) }
     }
-    return { key, tag, v2: v2Document, v3: v2Document && convertV2ToV3(v2Document).get(key) }
+    return { ...made, v3: v2Document && convertV2ToV3(v2Document).get(key) }
   }
 
   #set(name: string, document: RemoteOpenApi | undefined): void {

@@ -72,8 +72,12 @@ export class OpenApiEndpoint {
   }
   /** `/openapi/v3`. */
   readonly index: Handler = async (ctx) => {
-    this.#index ??= this.#makeIndex()
-    const document = await this.#index
+    const made = (this.#index ??= this.#makeIndex())
+    // One that failed is made again for the next request.
+    made.catch(() => {
+      if (this.#index === made) this.#index = undefined
+    })
+    const document = await made
     await sendDocument(ctx, document, [])
   }
   /** `/openapi/v3/<key>`. */
