@@ -16,7 +16,20 @@ const DOCUMENT: Json = {
   parameters: { q: query },
   security: [],
 }
-const WRONG = [5, -1, 1.5, 1e300, null, 'x', true, [], [null], [5], { a: null }, { toString: 5, valueOf: 5 }]
+const WRONG: readonly unknown[] = [
+  5,
+  -1,
+  1.5,
+  1e300,
+  null,
+  'x',
+  true,
+  [],
+  [null],
+  [5],
+  { a: null },
+  { toString: 5, valueOf: 5 },
+]
 
 function* placesIn(value: object, path: readonly string[] = []): Generator<readonly string[]> {
   for (const [key, child] of Object.entries(value)) {

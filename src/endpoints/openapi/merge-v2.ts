@@ -84,15 +84,17 @@ function equalButKinds(a: unknown, b: unknown): boolean {
 }
 
 interface Kind {
-  readonly group?: string
-  readonly version?: string
-  readonly kind?: string
+  readonly group?: unknown
+  readonly version?: unknown
+  readonly kind?: unknown
 }
 
 function withKindsOf(target: Json, source: Json): Json {
   const kinds = new Map<string, Kind>()
-  for (const kind of [...listOf(target[KINDS]), ...listOf(source[KINDS])] as Kind[])
-    kinds.set(`${kind.group}/${kind.version}.${kind.kind}`, kind)
+  for (const value of [...listOf(target[KINDS]), ...listOf(source[KINDS])]) {
+    const kind: Kind = objectOf(value)
+    kinds.set(`${textOf(kind.group)}/${textOf(kind.version)}.${textOf(kind.kind)}`, kind)
+  }
   if (kinds.size === 0) return target
   return { ...target, [KINDS]: [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind) }
 }
@@ -114,6 +116,10 @@ function renamed(reference: string, prefix: string, renames: ReadonlyMap<string,
 
 function objectOf(value: unknown): Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {}
+}
+/** Documents are foreign: a name may be anything. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
 }
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
