@@ -5,6 +5,8 @@ import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
 import type { RequestInfo } from './request-info.ts'
 
+const NO_QUERY = new URLSearchParams()
+
 /**
  * What the filters and handlers know of one request. The shape is fixed: every field is set in the
  * constructor and filled in by the filter named beside it.
@@ -43,6 +45,8 @@ export class RequestContext {
   subresourceLabel = ''
   /** Errors are a text where Accept takes no Status encoding: what clients of a proxy expect. */
   textErrors = false
+  /** panic-recovery: what an error means. One function for all requests: a closure of each would keep it alive. */
+  recover: (ctx: RequestContext, thrown: unknown) => void = breakOff
   /** latency */
   onServed: (() => void) | undefined = undefined
   #query: URLSearchParams | undefined
@@ -58,8 +62,9 @@ export class RequestContext {
     this.path = rawPath.includes('%') ? decodePath(rawPath) : rawPath
   }
 
+  /** To read only: requests without a query share one. */
   get query(): URLSearchParams {
-    this.#query ??= new URLSearchParams(this.rawQuery)
+    this.#query ??= this.rawQuery === '' ? NO_QUERY : new URLSearchParams(this.rawQuery)
     return this.#query
   }
   warn(text: string): void {
@@ -90,8 +95,10 @@ export class RequestContext {
       }
     }
   }
-  /** Ends the request with an error from outside the handler's call: the panic-recovery filter sets what that means. */
-  fail: (thrown: unknown) => void = (thrown) => this.exchange.abort(thrown)
+  /** Ends the request with an error from outside the handler's call. */
+  fail(thrown: unknown): void {
+    this.recover(this, thrown)
+  }
 
   #withFilterHeaders(headers: HeaderList): HeaderList {
     const all: string[] = []
@@ -102,6 +109,10 @@ export class RequestContext {
     for (const part of headers) all.push(part)
     return all
   }
+}
+
+function breakOff(ctx: RequestContext, thrown: unknown): void {
+  ctx.exchange.abort(thrown)
 }
 
 function hasName(headers: HeaderList, name: string): boolean {

@@ -72,7 +72,7 @@ class Rig implements AsyncDisposable {
         const ctx = new RequestContext(exchange, systemClock)
         ctx.user = user
         ctx.auditId = 'audit-1'
-        ctx.fail = (e) => {
+        ctx.recover = (_, e) => {
           const error = StatusError.from(e)
           if (exchange.phase === 'waiting') ctx.answer(error.code, ['X-Made-By', 'front'], Buffer.from(error.message))
           else exchange.abort(e)

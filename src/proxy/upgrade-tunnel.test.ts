@@ -60,7 +60,7 @@ describe('upgrades', () => {
         exchange.onFinish(finished.resolve)
         const ctx = new RequestContext(exchange, systemClock)
         ctx.user = { name: 'jane', groups: [] }
-        ctx.fail = (e) =>
+        ctx.recover = (_, e) =>
           exchange.phase === 'waiting'
             ? ctx.answer(StatusError.from(e).code, [], Buffer.from(StatusError.from(e).message))
             : exchange.abort(e)
@@ -273,7 +273,7 @@ describe('upgrades', () => {
       clock: systemClock,
       onRequest: (exchange) => {
         const ctx = new RequestContext(exchange, systemClock)
-        ctx.fail = (e) => {
+        ctx.recover = (_, e) => {
           failed.resolve(StatusError.from(e).message)
           ctx.answer(503, [])
         }

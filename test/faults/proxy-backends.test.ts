@@ -38,7 +38,7 @@ async function startFront(pool: () => UpstreamPool, longRunning = false): Promis
     tls: new ReloadableTls(serving),
     onRequest: (exchange) => {
       const ctx = new RequestContext(exchange, systemClock)
-      ctx.fail = (e) => {
+      ctx.recover = (_, e) => {
         const error = StatusError.from(e)
         if (exchange.phase === 'waiting') ctx.answer(error.code, [], Buffer.from(error.message))
         else exchange.abort(e)

@@ -228,6 +228,10 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#takenOver) this.#settle('taken-over', undefined)
     else if (this.#ended && code === constants.NGHTTP2_NO_ERROR) this.#settle('complete', undefined)
     else this.#settle('client-gone', new ClientGoneError(`the client reset the stream (code ${code})`))
+    // Node's session may remember the stream for a while (dead tables of its Map that survive in the old generation):
+    // it must not remember the request with it.
+    this.#stream.removeAllListeners()
+    this.#stream.on('error', noop)
   }
   #settle(kind: Outcome['kind'], error: unknown): void {
     if (this.#phase === 'finished') return

@@ -48,7 +48,7 @@ export function inProcessTransport(o: {
     const ctx = new RequestContext(exchange, o.clock)
     ctx.log = o.log
     ctx.user = o.user
-    ctx.fail = (thrown) => {
+    ctx.recover = (_, thrown) => {
       if (exchange.phase === 'waiting' && o.rejectErrors !== true) writeStatusError(ctx, StatusError.from(thrown))
       else exchange.abort(thrown)
     }
@@ -59,7 +59,7 @@ export function inProcessTransport(o: {
         exchange.onFinish(o.clock.after(o.timeoutMs, () => exchange.abort(late)))
       }
       const pending = o.handler(ctx)
-      if (pending instanceof Promise) pending.catch(ctx.fail)
+      if (pending instanceof Promise) pending.catch((thrown: unknown) => ctx.fail(thrown))
     } catch (thrown) {
       ctx.fail(thrown)
     }

@@ -5,6 +5,7 @@ import type { RequestContext } from '../../../http/request-context.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { parseDuration } from '../../../lib/duration.ts'
 import type { MetricsRecorder } from '../../../observability/metrics.ts'
+import { Deadlines } from '../deadlines.ts'
 import { isLongRunning } from '../long-running.ts'
 import { terminationCounter } from '../request-metrics.ts'
 
@@ -19,6 +20,7 @@ const BODY = Buffer.from(
  */
 export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: MetricsRecorder): Filter {
   const terminated = terminationCounter(metrics)
+  const usual = new Deadlines(clock, requestTimeoutMs)
   function expire(ctx: RequestContext): void {
     terminated(ctx, '504')
     if (ctx.exchange.phase === 'waiting') {
@@ -31,8 +33,8 @@ export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: 
       if (isLongRunning(ctx.info)) return next(ctx)
       const timeoutMs = effectiveTimeout(ctx, requestTimeoutMs)
       ctx.deadlineMs = ctx.receivedMonotonicMs + timeoutMs
-      const cancel = clock.after(timeoutMs, () => expire(ctx))
-      ctx.exchange.onFinish(cancel)
+      const onDeadline = (): void => expire(ctx)
+      ctx.exchange.onFinish(timeoutMs === requestTimeoutMs ? usual.add(onDeadline) : clock.after(timeoutMs, onDeadline))
       return next(ctx)
     },
   }

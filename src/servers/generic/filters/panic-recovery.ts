@@ -21,12 +21,12 @@ export function panicRecoveryFilter(metrics: MetricsRecorder): Filter {
   return {
     name: 'panic-recovery',
     wrap: (next) => (ctx) => {
-      ctx.fail = (thrown) => fail(ctx, thrown)
+      ctx.recover = fail
       try {
         const pending = next(ctx)
-        return pending instanceof Promise ? pending.catch(ctx.fail) : undefined
+        return pending instanceof Promise ? pending.catch((thrown: unknown) => fail(ctx, thrown)) : undefined
       } catch (thrown) {
-        ctx.fail(thrown)
+        fail(ctx, thrown)
       }
       return undefined
     },
