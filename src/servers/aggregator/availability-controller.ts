@@ -31,6 +31,14 @@ const RETRY = { baseMs: 5, maxMs: 2500 }
 const CONFIRM_FAILURE_MS = 500
 const CONFIRM_PASS_MS = 250
 const PROBE_TIMEOUT_MS = 5000
+const FAILURES = [
+  'ServiceNotFound',
+  'ServicePortError',
+  'EndpointsNotFound',
+  'MissingEndpoints',
+  'FailedDiscoveryCheck',
+  'InvalidCABundle',
+]
 const AGAIN: ReconcileResult = { kind: 'requeue', afterMs: 50 }
 
 export interface AvailabilityOptions {
@@ -52,6 +60,10 @@ export class AvailabilityController implements Reconciler {
   readonly #damping = new Damping()
   /** The spec that the last accepted verdict was about. */
   readonly #probedSpec = new Map<string, APIService['spec']>()
+  /** What we wrote last, or would have. */
+  readonly #verdicts = new Map<string, Verdict>()
+  /** Monotonic ms of the last look because somebody else wrote another verdict. */
+  readonly #contestedMs = new Map<string, number>()
   readonly #gauge
   readonly #counter
 
@@ -71,10 +83,29 @@ export class AvailabilityController implements Reconciler {
     o.informer.addHandler({
       added: wake,
       updated: (before, after) => {
-        if (JSON.stringify(before.spec) !== JSON.stringify(after.spec)) wake(after)
+        if (JSON.stringify(before.spec) !== JSON.stringify(after.spec) || this.#isToRepair(after)) wake(after)
       },
       deleted: wake,
     })
+  }
+
+  /**
+   * Whether somebody else's write is looked at now. What no replica would write always is; another verdict about a
+   * backend at most as often as it is checked anyway: it may be of a replica that sees the backend otherwise, and two
+   * of them must not answer each other without a pause.
+   */
+  #isToRepair(apiService: APIService): boolean {
+    const name = apiService.metadata.name!
+    const mine = this.#verdicts.get(name)
+    const stored = availableCondition(apiService)
+    if (!mine) return false
+    if (!stored) return true
+    if (stored.status === mine.status) return false
+    if (!apiService.spec.service) return true
+    const now = this.#o.clock.monotonicMs()
+    if (now - (this.#contestedMs.get(name) ?? -RECHECK_MS) < RECHECK_MS) return false
+    this.#contestedMs.set(name, now)
+    return true
   }
   /** A Service or one of its slices changed. */
   serviceChanged(namespace: string, name: string): void {
@@ -87,10 +118,7 @@ export class AvailabilityController implements Reconciler {
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const apiService = this.#o.informer.lister.get(name)
     if (!apiService) {
-      this.#gauge.remove(name)
-      this.#damping.forget(name)
-      this.#probedSpec.delete(name)
-      this.#backoff.forget(name)
+      this.#forget(name)
       return DONE
     }
     if (!apiService.spec.service) {
@@ -107,6 +135,14 @@ export class AvailabilityController implements Reconciler {
     if (verdict.reason === 'FailedDiscoveryCheck') return { kind: 'requeue', afterMs: this.#backoff.next(name) }
     this.#backoff.forget(name)
     return { kind: 'requeue', afterMs: RECHECK_MS }
+  }
+
+  #forget(name: string): void {
+    this.#gauge.remove(name)
+    for (const reason of FAILURES) this.#counter.remove(name, reason)
+    this.#damping.forget(name)
+    this.#backoff.forget(name)
+    for (const known of [this.#probedSpec, this.#verdicts, this.#contestedMs]) known.delete(name)
   }
 
   /** What probes have to overcome. Nothing, after a change of the spec or while a hard fact spoke. */
@@ -170,6 +206,7 @@ export class AvailabilityController implements Reconciler {
   /** @returns false where the stored object is newer than ours. */
   async #write(apiService: APIService, verdict: Verdict, signal: AbortSignal): Promise<boolean> {
     const name = apiService.metadata.name!
+    this.#verdicts.set(name, verdict)
     this.#gauge.with(name).set(verdict.status === 'True' ? 0 : 1)
     const before = availableCondition(apiService)
     if (before?.status === verdict.status && before.reason === verdict.reason && before.message === verdict.message)

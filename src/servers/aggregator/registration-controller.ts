@@ -48,7 +48,11 @@ export class RegistrationController implements Reconciler {
   async reconcile(): Promise<ReconcileResult> {
     const entries = this.#informer.lister.list().map((o) => this.#entryOf(o))
     const names = new Set(entries.filter((e) => e.backend).map((e) => e.apiService.metadata.name!))
-    for (const name of this.#backends.keys()) if (!names.has(name)) this.#backends.delete(name)
+    for (const name of this.#backends.keys()) {
+      if (names.has(name)) continue
+      this.#backends.delete(name)
+      this.#around.metrics.forget(name)
+    }
     this.table.publish(new APIServiceTable(entries))
     if (this.#informer.hasSynced) this.initiated.resolve()
     return DONE
