@@ -115,7 +115,7 @@ function plainValues(message: Message, field: MessageField, value: unknown): rea
 }
 
 // Documents are foreign in part: a value of the wrong type may spoil its own field, but not the document it was merged into.
-const textOf = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value))
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 const numberOf = (value: unknown): number => (typeof value === 'object' ? 0 : Number(value) || 0)
 const integerOf = (value: unknown): number => {
   const n = Math.trunc(numberOf(value))
