@@ -143,17 +143,43 @@ function measure(fronts: ReadonlyMap<string, Front>, backendPort: number): objec
         const key = `${name} ${protocol}`
         loads.set(key, [...(loads.get(key) ?? []), load(front, protocol, REQUESTS)])
       }
-  const direct = steady(backendPort)
+  const latencies = steadyRounds(
+    new Map([['direct', backendPort], ...[...fronts].map(([n, f]) => [n, f.port] as const)]),
+  )
   const result: Record<string, object> = {}
   for (const [name, front] of fronts) {
-    const latency = steady(front.port)
+    const ofProtocol = (protocol: Protocol): object => {
+      const latency = latencies(name, protocol)
+      const direct = latencies('direct', protocol)
+      return {
+        ...summary(loads.get(`${name} ${protocol}`)!),
+        addedMsAt2000: { p50: round2(latency.p50 - direct.p50), p99: round2(latency.p99 - direct.p99) },
+      }
+    }
     result[name] = {
-      ...Object.fromEntries(protocols.map((protocol) => [protocol, summary(loads.get(`${name} ${protocol}`)!)])),
-      addedMsAt2000: { p50: round2(latency.p50 - direct.p50), p99: round2(latency.p99 - direct.p99) },
+      ...Object.fromEntries(protocols.map((protocol) => [protocol, ofProtocol(protocol)])),
       rssMiB: Math.round(front.rssMiB()),
     }
   }
-  return { directMs: direct, fronts: result }
+  return { directMs: Object.fromEntries(protocols.map((p) => [p, latencies('direct', p)])), fronts: result }
+}
+interface Latency {
+  readonly p50: number
+  readonly p99: number
+}
+/** Interleaved like the loads; the medians of the rounds. */
+function steadyRounds(ports: ReadonlyMap<string, number>): (name: string, protocol: Protocol) => Latency {
+  const all = new Map<string, Latency[]>()
+  for (let round = 0; round < ROUNDS; round++)
+    for (const protocol of ['http/1.1', 'h2'] as const)
+      for (const [name, port] of ports) {
+        const key = `${name} ${protocol}`
+        all.set(key, [...(all.get(key) ?? []), steady(port, protocol)])
+      }
+  return (name, protocol) => {
+    const rounds = all.get(`${name} ${protocol}`)!
+    return { p50: round2(median(rounds.map((r) => r.p50))), p99: round2(median(rounds.map((r) => r.p99))) }
+  }
 }
 function summary(loads: readonly Load[]): Load {
   return {
@@ -173,8 +199,8 @@ function load(front: Front, protocol: Protocol, requests: number): Load {
     requestsPerSecond: requests / seconds,
   }
 }
-/** Over HTTP/2, at a fixed rate: latencies from h2load's own log, in ms. */
-function steady(port: number): { p50: number; p99: number } {
+/** At a fixed rate: latencies from h2load's own log, in ms. */
+function steady(port: number, protocol: Protocol): Latency {
   const { perSecond, seconds, clients } = STEADY
   const log = join(folder, 'latencies')
   rmSync(log, { force: true })
@@ -185,8 +211,7 @@ function steady(port: number): { p50: number; p99: number } {
       String(requests),
       '-c',
       String(clients),
-      '-m',
-      '10',
+      ...(protocol === 'h2' ? ['-m', '10'] : ['--h1']),
       `--rps=${perSecond / clients}`,
       `--log-file=${log}`,
       url(port),

@@ -31,7 +31,8 @@ const front = await listen({
   onRequest: (exchange) => {
     const ctx = new RequestContext(exchange, systemClock)
     ctx.user = user
-    ctx.recover = (_, e) => (exchange.phase === 'waiting' ? ctx.answer(503, [], Buffer.from(String(e))) : exchange.abort(e))
+    ctx.recover = (_, e) =>
+      exchange.phase === 'waiting' ? ctx.answer(503, [], Buffer.from(String(e))) : exchange.abort(e)
     forward(ctx, {
       rules,
       pool: upstreams.pool({ host: '127.0.0.1', port: Number(backendPort), tls }),
