@@ -2,6 +2,7 @@
  * Publishes how this server knows callers, in kube-system/extension-apiserver-authentication: what aggregated API
  * servers read to trust the identity headers we send them.
  */
+import { X509Certificate } from 'node:crypto'
 import type { KubeObject } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
@@ -33,12 +34,14 @@ export class AuthenticationInfoController implements Reconciler, AsyncDisposable
   readonly #client
   readonly #queue: WorkQueue
   readonly #info: () => AuthenticationInfo
+  readonly #clock: Clock
   readonly #informer: Informer<ConfigMap>
 
   constructor(o: { client: Client; queue: WorkQueue; info: () => AuthenticationInfo; clock: Clock; log: Logger }) {
     this.#client = o.client.resource<ConfigMap>({ group: '', version: 'v1', resource: 'configmaps' })
     this.#queue = o.queue
     this.#info = o.info
+    this.#clock = o.clock
     this.#informer = new Informer({
       source: this.#client,
       clock: o.clock,
@@ -64,8 +67,8 @@ export class AuthenticationInfoController implements Reconciler, AsyncDisposable
   }
 
   async reconcile(): Promise<ReconcileResult> {
-    const wanted = dataOf(this.#info())
     const current = this.#informer.lister.get(KEY)
+    const wanted = united(dataOf(this.#info()), current?.data ?? {}, this.#clock.now())
     if (current && Object.entries(wanted).every(([key, value]) => current.data?.[key] === value)) return DONE
     try {
       if (current) await this.#client.update({ ...current, data: { ...current.data, ...wanted } })
@@ -94,5 +97,52 @@ function dataOf(info: AuthenticationInfo): Record<string, string> {
     'requestheader-uid-headers': JSON.stringify(info.uidHeaders),
     'requestheader-group-headers': JSON.stringify(info.groupHeaders),
     'requestheader-extra-headers-prefix': JSON.stringify(info.extraHeaderPrefixes),
+  }
+}
+
+/**
+ * Ours and what is stored, as kube-apiserver unites them: replicas with other CAs publish here too, backends have to
+ * trust all of them, and two replicas that each wrote their own would never stop. Certificates go when they expire.
+ */
+function united(ours: Record<string, string>, stored: Record<string, string>, nowMs: number): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(ours).map(([key, own]) => {
+      const theirs = stored[key] ?? ''
+      return [key, key.endsWith('-file') ? unitedBundle(own, theirs, nowMs) : unitedList(own, theirs)]
+    }),
+  )
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+function unitedBundle(own: string, theirs: string, nowMs: number): string {
+  const mine = new Set(own.match(CERTIFICATE))
+  const stored: readonly string[] = theirs.match(CERTIFICATE) ?? []
+  const others = stored.filter((pem) => !mine.has(pem) && isValidAt(pem, nowMs))
+  // The stored text where it says the same: the order must not make replicas write in turn.
+  if (stored.length === mine.size + others.length && [...mine].every((pem) => stored.includes(pem))) return theirs
+  return others.length === 0 ? own : [...mine, ...others].map((pem) => `${pem}\n`).join('')
+}
+
+function isValidAt(pem: string, nowMs: number): boolean {
+  try {
+    return new X509Certificate(pem).validToDate.getTime() > nowMs
+  } catch {
+    return false
+  }
+}
+
+function unitedList(own: string, theirs: string): string {
+  const stored = textsIn(theirs)
+  const missing = textsIn(own).filter((text) => !stored.includes(text))
+  return JSON.stringify([...stored, ...missing])
+}
+
+function textsIn(json: string): string[] {
+  try {
+    const list: unknown = JSON.parse(json)
+    return Array.isArray(list) ? list.filter((v) => typeof v === 'string') : []
+  } catch {
+    return []
   }
 }

@@ -2,11 +2,12 @@
 import type { KubeObject } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
-import type { Clock } from '../lib/clock.ts'
+import { type Clock, sleep } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 
 export const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'default', 'kube-node-lease']
 const EVERY_MS = 60_000
+const RETRY_MS = 1000
 
 /** Resolves when all are there; looks again until the signal is aborted. */
 export async function keepSystemNamespaces(
@@ -27,15 +28,23 @@ export async function keepSystemNamespaces(
   const all = async (): Promise<void> => {
     await Promise.all(SYSTEM_NAMESPACES.map(make))
   }
-  await all()
-  const again = (): void => {
-    const cancel = o.clock.after(EVERY_MS, () => {
-      all().catch((error: unknown) => o.log.warn('system namespaces could not be checked', { error }))
-      again()
-    })
-    signal.addEventListener('abort', cancel, { once: true })
+  const keep = async (): Promise<void> => {
+    for (;;) {
+      await sleep(o.clock, EVERY_MS, signal)
+      await all().catch((error: unknown) => o.log.warn('system namespaces could not be checked', { error }))
+    }
   }
-  again()
+  for (let made = false; !made; ) {
+    try {
+      await all()
+      made = true
+    } catch (error) {
+      // The storage may be busy with an election: no reason to end the server.
+      o.log.warn('system namespaces could not be made yet', { error })
+      await sleep(o.clock, RETRY_MS, signal)
+    }
+  }
+  keep().catch(() => {}) // aborted
 }
 
 function ignoreExisting(e: unknown): void {

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Client } from '../client/client.ts'
+import type { Transport } from '../client/transport.ts'
+import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
+import { WorkQueue } from '../client/work-queue.ts'
+import { makeCA } from '../http/certificates.ts'
+import { FakeClock } from '../lib/fake-clock.ts'
+import { noopLogger } from '../observability/logger.ts'
+import { noopMetrics } from '../observability/metrics.ts'
+import { AuthenticationInfoController } from './authentication-info.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+const YEAR_2026 = Date.UTC(2026, 0, 1)
+const ca = (commonName: string, days: number): string =>
+  makeCA({ commonName, notBeforeMs: YEAR_2026 - DAY_MS, notAfterMs: YEAR_2026 + days * DAY_MS }).cert
+const [OURS, OTHER, EXPIRED] = [ca('ours', 10), ca('other replica', 10), ca('old', -0.5)]
+
+/** @returns what the controller stores over `data`; undefined: it leaves it as it is. */
+async function stored(data: Record<string, string>): Promise<Record<string, string> | undefined> {
+  let written: Record<string, string> | undefined
+  const object = {
+    metadata: { name: 'extension-apiserver-authentication', namespace: 'kube-system', resourceVersion: '1' },
+    data,
+  }
+  const transport: Transport = async ({ method, body }) => {
+    if (method === 'PUT') written = (JSON.parse(Buffer.from(body!).toString()) as typeof object).data
+    const answer = method === 'PUT' ? object : { metadata: { resourceVersion: '1' }, items: [object] }
+    return { status: 200, headers: {}, body: bytesOf(JSON.stringify(answer)) }
+  }
+  const clock = new FakeClock(YEAR_2026)
+  await using controller = new AuthenticationInfoController({
+    client: new Client(transport),
+    queue: new WorkQueue({ clock, metrics: new WorkQueueMetrics(noopMetrics).bind('info') }),
+    clock,
+    log: noopLogger,
+    info: () => ({
+      clientCA: OURS,
+      frontProxyCA: OURS,
+      allowedNames: ['ours'],
+      usernameHeaders: ['X-Remote-User'],
+      uidHeaders: [],
+      groupHeaders: [],
+      extraHeaderPrefixes: [],
+    }),
+  })
+  controller.start()
+  await controller.synced
+  await controller.reconcile()
+  return written
+}
+
+test('authentication info: what another replica published stays, what expired goes, and then nobody writes again', async () => {
+  const first = await stored({
+    'client-ca-file': OTHER + EXPIRED,
+    'requestheader-client-ca-file': 'garbage',
+    'requestheader-allowed-names': '["theirs"]',
+    'requestheader-username-headers': 'garbage',
+    'requestheader-uid-headers': '[]',
+    more: 'kept',
+  })
+  const certificates = first!['client-ca-file']!.match(/BEGIN CERTIFICATE/g)
+  assert.equal(certificates?.length, 2)
+  assert.ok(first!['client-ca-file']!.includes(OTHER.trim()) && first!['client-ca-file']!.includes(OURS.trim()))
+  assert.equal(first!['requestheader-client-ca-file'], OURS)
+  assert.equal(first!['requestheader-allowed-names'], '["theirs","ours"]')
+  assert.equal(first!['requestheader-username-headers'], '["X-Remote-User"]')
+  assert.equal(first!['more'], 'kept')
+  assert.equal(await stored(first!), undefined)
+  const asTheOtherWroteIt = { ...first, 'client-ca-file': OTHER + OURS }
+  assert.equal(await stored(asTheOtherWroteIt), undefined)
+})
+
+async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
+}
