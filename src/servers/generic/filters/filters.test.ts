@@ -17,6 +17,7 @@ import { drainingFilter } from './draining.ts'
 import { goawayFilter } from './goaway.ts'
 import { hstsFilter } from './hsts.ts'
 import { panicRecoveryFilter } from './panic-recovery.ts'
+import { requestInfoFilter } from './request-info.ts'
 
 const OK: Handler = (ctx) => ctx.answer(200, [])
 const NEVER: Handler = () => {}
@@ -199,3 +200,16 @@ test('cache-control: no shared caches, unless the handler knows better', () => {
   const { exchange } = through(filter, {}, (ctx) => ctx.answer(200, ['Cache-Control', 'public']))
   assert.equal(exchange.answered['cache-control'], 'public')
 })
+
+for (const { path, status } of [
+  { path: '/api/v1/namespaces/a%20b', status: 200 },
+  { path: '/api/v1/namespaces/a%2525', status: 200 },
+  { path: '/api/v1/namespaces/a?x=%zz', status: 200 },
+  { path: '/api/v1/namespaces/%zz', status: 400 },
+  { path: '/api/v1/namespaces/default/%73ecrets/%', status: 400 },
+  { path: '/api/v1/namespaces/%ff', status: 400 },
+]) {
+  test(`request-info: ${path} is answered ${status}`, () => {
+    assert.equal(through(requestInfoFilter(), { target: path }).exchange.status, status)
+  })
+}

@@ -1,12 +1,24 @@
 import type { Filter } from '../../../http/filter.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
 import { parseRequestInfo } from '../../../http/request-info.ts'
 import { writeText } from '../../../http/write-status.ts'
+
+/**
+ * A path whose escapes cannot be decoded is refused: a backend that is laxer would serve another path than the one
+ * that was authorized. What can be decoded differs from what came as soon as it holds a `%`.
+ */
+function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
+  if (!path.includes('%')) return false
+  const mark = target.indexOf('?')
+  return path === (mark < 0 ? target : target.slice(0, mark))
+}
 
 /** Reads verb, group, version, resource, namespace and name from method and path; everything behind goes by that. */
 export function requestInfoFilter(): Filter {
   return {
     name: 'request-info',
     wrap: (next) => (ctx) => {
+      if (isMalformed(ctx)) return writeText(ctx, 400, '400 Bad Request')
       try {
         ctx.info = parseRequestInfo(ctx.exchange.method, ctx.path, ctx.query)
       } catch (e) {
