@@ -1,7 +1,7 @@
 /** What becomes of routes, documents, conditions and metrics when APIServices change, go, or lead to strange backends. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:https'
+import { createServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -231,4 +231,37 @@ test('a backend with documents of the wrong types breaks nothing but itself', as
   await admin.delete('/api/v1/namespaces/short-lived')
   await until('the namespace is gone', async () => (await admin.get('/api/v1/namespaces/short-lived')).status === 404)
   await admin.delete(`${APISERVICES}/v1.${group}`)
+})
+
+/** As it stands: other clients resolve dots before they send. */
+function statusOf(path: string): Promise<number | undefined> {
+  const { cert, key } = portico.pki.admin()
+  return new Promise((resolve, reject) => {
+    const { port } = new URL(portico.url)
+    request({ host: '127.0.0.1', port, path, cert, key, ca: portico.pki.ca().cert, agent: false }, (answer) => {
+      answer.resume()
+      resolve(answer.statusCode)
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+test('a path that a backend could resolve to another one never reaches it', async () => {
+  const group = 'dots.example.com'
+  await using backend = await startBackend('dots', {})
+  const service = { namespace: 'default', name: 'dots' }
+  await registerBackend(portico, {
+    definition: { group, version: 'v1', service },
+    port: backend.port,
+    caBundle: caBundle(),
+  })
+  await untilCondition(portico, `v1.${group}`, (c) => c?.status === 'True')
+  const root = `/apis/${group}/v1/namespaces/a/flowers`
+  assert.equal(await statusOf(`${root}/x..y`), 200)
+  const asked = backend.seen.length
+  for (const end of ['..', '%2e%2E/b', '../../b/flowers', './x', 'x%2F..%2F..', '%zz', '%ff'])
+    assert.equal(await statusOf(`${root}/${end}`), 400, end)
+  assert.ok(!backend.seen.slice(asked).some((path) => path.includes('/flowers')))
+  await portico.admin.delete(`${APISERVICES}/v1.${group}`)
 })

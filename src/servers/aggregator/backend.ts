@@ -5,7 +5,7 @@
  * Callers:  backends.ts makes one per APIService and spec; apiservice-table.ts routes to its handler.
  */
 import type { APIService, ServiceReference } from '../../api/apiservice.ts'
-import { StatusError, serviceUnavailable } from '../../api/status-error.ts'
+import { StatusError, badRequest, serviceUnavailable } from '../../api/status-error.ts'
 import type { KeyPair } from '../../http/certificates.ts'
 import type { Handler } from '../../http/filter.ts'
 import type { RequestContext } from '../../http/request-context.ts'
@@ -25,6 +25,9 @@ import type { ServiceResolver } from './service-resolver.ts'
 
 /** `/apis/{group}/{version}` and the like: a probe or a discovery client must not hang on it. */
 const DISCOVERY_TIMEOUT_MS = 5000
+
+/** No name is one. A backend that resolves them would serve another object than the one that was authorized. */
+const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
 
 export interface BackendSurroundings {
   readonly upstreams: Upstreams
@@ -87,6 +90,7 @@ export class Backend {
 
   #forward(ctx: RequestContext): void {
     if (!ctx.user) return this.#refuse(ctx, new StatusError(500, '', 'missing user'))
+    if (DOT_SEGMENT.test(ctx.path)) return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
     const pool = this.#pool(ctx)
     if (!pool) return
     const isDiscovery = !ctx.info.isResourceRequest && splitPath(ctx.path).length === 3
