@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client } from '../client/client.ts'
-import type { Transport } from '../client/transport.ts'
-import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
-import { WorkQueue } from '../client/work-queue.ts'
-import { makeCA } from '../http/certificates.ts'
-import { FakeClock } from '../lib/fake-clock.ts'
-import { noopLogger } from '../observability/logger.ts'
-import { noopMetrics } from '../observability/metrics.ts'
-import { AuthenticationInfoController } from './authentication-info.ts'
+import { Client } from '../../src/client/client.ts'
+import type { Transport } from '../../src/client/transport.ts'
+import { WorkQueueMetrics } from '../../src/client/work-queue-metrics.ts'
+import { WorkQueue } from '../../src/client/work-queue.ts'
+import { makeCA } from '../../src/http/certificates.ts'
+import { FakeClock } from '../../src/lib/fake-clock.ts'
+import { noopLogger } from '../../src/observability/logger.ts'
+import { noopMetrics } from '../../src/observability/metrics.ts'
+import { AuthenticationInfoController } from '../../src/controllers/authentication-info.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const YEAR_2026 = Date.UTC(2026, 0, 1)
