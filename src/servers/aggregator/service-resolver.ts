@@ -40,6 +40,14 @@ function serviceOf(lookup: ServiceLookup, namespace: string, name: string): Serv
   return service
 }
 
+const SERVICE_TYPES = new Set(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'])
+
+function typeOf(service: Service): string {
+  const type = service.spec?.type ?? 'ClusterIP'
+  if (!SERVICE_TYPES.has(type)) throw new Error(`unsupported service type "${type}"`)
+  return type
+}
+
 /** An external name works in both modes: it is an address outside, whatever the cluster routes. */
 function externalAddress(service: Service, port: number): Address {
   return { host: service.spec?.externalName ?? '', port }
@@ -49,10 +57,8 @@ export function clusterIPResolver(lookup: ServiceLookup): ServiceResolver {
   return {
     resolve: (namespace, name, port) => {
       const service = serviceOf(lookup, namespace, name)
-      const type = service.spec?.type ?? 'ClusterIP'
+      const type = typeOf(service)
       if (type === 'ExternalName') return externalAddress(service, port)
-      if (type !== 'ClusterIP' && type !== 'NodePort' && type !== 'LoadBalancer')
-        throw new Error(`unsupported service type "${type}"`)
       const { clusterIP = '' } = service.spec ?? {}
       if (type === 'ClusterIP' && clusterIP === 'None') throw new Error('cannot route to service with ClusterIP "None"')
       if (!service.spec?.ports?.some((p) => p.port === port))
@@ -68,10 +74,8 @@ export function endpointResolver(lookup: ServiceLookup, random: () => number): S
   return {
     resolve: (namespace, name, port) => {
       const service = serviceOf(lookup, namespace, name)
-      const type = service.spec?.type ?? 'ClusterIP'
+      const type = typeOf(service)
       if (type === 'ExternalName') return externalAddress(service, port)
-      if (type !== 'ClusterIP' && type !== 'NodePort' && type !== 'LoadBalancer')
-        throw new Error(`unsupported service type "${type}"`)
       const servicePort = service.spec?.ports?.find((p) => p.port === port)
       if (!servicePort) throw new Error(`no service port ${port} found for service "${name}"`)
       const family = service.spec?.ipFamilies?.[0] ?? 'IPv4'
