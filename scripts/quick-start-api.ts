@@ -72,6 +72,8 @@ async function put(
     stored.status === 200
       ? await api('PUT', path, { ...object, metadata: { ...object.metadata, resourceVersion } })
       : await api('POST', collection, object)
+  // The server wrote its condition in between: take the newer version.
+  if (answer.status === 409) return put(api, collection, object)
   if (answer.status >= 300) throw new Error(`${path}: ${JSON.stringify(answer.body)}`)
 }
 
