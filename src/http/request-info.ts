@@ -58,23 +58,15 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
     labelSelector: '',
     verbInPath: false,
   }
-  let parts = splitPath(path)
-  if (parts.length < 3 || (parts[0] !== 'api' && parts[0] !== 'apis')) return info
-  info.apiPrefix = parts[0]
-  parts = parts.slice(1)
-  if (info.apiPrefix === 'apis') {
-    if (parts.length < 3) {
-      info.apiPrefix = ''
-      return info
-    }
-    info.apiGroup = parts[0]!
-    parts = parts.slice(1)
-  }
+  const segments = splitPath(path)
+  const [prefix, second] = segments
+  const at = prefix === 'apis' ? 2 : 1
+  if ((prefix !== 'api' && prefix !== 'apis') || segments.length < at + 2) return info
+  info.apiPrefix = prefix
+  if (prefix === 'apis') info.apiGroup = second!
   info.isResourceRequest = true
-  info.apiVersion = parts[0]!
-  parts = parts.slice(1)
-  parts = takeVerb(info, method, parts)
-  parts = takeNamespace(info, parts)
+  info.apiVersion = segments[at]!
+  const parts = takeNamespace(info, takeVerb(info, method, segments.slice(at + 1)))
   info.parts = parts
   info.resource = parts[0] ?? ''
   info.name = parts[1] ?? info.name
@@ -83,10 +75,14 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
   return info
 }
 
+const SLASH = 47
 /** Inner empty segments are kept: `/api//v1` is no alias of anything. */
 export function splitPath(path: string): string[] {
-  const trimmed = path.replace(/^\/+|\/+$/g, '')
-  return trimmed === '' ? [] : trimmed.split('/')
+  let from = 0
+  let to = path.length
+  while (from < to && path.charCodeAt(from) === SLASH) from++
+  while (to > from && path.charCodeAt(to - 1) === SLASH) to--
+  return from === to ? [] : path.slice(from, to).split('/')
 }
 
 function takeVerb(info: Mutable, method: string, parts: string[]): string[] {

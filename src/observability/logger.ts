@@ -7,9 +7,9 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void
   info(message: string, fields?: LogFields): void
   /** --v=2 and above: what an operator wants while looking for something. */
-  readonly verbose?: (message: string, fields?: LogFields) => void
+  readonly verbose?: ((message: string, fields?: LogFields) => void) | undefined
   /** --v=4 and above: each step. */
-  readonly debug?: (message: string, fields?: LogFields) => void
+  readonly debug?: ((message: string, fields?: LogFields) => void) | undefined
   /** The verbosity, as --v gives it. */
   readonly v: number
   child(fields: LogFields): Logger

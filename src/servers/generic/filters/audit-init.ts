@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Filter } from '../../../http/filter.ts'
-import type { Logger } from '../../../observability/logger.ts'
+import type { LogFields, Logger } from '../../../observability/logger.ts'
 
 /** Names the request: the client's Audit-ID or a new one, on the answer and on each log line of it. */
 export function auditInitFilter(log: Logger, newId: () => string = randomUUID): Filter {
@@ -9,26 +9,44 @@ export function auditInitFilter(log: Logger, newId: () => string = randomUUID): 
     wrap: (next) => (ctx) => {
       ctx.auditId = ctx.exchange.headers.get('audit-id') || newId()
       ctx.answerHeaders.push('Audit-Id', ctx.auditId)
-      ctx.log = lazyChild(log, ctx.auditId)
+      ctx.log = new RequestLog(log, ctx.auditId)
       return next(ctx)
     },
   }
 }
 
 /** Most requests log nothing: the child is made on the first line. */
-function lazyChild(log: Logger, auditId: string): Logger {
-  let child: Logger | undefined
-  const get = (): Logger => {
-    child ??= log.child({ auditId })
-    return child
+class RequestLog implements Logger {
+  readonly v: number
+  readonly #parent: Logger
+  readonly #auditId: string
+  #made: Logger | undefined
+
+  constructor(parent: Logger, auditId: string) {
+    this.v = parent.v
+    this.#parent = parent
+    this.#auditId = auditId
   }
-  return {
-    v: log.v,
-    error: (m, f) => get().error(m, f),
-    warn: (m, f) => get().warn(m, f),
-    info: (m, f) => get().info(m, f),
-    ...(log.verbose ? { verbose: (m, f) => get().verbose!(m, f) } : {}),
-    ...(log.debug ? { debug: (m, f) => get().debug!(m, f) } : {}),
-    child: (f) => get().child(f),
+  error(message: string, fields?: LogFields): void {
+    this.#own.error(message, fields)
+  }
+  warn(message: string, fields?: LogFields): void {
+    this.#own.warn(message, fields)
+  }
+  info(message: string, fields?: LogFields): void {
+    this.#own.info(message, fields)
+  }
+  get verbose(): Logger['verbose'] {
+    return this.#parent.verbose && ((message, fields) => this.#own.verbose!(message, fields))
+  }
+  get debug(): Logger['debug'] {
+    return this.#parent.debug && ((message, fields) => this.#own.debug!(message, fields))
+  }
+  child(fields: LogFields): Logger {
+    return this.#own.child(fields)
+  }
+  get #own(): Logger {
+    this.#made ??= this.#parent.child({ auditId: this.#auditId })
+    return this.#made
   }
 }
