@@ -98,7 +98,12 @@ function errors(): string {
 
 async function metrics(): Promise<string> {
   const dataDir = mkdtempSync(join(tmpdir(), 'portico-docs-'))
-  const args = ['--secure-port=0', '--bind-address=127.0.0.1', '--storage-backend=memory', `--data-dir=${dataDir}`]
+  const nobody = join(dataDir, 'nobody.kubeconfig')
+  writeFileSync(nobody, JSON.stringify({ clusters: [{ name: 'nobody', cluster: { server: 'https://127.0.0.1:1' } }] }))
+  const args = [
+    ...['--secure-port=0', '--bind-address=127.0.0.1', '--storage-backend=memory', `--data-dir=${dataDir}`],
+    ...[`--authentication-kubeconfig=${nobody}`, `--authorization-kubeconfig=${nobody}`],
+  ]
   const server = await startServer(completeConfig(readOptions({ args, env: {} })), { log: noopLogger })
   try {
     await server.ready

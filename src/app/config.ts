@@ -9,7 +9,7 @@ import type { OptionName, OptionValues } from './options.ts'
 import type { ReadOptions } from './read-options.ts'
 
 const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = { VersionTLS12: 'TLSv1.2', VersionTLS13: 'TLSv1.3' }
-const AUTHORIZATION_MODES = new Set(['AlwaysAllow', 'AlwaysDeny'])
+const AUTHORIZATION_MODES = new Set(['AlwaysAllow', 'AlwaysDeny', 'Webhook'])
 
 export type StorageConfig =
   | { readonly kind: 'memory' }
@@ -77,6 +77,7 @@ function requirePairs(v: OptionValues): void {
       fail(v[cert] === '' ? cert : key, `is needed together with --${v[cert] === '' ? key : cert}`)
   }
   const mode = v['authorization-mode'].find((m) => !AUTHORIZATION_MODES.has(m))
+  requireReviews(v)
   if (mode !== undefined)
     fail('authorization-mode', `${JSON.stringify(mode)} is not one of ${[...AUTHORIZATION_MODES].join(', ')}`)
   if (
@@ -91,6 +92,24 @@ function requirePairs(v: OptionValues): void {
       )
     }
   }
+}
+
+function requireReviews(v: OptionValues): void {
+  for (const [kubeconfig, webhook] of [
+    ['authentication-kubeconfig', 'authentication-token-webhook-config-file'],
+    ['authorization-kubeconfig', 'authorization-webhook-config-file'],
+  ] as const) {
+    if (v[kubeconfig] !== '' && v[webhook] !== '') fail(kubeconfig, `cannot be used together with --${webhook}`)
+  }
+  for (const version of ['authentication-token-webhook-version', 'authorization-webhook-version'] as const)
+    if (v[version] !== 'v1' && v[version] !== 'v1beta1') fail(version, 'must be v1 or v1beta1')
+  const asks = v['authorization-mode'].includes('Webhook')
+  if (asks && v['authorization-webhook-config-file'] === '' && v['authorization-kubeconfig'] === '')
+    fail('authorization-mode', 'Webhook needs --authorization-webhook-config-file or --authorization-kubeconfig')
+  if (!asks && v['authorization-webhook-config-file'] !== '')
+    fail('authorization-webhook-config-file', 'is of no use without Webhook in --authorization-mode')
+  if (!asks && v['authorization-mode'].length > 0 && v['authorization-kubeconfig'] !== '')
+    fail('authorization-kubeconfig', 'is of no use in an --authorization-mode without Webhook')
 }
 
 export function readFile(name: OptionName, values: OptionValues): string {

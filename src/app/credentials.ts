@@ -3,8 +3,7 @@
  *
  * Owns: the watching of files and the daily look at expiry.
  */
-import { existsSync, watch } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import type { KeyPair } from '../http/certificates.ts'
 import { ReloadableTls } from '../http/tls-context.ts'
 import { Lifetime } from '../lib/lifetime.ts'
@@ -12,14 +11,13 @@ import { Publisher, type Published } from '../lib/published.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { readFile } from './config.ts'
 import type { DataDir } from './data-dir.ts'
+import { watchFiles } from './file-watch.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import type { OptionName } from './options.ts'
 import { Pki } from './pki.ts'
 import type { Surroundings } from './wire.ts'
 
 const LOOK_EVERY_MS = 12 * 3600 * 1000
-/** Writers replace certificate and key one after the other: both are read again once they rest. */
-const SETTLE_MS = 200
 const WATCHED: readonly OptionName[] = [
   'tls-cert-file',
   'tls-private-key-file',
@@ -56,7 +54,6 @@ class OpenCredentials implements Credentials {
   readonly #around: Surroundings
   readonly #dir: DataDir
   readonly #life = new Lifetime()
-  #settling: (() => void) | undefined
 
   constructor(around: Surroundings, dir: DataDir) {
     this.#around = around
@@ -78,7 +75,6 @@ class OpenCredentials implements Credentials {
     this.#dir.write('kubeconfig', kubeconfig({ server: `https://${host}:${port}`, ca: this.#servingCA(), ...admin }))
   }
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#settling?.()
     await this.#life[Symbol.asyncDispose]()
   }
 
@@ -137,20 +133,9 @@ class OpenCredentials implements Credentials {
     }
   }
   #watchFiles(): void {
-    const { values } = this.#around.config
-    const paths = WATCHED.map((name) => String(values[name])).filter((path) => path !== '' && existsSync(path))
-    for (const folder of new Set(paths.map((p) => dirname(p)))) {
-      // The folder, not the file: a rename puts another file in its place. Mounted secrets swap a link beside it.
-      const names = new Set(paths.filter((p) => dirname(p) === folder).map((p) => basename(p)))
-      const watcher = watch(folder, (_event, name) => {
-        if (name === null || names.has(name) || name.startsWith('..')) this.#settle()
-      })
-      this.#life.defer(() => watcher.close())
-    }
-  }
-  #settle(): void {
-    this.#settling?.()
-    this.#settling = this.#around.clock.after(SETTLE_MS, () => this.#reload())
+    const { config, clock } = this.#around
+    const paths = WATCHED.map((name) => String(config.values[name])).filter((path) => path !== '' && existsSync(path))
+    this.#life.defer(watchFiles({ paths, clock, changed: () => this.#reload() }))
   }
   #lookDaily(): void {
     let cancel = (): void => {}

@@ -7,6 +7,7 @@ import {
   anonymousAuthenticator,
   otherwise,
   unionAuthenticator,
+  unionTokens,
   withAuthenticatedGroup,
 } from '../access/authentication/union.ts'
 import { x509Authenticator } from '../access/authentication/x509.ts'
@@ -15,7 +16,8 @@ import type { Authorizer } from '../access/authorization/authorizer.ts'
 import { fixedRules } from '../access/authorization/fixed-rules.ts'
 import { unionAuthorizer } from '../access/authorization/union.ts'
 import { SYSTEM_AUTHENTICATED, SYSTEM_MASTERS } from '../access/groups.ts'
-import type { Config } from './config.ts'
+import { delegatedAuthorizer, delegatedTokens } from './delegated-access.ts'
+import type { Surroundings } from './wire.ts'
 
 export interface Access {
   readonly authenticator: Authenticator
@@ -23,9 +25,15 @@ export interface Access {
   readonly authorizer: Authorizer
 }
 
-/** kube-apiserver's order: request header, certificate, token; then anonymous, where that is on. */
-export function wireAccess(config: Config): Access {
-  const tokens = tokenFileAuthenticator(config.tokens)
+/**
+ * kube-apiserver's order: request header, certificate, token; then anonymous, where that is on.
+ * @throws ConfigurationError for a kubeconfig that cannot be used.
+ */
+export function wireAccess(around: Surroundings): Access {
+  const { config } = around
+  const modes = config.values['authorization-mode']
+  const review = delegatedTokens(around)
+  const tokens = unionTokens([tokenFileAuthenticator(config.tokens), ...(review ? [review] : [])])
   const known = withAuthenticatedGroup(
     unionAuthenticator([
       requestHeaderAuthenticator(config.requestHeader),
@@ -33,13 +41,16 @@ export function wireAccess(config: Config): Access {
       bearerTokenAuthenticator(tokens),
     ]),
   )
+  const webhook = delegatedAuthorizer(around)
+  const askWebhook = webhook ? [webhook] : []
   return {
     authenticator: config.values['anonymous-auth'] ? otherwise(known, anonymousAuthenticator()) : known,
     tokens,
     authorizer: unionAuthorizer([
       privilegedGroup(),
-      ...config.values['authorization-mode'].map(authorizerOf),
-      ...(config.values['authorization-mode'].length === 0 ? [fixedRules()] : []),
+      ...(modes.length === 0
+        ? [fixedRules(), ...askWebhook]
+        : modes.flatMap((mode) => (mode === 'Webhook' ? askWebhook : [authorizerOf(mode)]))),
     ]),
   }
 }

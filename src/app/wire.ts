@@ -101,7 +101,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const credentials = life.own(openCredentials(around, dataDir))
   const storage = life.own(await openStorage(config.storage, config.values, { clock, log }))
   if (config.storage.kind === 'etcd') addEtcdChecks(around.health, storage, clock)
-  const access = wireAccess(config)
+  const access = wireAccess(around)
 
   const tables = new CoreTables()
   const shared = {

@@ -71,6 +71,31 @@ const REFUSALS: readonly Refusal[] = [
     says: /--authorization-mode: "RBAC" is not one of/,
   },
   {
+    name: 'an authorization webhook that nothing names',
+    args: () => ['--authorization-mode=Webhook'],
+    says: /--authorization-mode: Webhook needs --authorization-webhook-config-file or --authorization-kubeconfig/,
+  },
+  {
+    name: 'an authorization webhook that is never asked',
+    args: () => ['--authorization-webhook-config-file=a'],
+    says: /--authorization-webhook-config-file: is of no use without Webhook in --authorization-mode/,
+  },
+  {
+    name: 'two who know tokens',
+    args: () => ['--authentication-kubeconfig=a', '--authentication-token-webhook-config-file=b'],
+    says: /--authentication-kubeconfig: cannot be used together with --authentication-token-webhook-config-file/,
+  },
+  {
+    name: 'a kubeconfig that is missing',
+    args: () => ['--authentication-kubeconfig=/missing/kubeconfig', ...inFolder('nobody')],
+    says: /--authentication-kubeconfig: ENOENT/,
+  },
+  {
+    name: 'a version of reviews that nobody knows',
+    args: () => ['--authorization-webhook-version=v2'],
+    says: /--authorization-webhook-version: must be v1 or v1beta1/,
+  },
+  {
     name: 'an unknown storage',
     args: () => ['--storage-backend=bolt'],
     says: /--storage-backend: "bolt" is not one of/,

@@ -1,5 +1,5 @@
 import type { RequestContext } from '../../http/request-context.ts'
-import { type Authenticator, type AuthnResult, NO_OPINION } from './authenticator.ts'
+import { type Authenticator, type AuthnResult, NO_OPINION, type TokenAuthenticator } from './authenticator.ts'
 import { ANONYMOUS, SYSTEM_AUTHENTICATED, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
 /**
@@ -23,6 +23,26 @@ export function unionAuthenticator(all: readonly Authenticator[]): Authenticator
     return rejected.length === 0 ? NO_OPINION : { kind: 'rejected', reason: rejected.join('; ') }
   }
   return { name: 'union', authenticate: (ctx) => from(ctx, 0, []) }
+}
+
+/** The first that knows the token wins; else the first that calls it bad. */
+export function unionTokens(all: readonly TokenAuthenticator[]): TokenAuthenticator {
+  function from(token: string, start: number, bad: AuthnResult | undefined): AuthnResult | Promise<AuthnResult> {
+    let rejected = bad
+    for (let i = start; i < all.length; i++) {
+      const result = all[i]!.authenticateToken(token)
+      if (result instanceof Promise) {
+        const soFar = rejected
+        return result.then((r) =>
+          r.kind === 'authenticated' ? r : from(token, i + 1, soFar ?? (r.kind === 'rejected' ? r : undefined)),
+        )
+      }
+      if (result.kind === 'authenticated') return result
+      if (result.kind === 'rejected') rejected ??= result
+    }
+    return rejected ?? NO_OPINION
+  }
+  return { authenticateToken: (token) => from(token, 0, undefined) }
 }
 
 /** Puts system:authenticated on whoever was known; the same answer for the same user object, made once. */
