@@ -101,8 +101,12 @@ async function metrics(): Promise<string> {
   const nobody = join(dataDir, 'nobody.kubeconfig')
   writeFileSync(nobody, JSON.stringify({ clusters: [{ name: 'nobody', cluster: { server: 'https://127.0.0.1:1' } }] }))
   const args = [
-    ...['--secure-port=0', '--bind-address=127.0.0.1', '--storage-backend=memory', `--data-dir=${dataDir}`],
-    ...[`--authentication-kubeconfig=${nobody}`, `--authorization-kubeconfig=${nobody}`],
+    '--secure-port=0',
+    '--bind-address=127.0.0.1',
+    '--storage-backend=memory',
+    `--data-dir=${dataDir}`,
+    `--authentication-kubeconfig=${nobody}`,
+    `--authorization-kubeconfig=${nobody}`,
   ]
   const server = await startServer(completeConfig(readOptions({ args, env: {} })), { log: noopLogger })
   try {

@@ -1,8 +1,10 @@
 /** A webhook that answers reviews as a test says, on a port the system gives, with a kubeconfig that names it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type IncomingMessage, createServer } from 'node:http'
+import { type IncomingMessage, type RequestListener, createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { KeyPair } from '../../src/http/certificates.ts'
 
 export interface Review {
   readonly apiVersion: string
@@ -19,11 +21,15 @@ export interface ReviewWebhook extends AsyncDisposable {
   answer: (review: Review) => object | number
 }
 
-export async function startReviewWebhook(answer: ReviewWebhook['answer']): Promise<ReviewWebhook> {
+/** @param tls what it shows, and what the kubeconfig trusts. */
+export async function startReviewWebhook(
+  answer: ReviewWebhook['answer'],
+  tls?: { pair: KeyPair; ca: string },
+): Promise<ReviewWebhook> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-webhook-'))
   const asked: Review[] = []
   const webhook = { answer }
-  const server = createServer((req, res) => {
+  const listener: RequestListener = (req, res) => {
     void readBody(req).then((text) => {
       const review = JSON.parse(text) as Review
       asked.push(review)
@@ -31,12 +37,13 @@ export async function startReviewWebhook(answer: ReviewWebhook['answer']): Promi
       res.writeHead(typeof status === 'number' ? status : 201, { 'content-type': 'application/json' })
       res.end(JSON.stringify({ apiVersion: review.apiVersion, kind: review.kind, status }))
     })
-  })
+  }
+  const server = tls ? createTlsServer(tls.pair, listener) : createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
-  const url = `http://127.0.0.1:${port}/review`
+  const url = `http${tls ? 's' : ''}://127.0.0.1:${port}/review`
   const kubeconfig = join(folder, 'kubeconfig')
-  writeFileSync(kubeconfig, webhookKubeconfig(url))
+  writeFileSync(kubeconfig, webhookKubeconfig(url, tls?.ca))
   return Object.assign(webhook, {
     url,
     kubeconfig,
@@ -49,8 +56,9 @@ export async function startReviewWebhook(answer: ReviewWebhook['answer']): Promi
   })
 }
 
-export function webhookKubeconfig(url: string): string {
-  return JSON.stringify({ clusters: [{ name: 'webhook', cluster: { server: url } }] })
+export function webhookKubeconfig(url: string, ca?: string): string {
+  const trust = ca === undefined ? {} : { 'certificate-authority-data': Buffer.from(ca).toString('base64') }
+  return JSON.stringify({ clusters: [{ name: 'webhook', cluster: { server: url, ...trust } }] })
 }
 
 async function readBody(req: IncomingMessage): Promise<string> {

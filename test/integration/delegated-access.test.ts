@@ -4,6 +4,7 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { makeCA, makeCertificate } from '../../src/http/certificates.ts'
 import type { HttpClient } from '../harness/http-client.ts'
 import { type ReviewWebhook, startReviewWebhook, webhookKubeconfig } from '../harness/review-webhook.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
@@ -46,6 +47,30 @@ test('a token is refused where nobody can be asked about it, and others are serv
   assert.equal(refused.json<{ message: string }>().message, 'Unauthorized')
   assert.equal(webhook.asked[0]!.apiVersion, 'authentication.k8s.io/v1beta1')
   assert.equal((await server.admin.get(CONFIG_MAPS)).status, 200)
+})
+
+test('who answers about tokens must prove itself', async (t) => {
+  const hour = { notBeforeMs: Date.now() - 3_600_000, notAfterMs: Date.now() + 3_600_000 }
+  const [ca, otherCA] = [makeCA({ commonName: 'ca', ...hour }), makeCA({ commonName: 'other', ...hour })]
+  const named = makeCertificate({ commonName: 'a', names: ['127.0.0.1'], ...hour }, ca)
+  const nameless = makeCertificate({ commonName: '127.0.0.1', ...hour }, ca)
+  const cases = [
+    { name: 'the right CA', pair: named, trusts: ca, want: 200 },
+    { name: 'another CA', pair: named, trusts: otherCA, want: 401 },
+    { name: 'a certificate without names', pair: nameless, trusts: ca, want: 401, missing: 1 },
+  ]
+  for (const { name, pair, trusts, want, missing = 0 } of cases) {
+    await t.test(name, async () => {
+      const known = { authenticated: true, user: { username: 'jane' } }
+      await using webhook = await startReviewWebhook(() => known, { pair, ca: trusts.cert })
+      await using server = await startTestServer([
+        '--authorization-mode=AlwaysAllow',
+        `--authentication-token-webhook-config-file=${webhook.kubeconfig}`,
+      ])
+      assert.equal((await server.anonymous.get(CONFIG_MAPS, bearer('any'))).status, want)
+      assert.equal(await metric(server, /^apiserver_webhooks_x509_missing_san_total (\d+)/m), missing)
+    })
+  }
 })
 
 test('a hundred requests with a new token ask once', async () => {
