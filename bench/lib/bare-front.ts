@@ -7,6 +7,7 @@ import { ReloadableTls } from '../../src/http/tls-context.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { noopMetrics } from '../../src/observability/metrics.ts'
 import { noopTracer } from '../../src/observability/tracer.ts'
+import { onlyEndpoint } from '../../src/proxy/endpoint-set.ts'
 import { type ForwardRules, forward } from '../../src/proxy/forward.ts'
 import { ProxyMetrics } from '../../src/proxy/proxy-metrics.ts'
 import { TlsProfile } from '../../src/proxy/upstream-tls.ts'
@@ -17,12 +18,14 @@ const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const upstreams = new Upstreams({ clock: systemClock, protocol })
 const tls = new TlsProfile({ serverName: 'localhost', ca: read('ca.crt') })
 const rules: ForwardRules = {
+  backend: 'bench',
   identity: 'requestheader',
   metrics: new ProxyMetrics(noopMetrics).of('bench'),
   tracer: noopTracer,
   clock: systemClock,
 }
 const user = { name: 'jane', groups: ['dev', 'system:authenticated'] }
+const endpoints = onlyEndpoint(upstreams.pool({ host: '127.0.0.1', port: Number(backendPort), tls }))
 const front = await listen({
   port: 0,
   host: '127.0.0.1',
@@ -35,7 +38,7 @@ const front = await listen({
       exchange.phase === 'waiting' ? ctx.answer(503, [], Buffer.from(String(e))) : exchange.abort(e)
     forward(ctx, {
       rules,
-      pool: upstreams.pool({ host: '127.0.0.1', port: Number(backendPort), tls }),
+      endpoints,
       longRunning: false,
     })
   },

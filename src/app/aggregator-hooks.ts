@@ -1,5 +1,6 @@
 /** The order in which the aggregator's controllers come up, as post-start hooks. */
 import type { APIService } from '../api/apiservice.ts'
+import type { BackendPolicy } from '../api/backend-policy.ts'
 import { type Reconciler, runController } from '../client/controller.ts'
 import type { Informer } from '../client/informer.ts'
 import type { WorkQueue } from '../client/work-queue.ts'
@@ -8,6 +9,7 @@ import type { AutoRegistration } from '../servers/aggregator/auto-registration.t
 import type { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
 import type { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import type { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
+import type { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import type { RegistrationController } from '../servers/aggregator/registration-controller.ts'
 import type { EndpointSlice, Service } from '../servers/aggregator/service-resolver.ts'
 import type { PostStartHook } from '../servers/generic/delegate.ts'
@@ -25,11 +27,13 @@ export interface AggregatorControllers {
   readonly discovery: RunnableController<DiscoveryManager>
   readonly downloads: RunnableController<OpenApiDownloads>
   readonly auto: RunnableController<AutoRegistration>
+  readonly policyStatus: RunnableController<PolicyStatusController>
 }
 export interface AggregatorInformers {
   readonly apiServices: Informer<APIService>
   readonly services: Informer<Service>
   readonly slices: Informer<EndpointSlice>
+  readonly policies: Informer<BackendPolicy>
 }
 
 export function aggregatorHooks(
@@ -37,9 +41,9 @@ export function aggregatorHooks(
   o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
 ): PostStartHook[] {
   const { informers, controllers, delegate } = o
-  const { registration, availability, discovery, downloads, auto } = controllers
+  const { registration, availability, discovery, downloads, auto, policyStatus } = controllers
   const registered = registration.reconciler.initiated.promise
-  const cachesSynced = [informers.apiServices.synced, informers.services.synced, informers.slices.synced]
+  const cachesSynced = Object.values(informers).map((i) => i.synced)
   const run = (c: RunnableController<Reconciler>, synced: readonly Promise<unknown>[]): void => {
     const running = runController({ ...c, log, synced }, life.signal)
     life.defer(() => running)
@@ -51,7 +55,7 @@ export function aggregatorHooks(
       await Promise.all(cachesSynced)
     }),
     hook('apiservice-registration-controller', async () => {
-      run(registration, [informers.apiServices.synced])
+      run(registration, [informers.apiServices.synced, informers.policies.synced])
       await registered
       delegate.installed.publish(true)
     }),
@@ -63,6 +67,7 @@ export function aggregatorHooks(
       await discovery.reconciler.initiated.promise
     }),
     hook('apiservice-openapiv3-controller', () => run(downloads, [registered])),
+    hook('backendpolicy-status-controller', () => run(policyStatus, cachesSynced)),
     hook('kube-apiserver-autoregistration', () => run(auto, [informers.apiServices.synced])),
   ]
 }

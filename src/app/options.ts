@@ -201,6 +201,18 @@ export const OPTIONS = {
     'false',
     'Send requests to endpoint addresses instead of the cluster IP.',
   ),
+  'allow-link-local-backends': option(
+    AGGREGATOR,
+    'flag',
+    'false',
+    "Let backends have link-local addresses, such as that of a machine's metadata service.",
+  ),
+  'backend-drain-duration': option(
+    AGGREGATOR,
+    'duration',
+    '30s',
+    'Over which the watches of a backend endpoint that goes are ended.',
+  ),
   'aggregator-reject-forwarding-redirect': option(AGGREGATOR, 'flag', 'true', 'Refuse redirects of backends.'),
   'request-timeout': option(REQUESTS, 'duration', '1m0s', 'How long a request that is not long-running may take.'),
   'min-request-timeout': option(

@@ -1,12 +1,13 @@
 /** Puts the aggregator together: its API, its controllers, its delegate. */
 import { APISERVICES, type APIService, availableCondition } from '../api/apiservice.ts'
+import { BACKEND_POLICIES, type BackendPolicy } from '../api/backend-policy.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { writeText } from '../http/write-status.ts'
 import type { APIServiceTable } from '../servers/aggregator/apiservice-table.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
-import type { Published } from '../lib/published.ts'
+import { Publisher, type Published } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
 import type { Reconciler } from '../client/controller.ts'
 import {
@@ -20,35 +21,32 @@ import type { KubeObject } from '../api/meta.ts'
 import type { Transport } from '../client/transport.ts'
 import { WorkQueue } from '../client/work-queue.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
-import { ProxyMetrics } from '../proxy/proxy-metrics.ts'
-import { TlsContexts } from '../proxy/upstream-tls.ts'
-import { Upstreams } from '../proxy/upstreams.ts'
 import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
-import { type ApiRegistrationTable, apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
+import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
 import { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
-import type { Backend, BackendSurroundings } from '../servers/aggregator/backend.ts'
+import type { Backend } from '../servers/aggregator/backend.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi-endpoint.ts'
 import { KUBERNETES_MINOR } from '../servers/generic/version.ts'
+import { Policies } from '../servers/aggregator/policy/policies.ts'
+import { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import { RegistrationController } from '../servers/aggregator/registration-controller.ts'
 import {
   type EndpointSlice,
   type Service,
   type ServiceLookup,
-  clusterIPResolver,
-  endpointResolver,
-  loopbackResolver,
   sliceServiceName,
 } from '../servers/aggregator/service-resolver.ts'
 import type { CoreTables } from '../servers/core/tables.ts'
+import { delegateChain } from '../servers/generic/delegate-chain.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
-import { terminationCounter } from '../servers/generic/request-metrics.ts'
 import type { ResourceServer, ResourceServerOptions } from '../servers/generic/resource-server.ts'
 import type { Credentials } from './credentials.ts'
+import { wireBackends } from './wire-backends.ts'
 import type { Surroundings } from './wire.ts'
 
 export interface Aggregator {
@@ -83,8 +81,11 @@ const AUTOREGISTER_WORKERS = 5
 
 export function wireAggregator(around: Surroundings, parts: AggregatorParts): Aggregator {
   const { clock, metrics, life, config } = around
-  const table = parts.tables.group(APISERVICES.group)! as ApiRegistrationTable
-  const { server } = apiServiceServer({ ...parts, types: parts.tables, table })
+  const tables = {
+    apiRegistration: parts.tables.group(APISERVICES.group)!,
+    gateway: parts.tables.group(BACKEND_POLICIES.group)!,
+  }
+  const server = apiServiceServer({ ...parts, types: parts.tables, tables })
   life.own(server)
   const informers = makeInformers(around, parts.client)
   const controllers = makeControllers(around, parts, informers)
@@ -135,6 +136,7 @@ function makeControllers(
   }
   const client = parts.client.resource<APIService>(APISERVICES)
   const informer = informers.apiServices
+  const policies = new Policies(informers.policies, new Publisher<readonly BackendPolicy[]>([]))
   const registration = controller(
     'APIServiceRegistrationController',
     1,
@@ -142,8 +144,8 @@ function makeControllers(
       new RegistrationController({
         informer,
         queue,
-        certificate: parts.credentials.frontProxyClient,
-        backends: backendSurroundings(around, parts, lookup),
+        policies,
+        backends: wireBackends(around, { ...parts, lookup, local: delegateChain([parts.core]), observed: () => {} }),
       }),
   )
   const asking = {
@@ -159,10 +161,26 @@ function makeControllers(
     PROBE_WORKERS,
     (queue) => new AvailabilityController({ ...asking, queue, lookup, client, metrics }),
   )
-  wakeByServices(informers, availability.reconciler)
+  wakeByServices(informers, (namespace, name) => {
+    registration.reconciler.serviceChanged(namespace, name)
+    availability.reconciler.serviceChanged(namespace, name)
+  })
   return {
     registration,
     availability,
+    policyStatus: controller(
+      'backendpolicy-status',
+      2,
+      (queue) =>
+        new PolicyStatusController({
+          informer: informers.policies,
+          apiServices: informer,
+          policies,
+          client: parts.client.resource<BackendPolicy>(BACKEND_POLICIES),
+          queue,
+          clock,
+        }),
+    ),
     discovery: controller(
       'discovery-manager',
       DISCOVERY_WORKERS,
@@ -197,7 +215,10 @@ function makeInformers({ life, clock, log }: Surroundings, client: Client): Aggr
       indexers: { [BY_SERVICE]: (s) => [`${s.metadata.namespace}/${sliceServiceName(s)}`] },
     }),
   )
-  return { apiServices, services, slices }
+  const policies = life.own(
+    new Informer<BackendPolicy>({ source: client.resource<BackendPolicy>(BACKEND_POLICIES), clock, log }),
+  )
+  return { apiServices, services, slices, policies }
 }
 
 function lookupIn({ services, slices }: AggregatorInformers): ServiceLookup {
@@ -207,41 +228,14 @@ function lookupIn({ services, slices }: AggregatorInformers): ServiceLookup {
   }
 }
 
-function wakeByServices({ services, slices }: AggregatorInformers, availability: AvailabilityController): void {
-  const service = (s: KubeObject): void => availability.serviceChanged(s.metadata.namespace ?? '', s.metadata.name!)
-  const slice = (s: EndpointSlice): void => availability.serviceChanged(s.metadata.namespace ?? '', sliceServiceName(s))
+function wakeByServices(
+  { services, slices }: AggregatorInformers,
+  changed: (namespace: string, name: string) => void,
+): void {
+  const service = (s: KubeObject): void => changed(s.metadata.namespace ?? '', s.metadata.name!)
+  const slice = (s: EndpointSlice): void => changed(s.metadata.namespace ?? '', sliceServiceName(s))
   services.addHandler({ added: service, updated: (_b, s) => service(s), deleted: service })
   slices.addHandler({ added: slice, updated: (_b, s) => slice(s), deleted: slice })
-}
-
-function backendSurroundings(around: Surroundings, parts: AggregatorParts, lookup: ServiceLookup): BackendSurroundings {
-  const { clock, log, metrics, tracer, life, config } = around
-  const { values, requestHeader } = config
-  const missingSan = metrics
-    .counter({
-      name: 'apiserver_kube_aggregator_x509_missing_san_total',
-      help: '[ALPHA] Certificates of backends without subject alternative names.',
-    })
-    .with()
-  const resolver = values['enable-aggregator-routing']
-    ? endpointResolver(lookup, Math.random)
-    : clusterIPResolver(lookup)
-  return {
-    upstreams: life.own(new Upstreams({ clock })),
-    resolver: loopbackResolver(() => ({ host: '127.0.0.1', port: parts.ownPort() }), resolver),
-    metrics: new ProxyMetrics(metrics),
-    tracer,
-    clock,
-    log,
-    rejectRedirects: values['aggregator-reject-forwarding-redirect'],
-    identityNames: {
-      names: new Set([...requestHeader.usernameHeaders, ...requestHeader.uidHeaders, ...requestHeader.groupHeaders]),
-      prefixes: requestHeader.extraHeaderPrefixes,
-    },
-    onMissingSan: () => missingSan.inc(),
-    tlsContexts: new TlsContexts(),
-    terminated: terminationCounter(metrics),
-  }
 }
 
 /** Whether this replica can reach the backend of one APIService: for probes that care about a single one. */

@@ -150,4 +150,9 @@ const RULES: Record<string, Rule> = {
       ? 'Local'
       : `${text(o, 'spec.service.namespace')}/${text(o, 'spec.service.name')}`,
   apiServiceAvailable: available,
+  condition: (o, _now, type) =>
+    text(
+      list(o, 'status.conditions').find((c) => text(c, 'type') === type),
+      'status',
+    ) || 'Unknown',
 }

@@ -43,8 +43,6 @@ export class RequestContext {
   component = ''
   /** The `subresource` label of a request for no resource: a fixed path such as `/version`. */
   subresourceLabel = ''
-  /** Errors are a text where Accept takes no Status encoding: what clients of a proxy expect. */
-  textErrors = false
   /** panic-recovery: what an error means. One function for all requests: a closure of each would keep it alive. */
   recover: (ctx: RequestContext, thrown: unknown) => void = breakOff
   /** latency */

@@ -2,23 +2,15 @@
 import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
 import { metaTypes } from '../api/schema/meta-types.ts'
 import type { Status, StatusError } from '../api/status-error.ts'
-import { accepts, parseAccept } from './accept.ts'
 import { MEDIA_TYPES, type Negotiated, negotiateError } from './negotiation.ts'
 import type { RequestContext } from './request-context.ts'
 
 export const STATUS_TYPE = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status'
 
 export function writeStatusError(ctx: RequestContext, error: StatusError): void {
-  if (ctx.textErrors && !takesStatus(ctx)) return writeText(ctx, error.code, error.message)
   const retryAfter = error.details?.retryAfterSeconds
   const extra = retryAfter !== undefined && retryAfter > 0 ? ['Retry-After', String(retryAfter)] : []
   writeStatus(ctx, error.code, error.toStatus(), extra)
-}
-
-/** Whether Accept has a place for any encoding of a Status. */
-function takesStatus(ctx: RequestContext): boolean {
-  const clauses = parseAccept(ctx.exchange.headers.all('accept').join(','))
-  return clauses.length === 0 || clauses.some((c) => Object.values(MEDIA_TYPES).some((type) => accepts(c.type, type)))
 }
 
 export function writeStatus(

@@ -11,6 +11,8 @@ export interface Address {
   readonly port: number
   /** Absent: plain TCP. */
   readonly tls: TlsProfile | undefined
+  /** Of a socket of this machine, in place of host and port. */
+  readonly path?: string | undefined
 }
 export interface DialOptions {
   readonly clock: Clock
@@ -19,6 +21,8 @@ export interface DialOptions {
   readonly connectTimeoutMs: number
   /** From then to the end of the handshake. Upstream: 10 s. */
   readonly handshakeTimeoutMs: number
+  /** TCP is connected and TLS begins. */
+  readonly onHandshake?: (() => void) | undefined
 }
 export interface Dialled {
   readonly socket: Socket
@@ -30,7 +34,10 @@ export type DialDone = (error: UpstreamError | undefined, dialled: Dialled | und
 /** @returns a function that gives up; done is not called then. */
 export function dial(address: Address, options: DialOptions, done: DialDone): () => void {
   const { tls } = address
-  const base = { host: address.host, port: address.port, allowHalfOpen: true }
+  const base =
+    address.path === undefined
+      ? { host: address.host, port: address.port, allowHalfOpen: true }
+      : { path: address.path, allowHalfOpen: true }
   let phase: 'connect' | 'tls' = 'connect'
   const socket = tls
     ? connectTls({
@@ -72,6 +79,7 @@ export function dial(address: Address, options: DialOptions, done: DialDone): ()
   socket.once('connect', () => {
     if (!tls) return settle(undefined)
     phase = 'tls'
+    options.onHandshake?.()
     cancelTimer()
     cancelTimer = options.clock.after(options.handshakeTimeoutMs, onTimeout)
   })

@@ -1,7 +1,8 @@
 /**
- * The spans of one forwarded request: itself, and within it connecting, waiting for the first byte, streaming.
+ * The spans of one forwarded request: itself, and within it what it waits for. A connection that is there already has
+ * neither connect nor tls.
  *
- *   connect --connected()--> first byte --answered()--> stream --ended()--> (over)
+ *   pick --picked()--> connect --handshaking()--> tls --connected()--> first byte --answered()--> stream --ended()--> (over)
  */
 import type { Span, SpanContext, Tracer } from '../observability/tracer.ts'
 
@@ -9,15 +10,23 @@ export class ForwardSpans {
   readonly #tracer: Tracer
   readonly #request: Span
   #phase: Span | undefined
+  #attempts = 0
 
   constructor(tracer: Tracer, method: string, parent: Span) {
     this.#tracer = tracer
     this.#request = tracer.start(`HTTP ${method}`, { kind: 'client', parent })
-    this.#enter('connect')
+    this.#enter('pick')
   }
   /** What the backend is told. */
   get context(): SpanContext | undefined {
     return this.#request.context
+  }
+  picked(endpoint: string): void {
+    this.#request.setAttributes({ 'portico.endpoint': endpoint, 'portico.attempt': ++this.#attempts })
+    this.#enter('connect')
+  }
+  handshaking(): void {
+    this.#enter('tls')
   }
   /** The request is on a connection, new or reused. */
   connected(): void {
@@ -29,7 +38,7 @@ export class ForwardSpans {
   }
   sentAgain(why: string): void {
     this.#request.event('sent again', { 'error.message': why })
-    this.#enter('connect')
+    this.#enter('pick')
   }
   ended(): void {
     this.#phase?.end()

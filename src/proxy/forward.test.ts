@@ -17,6 +17,7 @@ import { systemClock } from '../lib/clock.ts'
 import { Deferred } from '../lib/deferred.ts'
 import { noopMetrics } from '../observability/metrics.ts'
 import { noopTracer } from '../observability/tracer.ts'
+import { onlyEndpoint } from './endpoint-set.ts'
 import { forward, type ForwardRules } from './forward.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 import { TlsProfile } from './upstream-tls.ts'
@@ -44,6 +45,7 @@ class Rig implements AsyncDisposable {
   readonly outcomes: Deferred<Outcome>[] = []
   readonly upstreams: Upstreams
   readonly rules: ForwardRules = {
+    backend: 'b',
     identity: 'requestheader',
     metrics: new ProxyMetrics(noopMetrics).of('test'),
     tracer: noopTracer,
@@ -79,7 +81,7 @@ class Rig implements AsyncDisposable {
         }
         forward(ctx, {
           rules: this.rules,
-          pool: this.pool,
+          endpoints: onlyEndpoint(this.pool),
           longRunning: false,
           firstByteTimeoutMs: this.firstByteTimeoutMs,
         })

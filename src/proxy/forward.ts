@@ -1,28 +1,30 @@
 /**
  * Sends a request on to a backend and streams the answer back, with back-pressure both ways.
  *
- * Callers:  proxy handlers of servers/, which chose the endpoint and know who is calling.
- * Not here: connections (upstream-pool.ts), header rules (request-headers.ts, end-to-end-headers.ts),
- *           texts of failures (proxy-error.ts), what happens after a 101 (upgrade-tunnel.ts).
+ * Callers:  proxy handlers of servers/, which chose the backend and know who is calling.
+ * Not here: which endpoint (endpoint-set.ts), connections (upstream-pool.ts), header rules (request-headers.ts,
+ *           end-to-end-headers.ts), when to send again (retries.ts), texts of failures (proxy-error.ts), what happens
+ *           after a 101 (upgrade-tunnel.ts).
  *
  *   sent --answered--> streaming --ended--> done
- *     |--failed, provably unprocessed, body untouched--> sent again
+ *     |--failed, sending it again can do no harm--> sent again, to another endpoint
  *     |--failed--> ctx.fail(503)        `--failed--> exchange.abort: a broken answer never looks complete
  *     `--client gone--> upstream aborted
  */
-import type { Readable } from 'node:stream'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { HeaderList, Outcome } from '../http/exchange.ts'
 import { headerValue } from '../http/header-list.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Tracer } from '../observability/tracer.ts'
 import { answerHeaders, endToEndHeaders } from './end-to-end-headers.ts'
+import type { Endpoint, EndpointChoice } from './endpoint-set.ts'
 import type { IdentityMode, IdentityNames } from './identity-headers.ts'
 import { ForwardSpans } from './forward-spans.ts'
 import { proxyError } from './proxy-error.ts'
-import type { BackendMetrics } from './proxy-metrics.ts'
+import type { BackendMetrics, EndpointMetrics } from './proxy-metrics.ts'
+import { ReplayableBody } from './replayable-body.ts'
 import { requestHeaders } from './request-headers.ts'
-import type { UpstreamPool } from './upstream-pool.ts'
+import { defaultRetries, mayRepeat, type RetryBudget, type RetryRules } from './retries.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 import {
   joinStreams,
@@ -35,34 +37,46 @@ import {
 
 /** What all requests to one backend share. Make it once per backend, not per request. */
 export interface ForwardRules {
+  /** As errors name it. */
+  readonly backend: string
   readonly identity: IdentityMode
   readonly identityNames?: IdentityNames | undefined
   /** `Bearer ...`, for identity `impersonate`. */
   readonly authorization?: string | undefined
   /** Refuses answers that would send the client elsewhere (CVE-2022-3172). Default true. */
   readonly rejectRedirects?: boolean
+  readonly retries?: RetryRules | undefined
+  readonly budget?: RetryBudget | undefined
   readonly metrics: BackendMetrics
   readonly tracer: Tracer
   readonly clock: Clock
 }
+/** ok: the backend answered as one that works; abandoned: it was given no chance to. */
+export type BackendVerdict = 'ok' | 'failed' | 'abandoned'
+
 export interface ForwardRequest {
   readonly rules: ForwardRules
-  readonly pool: UpstreamPool
+  readonly endpoints: EndpointChoice
   /** Path and query; default the client's own, byte for byte. */
   readonly target?: string
-  /** Host header; default the pool's host:port. */
-  readonly authority?: string
+  /** Host header; default the endpoint's host:port. */
+  readonly authority?: string | undefined
   /** Watches and the like. */
   readonly longRunning: boolean
   /** From now to the head of the answer; absent: as long as the request's own deadline. */
   readonly firstByteTimeoutMs?: number | undefined
-  /** Asked when a request failed that may safely be sent again. @returns where to; undefined: nowhere. */
-  readonly retry?: (error: UpstreamError, attempt: number) => UpstreamPool | undefined
+  /** Between two pieces of the answer. */
+  readonly idleTimeoutMs?: number | undefined
+  /** Hears how it went, once, when the answer's head is there or will not come. */
+  readonly onVerdict?: ((verdict: BackendVerdict, error: UpstreamError | undefined) => void) | undefined
+  /** Sees the bytes of the answer as they pass. */
+  readonly observe?: ((chunk: Buffer) => void) | undefined
 }
 
-const MAX_ATTEMPTS = 3
-const SAFE_TO_REPEAT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
-const REDIRECT_TEXT = Buffer.from('the backend attempted to redirect this request, which is not permitted')
+/** Answers that say: not this process, not now. */
+const BAD_ANSWERS = new Set([502, 503, 504])
+const REDIRECT_TEXT = 'the backend attempted to redirect this request, which is not permitted'
+const ATTEMPTS_HEADER = 'X-Portico-Attempts'
 
 /** @throws StatusError where the request cannot be sent at all; later failures go through ctx.fail. */
 export function forward(ctx: RequestContext, request: ForwardRequest): void {
@@ -74,11 +88,14 @@ class Forwarding implements UpstreamHandler {
   readonly #options: ForwardRequest
   readonly #message: UpstreamRequest
   readonly #spans: ForwardSpans | undefined
-  #pool: UpstreamPool
+  readonly #body: ReplayableBody | undefined
+  readonly #tried: Endpoint[] = []
+  #endpoint: Endpoint | undefined
+  #metrics: EndpointMetrics | undefined
   #stream: UpstreamStream | undefined
-  #body: Readable | undefined
-  #attempt = 1
-  #startedMs: number
+  /** Monotonic ms at which the phase under way began. */
+  #phaseMs: number
+  readonly #startedMs: number
   #cancelTimer: Cancel | undefined
   /** Bytes of the answer still to come, where its length is known. */
   #left = Number.POSITIVE_INFINITY
@@ -86,14 +103,17 @@ class Forwarding implements UpstreamHandler {
   /** The answer's last byte was handed on, before the backend's own end was heard. */
   #whole = false
   #done = false
+  #judged = false
+  /** A connection of its own is being secured. */
+  #handshaking = false
 
   constructor(ctx: RequestContext, options: ForwardRequest) {
     const { exchange } = ctx
-    const { rules, pool } = options
+    const { rules } = options
     this.#ctx = ctx
     this.#options = options
-    this.#pool = pool
     this.#startedMs = rules.clock.monotonicMs()
+    this.#phaseMs = this.#startedMs
     if (rules.tracer.enabled) this.#spans = new ForwardSpans(rules.tracer, exchange.method, ctx.span)
     const headers = requestHeaders({
       exchange,
@@ -109,21 +129,25 @@ class Forwarding implements UpstreamHandler {
     this.#message = {
       method: upgrade !== undefined && exchange.connection.protocol === 'h2' ? 'GET' : exchange.method,
       target: options.target ?? exchange.target,
-      authority: options.authority ?? authorityOf(pool),
+      authority: options.authority ?? '',
       headers,
       body: upgrade === undefined && exchange.hasBody ? lengthOf(exchange.headers.get('content-length')) : 'none',
       upgrade,
     }
+    if (this.#message.body !== 'none')
+      this.#body = new ReplayableBody(exchange, (rules.retries ?? defaultRetries).maxBodyBytes, (bytes) =>
+        rules.metrics.bytesSent.inc(bytes),
+      )
   }
 
   start(): void {
     this.#ctx.exchange.onFinish(this.#onFinish)
     const { firstByteTimeoutMs, rules } = this.#options
+    rules.budget?.requested()
     if (firstByteTimeoutMs !== undefined)
-      this.#cancelTimer = rules.clock.after(firstByteTimeoutMs, () => {
-        this.#stream?.abort()
-        this.failed(new UpstreamError('first-byte', 'context deadline exceeded'))
-      })
+      this.#cancelTimer = rules.clock.after(firstByteTimeoutMs, () =>
+        this.#giveUp(new UpstreamError('first-byte', 'context deadline exceeded', { timedOut: true })),
+      )
     this.#send(false)
   }
 
@@ -132,27 +156,28 @@ class Forwarding implements UpstreamHandler {
     if (!this.#done) this.#ctx.exchange.inform(status, endToEndHeaders(headers))
   }
   answered(status: number, headers: HeaderList): void {
-    const { rules } = this.#options
+    const { rules, idleTimeoutMs } = this.#options
     this.#cancelTimer?.()
     if (this.#done) return
     // Someone else answered, a deadline for example.
     if (this.#ctx.exchange.phase !== 'waiting') return this.#stop()
     this.#answered = true
+    this.#body?.settle()
+    this.#judge(BAD_ANSWERS.has(status) ? 'failed' : 'ok', undefined)
     rules.metrics.answered(status)
-    rules.metrics.firstByteSeconds.observe((rules.clock.monotonicMs() - this.#startedMs) / 1_000)
+    this.#metrics?.answered(status)
+    this.#enter('first-byte')
+    rules.metrics.firstByteSeconds.observe((this.#phaseMs - this.#startedMs) / 1_000)
     this.#spans?.answered(status)
-    if (
-      status < 400 &&
-      status >= 300 &&
-      rules.rejectRedirects !== false &&
-      headerValue(headers, 'location') !== undefined
-    )
-      return this.#answerInstead(502, REDIRECT_TEXT)
+    if (isRedirect(status, headers) && rules.rejectRedirects !== false) return this.#answerInstead(502, REDIRECT_TEXT)
     if (this.#message.upgrade !== undefined && status < 400)
-      return this.#answerInstead(503, Buffer.from(`invalid upgrade response: status code ${status}\n`))
+      return this.#answerInstead(503, `invalid upgrade response: status code ${status}`)
     const length = headerValue(headers, 'content-length')
     const bodyless = this.#message.method === 'HEAD' || status === 204 || status === 304
     if (length !== undefined && !bodyless) this.#left = Number(length)
+    if (idleTimeoutMs !== undefined) this.#awaitMore()
+    const tried = this.#tried.length
+    if (tried > 1) this.#ctx.answerHeaders.push(ATTEMPTS_HEADER, String(tried))
     try {
       // Without a length nothing may follow for long, as with a watch: its head must not wait for the first event.
       this.#ctx.respond(status, answerHeaders(headers), length === undefined && !bodyless)
@@ -164,7 +189,10 @@ class Forwarding implements UpstreamHandler {
   data(chunk: Buffer): boolean {
     if (this.#done) return true
     const { exchange } = this.#ctx
-    this.#options.rules.metrics.bytesReceived.inc(chunk.length)
+    const { rules, observe, idleTimeoutMs } = this.#options
+    rules.metrics.bytesReceived.inc(chunk.length)
+    observe?.(chunk)
+    if (idleTimeoutMs !== undefined) this.#awaitMore()
     this.#left -= chunk.length
     if (this.#left === 0) {
       // Head and body of a small answer leave in one piece; the backend's own end follows at once and changes nothing.
@@ -179,29 +207,38 @@ class Forwarding implements UpstreamHandler {
   ended(trailers: HeaderList): void {
     this.#stream = undefined
     if (this.#done) return
-    this.#done = true
-    this.#body?.destroy()
+    this.#finish()
+    this.#enter('stream')
     this.#spans?.ended()
     if (!this.#whole) this.#ctx.exchange.end(undefined, trailers.length === 0 ? undefined : endToEndHeaders(trailers))
   }
   failed(error: UpstreamError): void {
     this.#stream = undefined
     if (this.#done) return
+    const { rules, endpoints } = this.#options
+    if (this.#endpoint) endpoints.failed(this.#endpoint)
+    this.#metrics?.failed(error.phase)
     if (!this.#answered && this.#sendAgain(error)) return
-    this.#done = true
-    this.#cancelTimer?.()
-    this.#options.rules.metrics.failed(error.phase)
+    this.#judge('failed', error)
+    this.#finish()
+    rules.metrics.failed(error.phase)
     this.#spans?.failed(error)
     if (this.#answered) this.#ctx.exchange.abort(error)
-    else if (this.#ctx.exchange.phase === 'waiting') this.#ctx.fail(proxyError(error))
+    else if (this.#ctx.exchange.phase === 'waiting') this.#ctx.fail(this.#errorOf(error))
+  }
+  handshaking(): void {
+    this.#enter('connect')
+    this.#handshaking = true
+    this.#spans?.handshaking()
   }
   connected(): void {
+    if (this.#handshaking) this.#enter('tls')
+    else this.#phaseMs = this.#options.rules.clock.monotonicMs()
+    this.#handshaking = false
     this.#spans?.connected()
   }
   drained(): void {
-    if (this.#done) return
-    if (this.#body) this.#body.resume()
-    else if (this.#message.body !== 'none') this.#startBody()
+    if (!this.#done && this.#stream) this.#body?.flow(this.#stream)
   }
   /** 101: the only answer that opens a tunnel (CVE-2018-1002105). */
   switched(headers: HeaderList, backend: Switched): void {
@@ -212,50 +249,107 @@ class Forwarding implements UpstreamHandler {
       backend.socket.destroy()
       return this.failed(new UpstreamError('first-byte', wrong))
     }
+    this.#judge('ok', undefined)
+    this.#options.rules.metrics.answered(101)
+    this.#metrics?.answered(101)
     this.#done = true
     this.#cancelTimer?.()
-    this.#options.rules.metrics.answered(101)
+    // The tunnel counts as the endpoint's until it ends.
+    exchange.onFinish(() => this.#release())
     const taken = exchange.takeOver(101, [...this.#ctx.answerHeaders, ...switchedHeaders(exchange, headers)])
     joinStreams(taken, backend, this.#options.rules.clock)
     this.#spans?.ended()
   }
 
   #send(fresh: boolean): void {
-    const { longRunning } = this.#options
+    const { longRunning, endpoints, rules } = this.#options
+    const endpoint = endpoints.pick(longRunning, this.#tried)
+    if (!endpoint) return this.failed(new UpstreamError('resolve', 'no endpoints available', { unprocessed: true }))
+    this.#tried.push(endpoint)
+    this.#acquire(endpoint)
+    this.#spans?.picked(endpoint.id)
+    this.#phaseMs = rules.clock.monotonicMs()
+    const message =
+      this.#message.authority === '' ? { ...this.#message, authority: authorityOf(endpoint) } : this.#message
     try {
       this.#stream =
-        this.#message.upgrade === undefined
-          ? this.#pool.send(this.#message, this, { longRunning, fresh })
-          : openUpgrade(this.#pool, this.#message, this)
+        message.upgrade === undefined
+          ? endpoint.pool.send(message, this, { longRunning, fresh })
+          : openUpgrade(endpoint.pool, message, this)
     } catch (e) {
       this.failed(new UpstreamError('queue', e instanceof Error ? e.message : String(e), { cause: e }))
     }
   }
   /** @returns whether another attempt is under way. */
   #sendAgain(error: UpstreamError): boolean {
-    const repeatable = error.unprocessed || (error.stale && SAFE_TO_REPEAT.has(this.#message.method))
-    if (!repeatable || this.#body || this.#attempt >= MAX_ATTEMPTS) return false
-    const next =
-      this.#options.retry?.(error, this.#attempt) ??
-      (error.phase === 'connect' || error.phase === 'tls' || error.phase === 'queue' ? undefined : this.#pool)
-    if (!next) return false
-    this.#attempt++
-    this.#pool = next
-    this.#options.rules.metrics.retries.inc()
+    const { rules, endpoints } = this.#options
+    const { attempts } = rules.retries ?? defaultRetries
+    if (this.#ctx.exchange.phase !== 'waiting' || error.timedOut) return false
+    if (!mayRepeat(error, this.#message.method) || this.#body?.replayable === false) return false
+    if (this.#tried.length > attempts) return false
+    // What cannot be reached is not tried again at once, unless there is another; a dead connection has others beside it.
+    const elsewhere = endpoints.size > 1
+    if (!elsewhere && (error.phase === 'connect' || error.phase === 'tls' || error.phase === 'resolve')) return false
+    if (rules.budget && !rules.budget.take()) {
+      rules.metrics.budgetExhausted.inc()
+      return false
+    }
+    this.#body?.detach()
+    this.#release()
+    rules.metrics.retries.inc()
     this.#spans?.sentAgain(error.message)
     this.#send(error.stale)
     return true
   }
-  #startBody(): void {
-    const { exchange } = this.#ctx
-    const body = exchange.body()
-    this.#body = body
-    body.on('error', noop)
-    body.on('data', (chunk: Buffer) => {
-      this.#options.rules.metrics.bytesSent.inc(chunk.length)
-      if (this.#stream && !this.#stream.write(chunk)) body.pause()
-    })
-    body.on('end', () => this.#stream?.end(endToEndHeaders(exchange.trailers())))
+  #acquire(endpoint: Endpoint): void {
+    this.#endpoint = endpoint
+    this.#metrics = this.#options.rules.metrics.endpoint(endpoint.id)
+    if (!this.#options.longRunning) {
+      endpoint.inFlight++
+      return
+    }
+    endpoint.watches++
+    endpoint.endings.add(this.#endSoftly)
+  }
+  #release(): void {
+    const endpoint = this.#endpoint
+    this.#endpoint = undefined
+    if (!endpoint) return
+    if (!this.#options.longRunning) endpoint.inFlight--
+    else {
+      endpoint.watches--
+      endpoint.endings.delete(this.#endSoftly)
+    }
+  }
+  /** The endpoint goes: a watch ends between two chunks as if its time were up, and the client watches elsewhere. */
+  readonly #endSoftly = (): void => {
+    if (this.#done || !this.#answered || this.#message.upgrade !== undefined) return
+    const stream = this.#stream
+    this.ended([])
+    stream?.abort()
+  }
+  #judge(verdict: BackendVerdict, error: UpstreamError | undefined): void {
+    if (this.#judged) return
+    this.#judged = true
+    if (verdict === 'ok' && this.#endpoint) this.#options.endpoints.succeeded(this.#endpoint)
+    else if (verdict === 'failed' && !error && this.#endpoint) this.#options.endpoints.failed(this.#endpoint)
+    this.#options.onVerdict?.(verdict, error)
+  }
+  #enter(over: 'connect' | 'tls' | 'first-byte' | 'stream'): void {
+    const now = this.#options.rules.clock.monotonicMs()
+    this.#metrics?.phase(over, (now - this.#phaseMs) / 1_000)
+    this.#phaseMs = now
+  }
+  #awaitMore(): void {
+    const { rules, idleTimeoutMs } = this.#options
+    this.#cancelTimer?.()
+    this.#cancelTimer = rules.clock.after(idleTimeoutMs!, () =>
+      this.#giveUp(new UpstreamError('stream', `nothing came for ${idleTimeoutMs} ms`, { timedOut: true })),
+    )
+  }
+  #giveUp(error: UpstreamError): void {
+    this.#stream?.abort()
+    this.failed(error)
   }
   readonly #resume = (): void => {
     this.#stream?.resume()
@@ -265,25 +359,45 @@ class Forwarding implements UpstreamHandler {
     if (outcome.kind === 'complete' && this.#whole) return
     if (outcome.kind === 'client-gone') this.#options.rules.metrics.clientGone.inc()
     // Also after a complete answer that was not the backend's: a deadline's.
+    this.#judge(outcome.status === 504 ? 'failed' : 'abandoned', undefined)
     this.#stop()
   }
   /** Frees the backend, whatever the state. */
   #stop(): void {
-    this.#done = true
-    this.#cancelTimer?.()
-    this.#stream?.abort()
+    const stream = this.#stream
     this.#stream = undefined
+    this.#judge('abandoned', undefined)
+    this.#finish()
+    stream?.abort()
     this.#spans?.ended()
   }
-  #answerInstead(status: number, text: Buffer): void {
+  #finish(): void {
+    this.#done = true
+    this.#cancelTimer?.()
+    this.#body?.destroy()
+    this.#release()
+  }
+  #answerInstead(code: number, message: string): void {
     this.#stop()
-    this.#ctx.answer(status, ['Content-Type', 'text/plain; charset=utf-8', 'X-Content-Type-Options', 'nosniff'], text)
+    this.#ctx.fail(this.#errorOf(new UpstreamError('first-byte', message), code))
+  }
+  #errorOf(error: UpstreamError, code = 503): ReturnType<typeof proxyError> {
+    return proxyError(error, {
+      code,
+      backend: this.#options.rules.backend,
+      attempts: this.#tried.length,
+      user: this.#ctx.user,
+      traceId: this.#spans?.context?.traceId,
+      repeatable: mayRepeat(error, this.#message.method),
+    })
   }
 }
 
-const noop = (): void => {}
-function authorityOf(pool: UpstreamPool): string {
-  const { host, port } = pool.address
+function isRedirect(status: number, headers: HeaderList): boolean {
+  return status < 400 && status >= 300 && headerValue(headers, 'location') !== undefined
+}
+function authorityOf({ address: { host, port, path } }: Endpoint): string {
+  if (path !== undefined) return 'localhost'
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 function lengthOf(contentLength: string | undefined): number | 'unknown' {

@@ -53,6 +53,7 @@ export class Http1ClientConnection implements UpstreamStream {
   #closed = false
   /** Monotonic ms; the pool's. */
   idleSince = 0
+  retireAtMs = Number.POSITIVE_INFINITY
 
   constructor(socket: Socket, owner: Http1ClientOwner, limits: Http1ClientLimits) {
     this.#socket = socket
@@ -67,6 +68,18 @@ export class Http1ClientConnection implements UpstreamStream {
   /** It can be told to be dead already. */
   get usable(): boolean {
     return !this.#closed && !this.#socket.destroyed && this.#socket.writable && !this.#socket.readableEnded
+  }
+
+  get bytesRead(): number {
+    return this.#socket.bytesRead
+  }
+  get awaitsAnswer(): boolean {
+    return this.#handler !== undefined && this.#decoder === undefined
+  }
+  /** The backend is known to be dead. */
+  lost(error: Error): void {
+    if (this.#handler) this.#fail(error)
+    else this.close()
   }
 
   /** Only while idle. */

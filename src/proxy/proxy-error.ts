@@ -1,17 +1,55 @@
 /** The one place that turns failures of a backend connection into answers. Source of the prefix: upstream's proxy transport. */
-import { StatusError } from '../api/status-error.ts'
+import type { UserInfo } from '../api/meta.ts'
+import { StatusError, type StatusCause } from '../api/status-error.ts'
 import { UpstreamError } from './upstream.ts'
 
 const PREFIX = 'error trying to reach service: '
+const RETRY_AFTER_SECONDS = 1
+/** They may know where a backend stands. */
+const PRIVILEGED = 'system:masters'
 
-/** @returns a 503 that names the phase; other errors become what StatusError.from makes of them. */
-export function proxyError(error: unknown): StatusError {
+export interface FailureContext {
+  readonly code?: number
+  /** Name of the APIService. */
+  readonly backend: string
+  readonly attempts: number
+  readonly user: UserInfo | undefined
+  readonly traceId: string | undefined
+  /** Sending it again can do no harm: clients are told when to. */
+  readonly repeatable: boolean
+}
+
+/** @returns a 503 that says what failed: phase, backend, attempts, trace; other errors become what StatusError.from makes of them. */
+export function proxyError(error: unknown, context?: FailureContext): StatusError {
   if (!(error instanceof UpstreamError)) return StatusError.from(error)
-  const message = PREFIX + textOf(error)
-  return new StatusError(503, 'ServiceUnavailable', message, {
+  const { code = 503 } = context ?? {}
+  const text = textOf(error, context?.user?.groups.includes(PRIVILEGED) ?? true)
+  const message = code === 503 ? PREFIX + text : text
+  return new StatusError(code, code === 503 ? 'ServiceUnavailable' : 'InternalError', message, {
     cause: error,
-    details: { causes: [{ reason: error.phase, message: textOf(error) }] },
+    details: {
+      causes: [
+        { reason: error.phase, message: text },
+        ...(context ? failureCauses({ ...context, phase: error.phase }) : []),
+      ],
+      ...(context?.repeatable === true ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
+    },
   })
+}
+
+/** What all errors of the proxy tell beside their text, in a form that programs can read. */
+export function failureCauses(o: {
+  readonly phase: string
+  readonly backend: string
+  readonly attempts: number
+  readonly traceId: string | undefined
+}): StatusCause[] {
+  return [
+    { field: 'phase', message: o.phase },
+    { field: 'apiService', message: o.backend },
+    { field: 'attempts', message: String(o.attempts) },
+    ...(o.traceId === undefined ? [] : [{ field: 'traceID', message: o.traceId }]),
+  ]
 }
 
 interface SystemError extends Error {
@@ -37,11 +75,12 @@ const VERIFY_TEXT: Record<string, string> = {
   CERT_HAS_EXPIRED: 'x509: certificate has expired or is not yet valid',
   CERT_NOT_YET_VALID: 'x509: certificate has expired or is not yet valid',
 }
-function textOf(error: UpstreamError): string {
+function textOf(error: UpstreamError, withAddress: boolean): string {
   const cause = error.cause as SystemError | undefined
   const code = cause?.code ?? ''
   const system = SYSTEM_TEXT[code]
   if (system !== undefined && error.phase === 'connect') {
+    if (!withAddress) return `dial tcp: connect: ${system}`
     const host = cause?.address?.includes(':') ? `[${cause.address}]` : (cause?.address ?? '')
     return `dial tcp ${host}:${cause?.port ?? ''}: connect: ${system}`
   }
@@ -51,5 +90,9 @@ function textOf(error: UpstreamError): string {
     return `tls: failed to verify certificate: ${error.message.startsWith('x509: ') ? '' : 'x509: '}${error.message}`
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'http: server gave HTTP response to HTTPS client'
   if (code.startsWith('ERR_SSL_')) return `remote error: tls: ${cause?.reason ?? error.message}`
-  return error.message
+  // Names and addresses that are dialled stand between `dial tcp` and the reason; Node's own say `getaddrinfo CODE name`.
+  if (withAddress || error.phase !== 'connect') return error.message
+  return error.message.startsWith('dial tcp ')
+    ? error.message.replace(/^dial tcp .*: /, 'dial tcp: ')
+    : `dial tcp: ${code || 'failed'}`
 }

@@ -17,6 +17,7 @@ import { FakeClock } from '../lib/fake-clock.ts'
 import { Deferred } from '../lib/deferred.ts'
 import { noopMetrics } from '../observability/metrics.ts'
 import { noopTracer } from '../observability/tracer.ts'
+import { onlyEndpoint } from './endpoint-set.ts'
 import { forward } from './forward.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 import { joinStreams } from './upgrade-tunnel.ts'
@@ -65,8 +66,8 @@ describe('upgrades', () => {
             ? ctx.answer(StatusError.from(e).code, [], Buffer.from(StatusError.from(e).message))
             : exchange.abort(e)
         forward(ctx, {
-          rules: { identity: 'requestheader', metrics, tracer: noopTracer, clock: systemClock },
-          pool,
+          rules: { backend: 'b', identity: 'requestheader', metrics, tracer: noopTracer, clock: systemClock },
+          endpoints: onlyEndpoint(pool),
           longRunning: true,
         })
       },
@@ -278,8 +279,8 @@ describe('upgrades', () => {
           ctx.answer(503, [])
         }
         forward(ctx, {
-          rules: { identity: 'passthrough', metrics, tracer: noopTracer, clock: systemClock },
-          pool,
+          rules: { backend: 'b', identity: 'passthrough', metrics, tracer: noopTracer, clock: systemClock },
+          endpoints: onlyEndpoint(pool),
           longRunning: true,
         })
       },

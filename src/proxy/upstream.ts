@@ -27,6 +27,8 @@ export interface UpstreamHandler {
   failed(error: UpstreamError): void
   /** Instead of answered, for a request with `upgrade`: the connection is the handler's now. */
   switched(headers: HeaderList, backend: { readonly socket: Socket; readonly head: Uint8Array }): void
+  /** The connection that it waits for is up, and its TLS handshake begins. */
+  handshaking?(): void
   /** The request is on a connection. Called once per attempt. */
   connected?(): void
   /** Body bytes are taken: once at the start, then each time after write() answered false. */
@@ -43,7 +45,7 @@ export interface UpstreamStream {
   abort(): void
 }
 
-export type UpstreamPhase = 'connect' | 'tls' | 'queue' | 'first-byte' | 'stream'
+export type UpstreamPhase = 'resolve' | 'connect' | 'tls' | 'queue' | 'first-byte' | 'stream'
 
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError'
@@ -52,14 +54,17 @@ export class UpstreamError extends Error {
   readonly unprocessed: boolean
   /** A connection that waited for its next request died without a byte: safe methods may be sent again. */
   readonly stale: boolean
+  /** Our own patience ended. */
+  readonly timedOut: boolean
   constructor(
     phase: UpstreamPhase,
     message: string,
-    o: { cause?: unknown; unprocessed?: boolean; stale?: boolean } = {},
+    o: { cause?: unknown; unprocessed?: boolean; stale?: boolean; timedOut?: boolean } = {},
   ) {
     super(message, { cause: o.cause })
     this.phase = phase
     this.unprocessed = o.unprocessed ?? false
     this.stale = o.stale ?? false
+    this.timedOut = o.timedOut ?? false
   }
 }

@@ -8,9 +8,16 @@ import type { Cancel, Clock } from '../lib/clock.ts'
 import type { Address } from './dial.ts'
 import { defaultPoolOptions, type PoolOptions, UpstreamPool } from './upstream-pool.ts'
 
-const SWEEP_MS = 5_000
+const SWEEP_MS = 1_000
 /** Longer than any of a pool's connections stay idle: by then it is empty. */
 const UNUSED_MS = 300_000
+
+/** In place of the general ones. */
+export interface PoolSettings {
+  /** Equal for equal options. */
+  readonly key: string
+  readonly options: Omit<PoolOptions, 'clock'>
+}
 
 export class Upstreams implements AsyncDisposable {
   readonly #options: PoolOptions
@@ -21,12 +28,13 @@ export class Upstreams implements AsyncDisposable {
     this.#options = { ...defaultPoolOptions, ...options }
     this.#cancelSweep = this.#scheduleSweep()
   }
-  /** The same pool for equal addresses and TLS profiles of equal options. */
-  pool(address: Address): UpstreamPool {
-    const key = `${address.host} ${address.port} ${address.tls?.id ?? ''}`
+  /** The same pool for equal addresses, TLS profiles of equal options, and equal settings. */
+  pool(address: Address, settings?: PoolSettings): UpstreamPool {
+    const where = address.path ?? `${address.host} ${address.port}`
+    const key = `${where} ${address.tls?.id ?? ''} ${settings?.key ?? ''}`
     let pool = this.#pools.get(key)
     if (!pool) {
-      pool = new UpstreamPool(address, this.#options)
+      pool = new UpstreamPool(address, { ...this.#options, ...settings?.options })
       this.#pools.set(key, pool)
     }
     return pool

@@ -19,6 +19,7 @@ import { ReloadableTls } from '../../src/http/tls-context.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { noopMetrics } from '../../src/observability/metrics.ts'
 import { noopTracer } from '../../src/observability/tracer.ts'
+import { onlyEndpoint } from '../../src/proxy/endpoint-set.ts'
 import { forward } from '../../src/proxy/forward.ts'
 import { ProxyMetrics } from '../../src/proxy/proxy-metrics.ts'
 import type { UpstreamPool } from '../../src/proxy/upstream-pool.ts'
@@ -43,8 +44,8 @@ async function startFront(pool: () => UpstreamPool, longRunning = false): Promis
         if (exchange.phase === 'waiting') ctx.answer(error.code, [], Buffer.from(error.message))
         else exchange.abort(e)
       }
-      const rules = { identity: 'passthrough', metrics, tracer: noopTracer, clock: systemClock } as const
-      forward(ctx, { rules, pool: pool(), longRunning })
+      const rules = { backend: 'b', identity: 'passthrough', metrics, tracer: noopTracer, clock: systemClock } as const
+      forward(ctx, { rules, endpoints: onlyEndpoint(pool()), longRunning })
     },
   })
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { after, before, test } from 'node:test'
+import type { Status } from '../../src/api/status-error.ts'
 import { headerOf } from '../../fixtures/backends/seen-requests.ts'
 import { type RegisteredSample, registerBackend, registerSample, untilCondition } from '../harness/backends.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
@@ -137,22 +138,27 @@ test('backends ask who a token is of and what a user may', async () => {
   )
 })
 
-test("the proxy's own errors are a Status, or text for who takes no Status", async () => {
+test("the proxy's own errors are a Status, whatever the client accepts", async () => {
   await registerBackend(portico, {
     definition: { group: 'down.example.com', version: 'v1', service: { namespace: 'default', name: 'down' } },
     port: 1,
     insecure: true,
   })
   await untilCondition(portico, 'v1.down.example.com', (c) => c?.reason === 'FailedDiscoveryCheck')
-  const json = await portico.admin.get('/apis/down.example.com/v1/things')
-  assert.equal(json.status, 503)
-  const { message, reason, code } = json.json<{ message: string; reason: string; code: number }>()
-  assert.deepEqual([message, reason, code], ['service unavailable', 'ServiceUnavailable', 503])
-  const text = await portico.admin.get('/apis/down.example.com/v1/things', { headers: { accept: 'text/html' } })
-  assert.deepEqual(
-    [text.status, text.text, text.headers['content-type']],
-    [503, 'service unavailable\n', 'text/plain; charset=utf-8'],
-  )
+  for (const accept of ['application/json', 'text/html', '*/*']) {
+    const answer = await portico.admin.get('/apis/down.example.com/v1/things', { headers: { accept } })
+    assert.deepEqual(
+      [answer.status, answer.headers['content-type'], answer.headers['retry-after']],
+      [503, 'application/json', '1'],
+    )
+    const { message, reason, code, details } = answer.json<Status>()
+    assert.deepEqual([message, reason, code], ['service unavailable', 'ServiceUnavailable', 503])
+    assert.deepEqual(details?.causes, [
+      { field: 'phase', message: 'unavailable' },
+      { field: 'apiService', message: 'v1.down.example.com' },
+      { field: 'attempts', message: '0' },
+    ])
+  }
 })
 
 test('each APIService has a readiness path of its own', async () => {

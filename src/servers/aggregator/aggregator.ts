@@ -184,6 +184,6 @@ function documentsOf(groups: readonly GroupDiscovery[], legacy: { kind: string }
 }
 
 function reasonOf(backend: Backend): string {
-  const { namespace, name, port } = backend.service
-  return `APIService ${backend.name} names service ${namespace}/${name}:${port}${backend.available ? '' : ', which is not available'}`
+  const where = [...backend.targets.values()].map((t) => t.text).join(' | ')
+  return `APIService ${backend.name} names ${where}${backend.available ? '' : ', which is not available'}`
 }

@@ -1,9 +1,13 @@
-/** The aggregator's own group: apiregistration.k8s.io, stored as JSON under kube-apiserver's keys. */
-import type { Scope } from '../../endpoints/scope.ts'
+/**
+ * The aggregator's own groups, stored as JSON: apiregistration.k8s.io under kube-apiserver's keys, and
+ * gateway.portico.dev with what an APIService has no field for.
+ */
 import type { Column } from '../../endpoints/table.ts'
 import type { CompiledTypes } from '../../api/schema/type-table.ts'
-import { ResourceServer, type ResourceServerOptions } from '../generic/resource-server.ts'
+import type { Strategy } from '../../registry/strategy.ts'
+import { ResourceServer, type ResourceServerOptions, type ServedResource } from '../generic/resource-server.ts'
 import { apiServiceStatusStrategy, apiServiceStrategy } from './apiservice-strategy.ts'
+import { backendPolicyStatusStrategy, backendPolicyStrategy } from './policy/policy-strategy.ts'
 
 /** The group's table, as servers/core reads it. */
 export interface ApiRegistrationTable {
@@ -14,6 +18,7 @@ export interface ApiRegistrationTable {
     readonly kind: string
     readonly resource: string
     readonly singular: string
+    readonly shortNames?: readonly string[]
     readonly verbs: readonly string[]
     readonly categories?: readonly string[]
     readonly subresources?: readonly { readonly name: string; readonly verbs: readonly string[] }[]
@@ -25,37 +30,52 @@ export interface ApiRegistrationTable {
 }
 
 /** One above what an APIService may ask for: it is always the first group. */
-const GROUP_PRIORITY = 20_001
-const VERSION_PRIORITY = 15
+const APISERVICE_PRIORITY = { groupPriority: 20_001, versionPriority: 15 }
+
+export interface AggregatorTables {
+  readonly apiRegistration: ApiRegistrationTable
+  readonly gateway: ApiRegistrationTable & { readonly groupPriorityMinimum: number; readonly versionPriority: number }
+}
 
 export function apiServiceServer(
-  o: Omit<ResourceServerOptions, 'name' | 'admission'> & { table: ApiRegistrationTable; storagePrefix: string },
-): { server: ResourceServer; scope: Scope } {
-  const { table } = o
-  const resource = table.resources[0]!
+  o: Omit<ResourceServerOptions, 'name' | 'admission'> & { tables: AggregatorTables; storagePrefix: string },
+): ResourceServer {
   const server = new ResourceServer({ ...o, name: 'aggregator', admission: () => {} })
-  server.addGroupVersion({
-    group: table.group,
-    version: table.version,
-    groupPriority: GROUP_PRIORITY,
-    versionPriority: VERSION_PRIORITY,
-  })
-  const scope = server.add({
+  const { apiRegistration, gateway } = o.tables
+  server.addGroupVersion({ ...versionOf(apiRegistration), ...APISERVICE_PRIORITY })
+  server.add(servedAs(apiRegistration, o.storagePrefix, apiServiceStrategy, apiServiceStatusStrategy))
+  const { groupPriorityMinimum: groupPriority, versionPriority } = gateway
+  server.addGroupVersion({ ...versionOf(gateway), groupPriority, versionPriority })
+  server.add(servedAs(gateway, o.storagePrefix, backendPolicyStrategy, backendPolicyStatusStrategy))
+  return server
+}
+
+const versionOf = ({ group, version }: ApiRegistrationTable): { group: string; version: string } => ({ group, version })
+
+/** The one resource of its group, with a status. */
+function servedAs(
+  table: ApiRegistrationTable,
+  storagePrefix: string,
+  strategy: Strategy,
+  statusStrategy: Strategy,
+): ServedResource {
+  const { group, version, types } = table
+  const resource = table.resources[0]!
+  return {
     ...resource,
     resource: {
-      group: table.group,
-      version: table.version,
+      group,
+      version,
       kind: resource.kind,
       resource: resource.resource,
       singular: resource.singular,
       namespaced: false,
-      type: table.types.type(resource.kind)!,
-      storagePrefix: `${o.storagePrefix}/${table.group}/${resource.resource}`,
+      type: types.type(resource.kind)!,
+      storagePrefix: `${storagePrefix}/${group}/${resource.resource}`,
       storedAs: 'json',
       selectableFields: resource.selectableFields ?? ['metadata.name', 'metadata.namespace'],
     },
-    strategy: apiServiceStrategy,
-    subresources: (resource.subresources ?? []).map((s) => ({ ...s, strategy: apiServiceStatusStrategy })),
-  })
-  return { server, scope }
+    strategy,
+    subresources: (resource.subresources ?? []).map((s) => ({ ...s, strategy: statusStrategy })),
+  }
 }

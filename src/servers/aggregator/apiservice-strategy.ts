@@ -30,24 +30,26 @@ export const apiServiceStrategy: Strategy = {
   warnings: (_w, obj) => apiServiceWarnings(obj as APIService),
 }
 
-/** Only the status is taken; the spec, labels, annotations, finalizers and owners stay. */
 export const apiServiceStatusStrategy: Strategy = {
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
-  prepare: (_w, obj, old?: KubeObject) => {
-    const o = obj as APIService
-    const stored = structuredClone(old as APIService)
-    o.spec = stored.spec
-    const kept = {
-      labels: stored.metadata.labels,
-      annotations: stored.metadata.annotations,
-      finalizers: stored.metadata.finalizers,
-      ownerReferences: stored.metadata.ownerReferences,
-    }
-    for (const [key, value] of Object.entries(kept)) {
-      if (value === undefined) delete (o.metadata as Record<string, unknown>)[key]
-      else Object.assign(o.metadata, { [key]: value })
-    }
-  },
+  prepare: (_w, obj, old) => keepAllButStatus(obj as APIService, old as APIService),
   validate: (_w, obj) => validateConditions(obj as APIService),
+}
+
+/** Of a write to the status only that is taken; the spec, labels, annotations, finalizers and owners stay. */
+export function keepAllButStatus<T extends KubeObject & { spec?: unknown }>(o: T, old: T): void {
+  const stored = structuredClone(old)
+  o.spec = stored.spec
+  const kept = {
+    labels: stored.metadata.labels,
+    annotations: stored.metadata.annotations,
+    finalizers: stored.metadata.finalizers,
+    ownerReferences: stored.metadata.ownerReferences,
+    generation: stored.metadata.generation,
+  }
+  for (const [key, value] of Object.entries(kept)) {
+    if (value === undefined) delete (o.metadata as Record<string, unknown>)[key]
+    else Object.assign(o.metadata, { [key]: value })
+  }
 }

@@ -72,7 +72,7 @@ function remoteErrors({ spec }: APIService): FieldError[] {
   return errors
 }
 
-export function validateConditions(o: APIService): FieldError[] {
+export function validateConditions(o: { status?: { conditions?: readonly { status: string }[] } }): FieldError[] {
   return (o.status?.conditions ?? []).flatMap((c, i) =>
     CONDITION_STATUSES.includes(c.status)
       ? []

@@ -110,8 +110,7 @@ export class AvailabilityController implements Reconciler {
   /** A Service or one of its slices changed. */
   serviceChanged(namespace: string, name: string): void {
     for (const { apiService, backend } of this.#o.table.value.entries) {
-      if (backend?.service.namespace === namespace && backend.service.name === name)
-        this.#o.queue.add(apiService.metadata.name!)
+      if (backend?.uses(namespace, name)) this.#o.queue.add(apiService.metadata.name!)
     }
   }
 

@@ -1,27 +1,28 @@
 /**
- * One remote APIService as requests see it: how it is reached, and whether it may be asked.
+ * One remote APIService as requests see it: which servers stand behind it, how many requests it may have, and whether
+ * it may be asked at all.
  *
- * Owns:     nothing: connections belong to proxy/upstreams.ts and are shared by equal TLS profiles.
- * Callers:  backends.ts makes one per APIService and spec; apiservice-table.ts routes to its handler.
+ * Owns:     its lanes (a target with its breaker and retry budget each) and its bulkhead.
+ * Callers:  registration-controller.ts makes one per APIService and spec; apiservice-table.ts routes to its handler.
  */
 import type { APIService, ServiceReference } from '../../api/apiservice.ts'
-import { StatusError, badRequest, serviceUnavailable } from '../../api/status-error.ts'
-import type { KeyPair } from '../../http/certificates.ts'
+import { OWN_BACKEND } from '../../api/backend-policy.ts'
+import { StatusError, badRequest, type Reason } from '../../api/status-error.ts'
 import type { Handler } from '../../http/filter.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import { splitPath } from '../../http/request-info.ts'
-import type { Clock } from '../../lib/clock.ts'
-import type { Logger } from '../../observability/logger.ts'
-import type { Tracer } from '../../observability/tracer.ts'
+import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
+import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
 import { type ForwardRules, forward } from '../../proxy/forward.ts'
-import type { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
-import { type TlsContexts, TlsProfile } from '../../proxy/upstream-tls.ts'
-import type { UpstreamPool } from '../../proxy/upstream-pool.ts'
-import type { Upstreams } from '../../proxy/upstreams.ts'
-import type { IdentityNames } from '../../proxy/identity-headers.ts'
+import { failureCauses } from '../../proxy/proxy-error.ts'
+import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
+import { RetryBudget } from '../../proxy/retries.ts'
 import { isLongRunning } from '../generic/long-running.ts'
-import { bundleProblem } from './apiservice-validation.ts'
-import type { ServiceResolver } from './service-resolver.ts'
+import type { BackendSurroundings } from './backend-surroundings.ts'
+import { BackendTarget } from './backend-target.ts'
+import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.ts'
+import type { EffectivePolicy } from './policy/effective-policy.ts'
+import { ownTls, policyTls } from './backend-tls.ts'
 
 /** `/apis/{group}/{version}` and the like: a probe or a discovery client must not hang on it. */
 const DISCOVERY_TIMEOUT_MS = 5000
@@ -29,125 +30,251 @@ const DISCOVERY_TIMEOUT_MS = 5000
 /** No name is one. A backend that resolves them would serve another object than the one that was authorized. */
 const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
 
-export interface BackendSurroundings {
-  readonly upstreams: Upstreams
-  readonly resolver: ServiceResolver
-  readonly metrics: ProxyMetrics
-  readonly tracer: Tracer
-  readonly clock: Clock
-  readonly log: Logger
-  readonly rejectRedirects: boolean
-  readonly identityNames: IdentityNames
-  readonly onMissingSan: () => void
-  readonly tlsContexts: TlsContexts
-  readonly terminated: (ctx: RequestContext, code: string, component: string) => void
+interface Lane {
+  /** Equal for equal settings: it outlives a change of the others. */
+  readonly key: string
+  readonly target: BackendTarget
+  readonly breaker: CircuitBreaker | undefined
+  readonly rules: ForwardRules
 }
+type Rejection = Refusal | 'breaker' | 'unavailable'
 
 export class Backend {
   readonly name: string
-  readonly service: Required<ServiceReference>
+  /** undefined: the APIService names none. */
+  readonly service: Required<ServiceReference> | undefined
+  readonly policy: EffectivePolicy
   /** For clients: 503 while the APIService is not available. */
   readonly handler: Handler
   /** For our own probes and downloads, which find out whether it is available. */
   readonly direct: Handler
   readonly #o: BackendSurroundings
-  readonly #tls: TlsProfile | Error
-  readonly #rules: ForwardRules
-  /** Judged by the registration controller from the stored condition. */
+  readonly #apiService: APIService
+  readonly #metrics: BackendMetrics
+  readonly #lanes = new Map<string, Lane>()
+  readonly #bulkhead: Bulkhead
   available = false
 
-  constructor(apiService: APIService, clientCertificate: KeyPair | undefined, o: BackendSurroundings) {
-    const { namespace = '', name = '', port = 443 } = apiService.spec.service!
+  /** @param previous of the same APIService: what stays the same goes on, connections and counts with it. */
+  constructor(apiService: APIService, policy: EffectivePolicy, o: BackendSurroundings, previous?: Backend) {
+    const { service } = apiService.spec
     this.name = apiService.metadata.name!
-    this.service = { namespace, name, port }
+    this.service = service && {
+      namespace: service.namespace ?? '',
+      name: service.name ?? '',
+      port: service.port ?? 443,
+    }
+    this.policy = policy
     this.#o = o
-    this.#tls = tlsOf(apiService, clientCertificate, o)
-    this.#rules = {
+    this.#apiService = apiService
+    this.#metrics = o.metrics.of(this.name)
+    this.#bulkhead = new Bulkhead(policy.bulkhead, o.clock)
+    if (this.service) this.#addLane(OWN_BACKEND, previous)
+    for (const name of policy.backends.keys()) this.#addLane(name, previous)
+    for (const [name, lane] of previous === undefined ? [] : previous.#lanes)
+      if (this.#lanes.get(name) !== lane) lane.target.stop()
+    this.direct = (ctx) => this.#forward(ctx, policy.routing.fallback, false)
+    this.handler = (ctx) => {
+      ctx.served('aggregator')
+      return this.#forward(ctx, policy.routing.pick(ctx), true)
+    }
+  }
+  /** What is wrong with its certificates; undefined when they can be used. */
+  get tlsProblem(): string | undefined {
+    return this.#fallback?.target.tlsProblem
+  }
+  /** Whether its discovery may be shared with other APIServices, and by which key. */
+  get documentKey(): string {
+    return this.#fallback?.target.text ?? this.name
+  }
+  get targets(): ReadonlyMap<string, BackendTarget> {
+    return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
+  }
+  get bulkhead(): Bulkhead {
+    return this.#bulkhead
+  }
+  breaker(target: string): CircuitBreaker | undefined {
+    return this.#lanes.get(target)?.breaker
+  }
+  /** @throws Error where there is no endpoint. */
+  url(path: string): string {
+    const lane = this.#fallback
+    if (!lane?.target.ready()) throw new Error(lane?.target.problem ?? 'no endpoints available')
+    return `https://${lane.target.endpoints.members[0]!.id}${path}`
+  }
+  uses(namespace: string, name: string): boolean {
+    if (this.service?.namespace === namespace && this.service.name === name) return true
+    for (const { service } of this.policy.backends.values())
+      if (service?.namespace === namespace && service.name === name) return true
+    return false
+  }
+  /** A Service or its endpoints changed. */
+  refresh(): void {
+    for (const { target } of this.#lanes.values()) target.refresh()
+    this.#forgetEndpoints()
+  }
+  securityChanged(): void {
+    for (const { target } of this.#lanes.values()) target.securityChanged()
+  }
+  stop(): void {
+    for (const { target } of this.#lanes.values()) target.stop()
+  }
+
+  get #fallback(): Lane | undefined {
+    return this.#lanes.get(this.policy.routing.fallback)
+  }
+  #forgetEndpoints(): void {
+    const present = [...this.#lanes.values()].flatMap(({ target }) => target.endpoints.members.map((e) => e.id))
+    this.#o.metrics.keepEndpoints(this.name, new Set([...present, 'other']))
+  }
+
+  #addLane(name: string, previous: Backend | undefined): void {
+    const { policy } = this
+    const { spec } = this.#apiService
+    const configured = policy.backends.get(name)
+    const pool = { key: JSON.stringify(policy.pool), options: policy.pool }
+    const key = JSON.stringify([
+      configured ?? [spec.service, spec.caBundle, spec.insecureSkipTLSVerify],
+      policy.balancing,
+      policy.breaker,
+      policy.retries,
+      pool.key,
+    ])
+    const known = previous === undefined ? undefined : previous.#lanes.get(name)
+    if (known?.key === key) return void this.#lanes.set(name, known)
+    const o = this.#o
+    const source: EndpointSource = configured ? sourceOf(configured, o) : serviceSource(this.service!, o.resolver)
+    const breaker =
+      policy.breaker &&
+      new CircuitBreaker(policy.breaker, o.clock, (state) => {
+        o.breakerChanged(this.name, name, state)
+        o.log.warn('a circuit breaker changed', { apiService: this.name, backend: name, state })
+      })
+    const target = new BackendTarget({
+      ...o,
+      source,
+      pool,
+      balancing: policy.balancing,
+      metrics: this.#metrics,
+      tls: () =>
+        configured
+          ? policyTls(configured.tls, source.serverName, o)
+          : ownTls(this.#apiService, source.serverName, o.clientCertificate.value),
+    })
+    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf() })
+  }
+  #rulesOf(): ForwardRules {
+    const { o, policy } = { o: this.#o, policy: this.policy }
+    return {
+      backend: this.name,
       identity: 'requestheader',
       identityNames: o.identityNames,
       rejectRedirects: o.rejectRedirects,
-      metrics: o.metrics.of(this.name),
+      retries: policy.retries,
+      budget: new RetryBudget(policy.retries.budgetPercent),
+      metrics: this.#metrics,
       tracer: o.tracer,
       clock: o.clock,
     }
-    this.direct = (ctx) => this.#forward(ctx)
-    this.handler = (ctx) => {
-      ctx.served('aggregator')
-      ctx.textErrors = true
-      if (!this.available) return this.#refuse(ctx, serviceUnavailable('service unavailable'))
-      this.#forward(ctx)
-    }
-  }
-  /** What is wrong with the CA bundle; undefined when it can be used. */
-  get tlsProblem(): string | undefined {
-    return this.#tls instanceof Error ? this.#tls.message : undefined
-  }
-  /** @throws Error where the service cannot be resolved. */
-  url(path: string): string {
-    const { host, port } = this.#o.resolver.resolve(this.service.namespace, this.service.name, this.service.port)
-    return `https://${host.includes(':') ? `[${host}]` : host}:${port}${path}`
   }
 
-  #forward(ctx: RequestContext): void {
+  #forward(ctx: RequestContext, targetName: string, limited: boolean): void | Promise<void> {
+    const lane = this.#lanes.get(targetName)
+    if (!lane) return this.#o.local(ctx)
     if (!ctx.user) return this.#refuse(ctx, new StatusError(500, '', 'missing user'))
     if (DOT_SEGMENT.test(ctx.path)) return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
-    const pool = this.#pool(ctx)
-    if (!pool) return
+    if (limited && !this.available && lane === this.#fallback)
+      return this.#reject(ctx, 'unavailable', 'service unavailable')
+    if (!this.#resolved(ctx, lane.target)) return
+    if (!limited) return this.#send(ctx, lane, isLongRunning(ctx.info))
+    this.#enter(ctx, lane)
+  }
+  /** Within the bulkhead; the breaker is asked last, for who is let in by it has to be tried. */
+  #enter(ctx: RequestContext, lane: Lane): void {
+    const longRunning = this.policy.timeouts(ctx.info).longRunning ?? isLongRunning(ctx.info)
+    const entered = (): void => {
+      ctx.exchange.onFinish(() => this.#bulkhead.leave(longRunning))
+      const waitMs = lane.breaker?.enter() ?? 0
+      if (waitMs > 0) this.#reject(ctx, 'breaker', 'the backend fails too many requests', waitMs)
+      else this.#send(ctx, lane, longRunning)
+    }
+    const answer = this.#bulkhead.enter(longRunning)
+    if (answer === undefined) return entered()
+    if (answer !== 'wait') return this.#reject(ctx, answer, TEXTS[answer])
+    const span = ctx.span.recording ? this.#o.tracer.start('queue', { parent: ctx.span }) : undefined
+    const giveUp = this.#bulkhead.wait({
+      entered: () => {
+        span?.end()
+        entered()
+      },
+      refused: () => {
+        span?.end()
+        this.#reject(ctx, 'queue-timeout', TEXTS['queue-timeout'])
+      },
+    })
+    ctx.exchange.onFinish(giveUp)
+  }
+  #send(ctx: RequestContext, lane: Lane, longRunning: boolean): void {
+    const { target, breaker, rules } = lane
+    const timeouts = this.policy.timeouts(ctx.info)
     const isDiscovery = !ctx.info.isResourceRequest && splitPath(ctx.path).length === 3
+    const { pathPrefix } = target
     forward(ctx, {
-      rules: this.#rules,
-      pool,
-      longRunning: isLongRunning(ctx.info),
-      ...(isDiscovery ? { firstByteTimeoutMs: DISCOVERY_TIMEOUT_MS } : {}),
+      rules,
+      endpoints: target.endpoints,
+      longRunning,
+      authority: target.authority,
+      firstByteTimeoutMs: timeouts.firstByteMs ?? (isDiscovery ? DISCOVERY_TIMEOUT_MS : undefined),
+      idleTimeoutMs: timeouts.idleMs,
+      ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
+      onVerdict: (verdict, error) => {
+        if (verdict === 'abandoned') breaker?.abandoned()
+        else breaker?.report(verdict === 'ok')
+        this.#o.observed(this.name, verdict, error)
+      },
     })
   }
 
-  #pool(ctx: RequestContext): UpstreamPool | undefined {
-    if (this.#tls instanceof Error) {
-      this.#refuse(ctx, new StatusError(500, '', this.#tls.message))
-      return undefined
+  #resolved(ctx: RequestContext, target: BackendTarget): boolean {
+    if (target.tlsProblem !== undefined) {
+      this.#refuse(ctx, new StatusError(500, '', target.tlsProblem))
+      return false
     }
+    if (target.endpoints.size > 0) return true
     const span = ctx.span.recording ? this.#o.tracer.start('resolve', { parent: ctx.span }) : undefined
-    try {
-      const { host, port } = this.#o.resolver.resolve(this.service.namespace, this.service.name, this.service.port)
-      return this.#o.upstreams.pool({ host, port, tls: this.#tls })
-    } catch (e) {
-      ctx.log.warn('a backend cannot be resolved', { apiService: this.name, error: e })
-      span?.fail(e)
-      this.#refuse(ctx, serviceUnavailable('service unavailable'))
-      return undefined
-    } finally {
-      span?.end()
-    }
+    const found = target.ready()
+    span?.end()
+    if (found) return true
+    ctx.log.warn('a backend cannot be resolved', { apiService: this.name, error: target.problem })
+    this.#refuse(ctx, this.#unavailable(ctx, 'resolve', 'service unavailable', 1))
+    return false
   }
-
+  #reject(ctx: RequestContext, why: Rejection, text: string, waitMs = 1_000): void {
+    this.#metrics.rejected(why)
+    const tooMany = why !== 'unavailable' && why !== 'breaker'
+    const seconds = Math.max(1, Math.ceil(waitMs / 1_000))
+    this.#refuse(ctx, this.#unavailable(ctx, why, text, seconds, tooMany ? [429, 'TooManyRequests'] : undefined))
+  }
+  #unavailable(
+    ctx: RequestContext,
+    phase: string,
+    text: string,
+    retryAfterSeconds: number,
+    [code, reason]: [number, Reason] = [503, 'ServiceUnavailable'],
+  ): StatusError {
+    const traceId = ctx.span.context?.traceId
+    const causes = failureCauses({ phase, backend: this.name, attempts: 0, traceId })
+    return new StatusError(code, reason, text, { details: { causes, retryAfterSeconds } })
+  }
   #refuse(ctx: RequestContext, error: StatusError): void {
     this.#o.terminated(ctx, String(error.code), 'aggregator')
     ctx.fail(error)
   }
 }
 
-function tlsOf(
-  { spec }: APIService,
-  clientCertificate: KeyPair | undefined,
-  o: BackendSurroundings,
-): TlsProfile | Error {
-  const { namespace, name } = spec.service!
-  // Node leaves out what it cannot parse, and would trust nobody without saying why.
-  const problem = spec.caBundle ? bundleProblem(spec.caBundle) : undefined
-  if (problem !== undefined) return new Error(problem)
-  try {
-    return new TlsProfile(
-      {
-        serverName: `${name}.${namespace}.svc`,
-        ...(spec.caBundle ? { ca: Buffer.from(spec.caBundle, 'base64').toString('utf8') } : {}),
-        insecureSkipVerify: spec.insecureSkipTLSVerify === true,
-        ...(clientCertificate ? { clientCertificate } : {}),
-      },
-      o.onMissingSan,
-      o.tlsContexts,
-    )
-  } catch (e) {
-    return new Error(`unable to load root certificates: ${(e as Error).message}`)
-  }
+const TEXTS: Record<Refusal, string> = {
+  'in-flight': 'too many requests of this API group are under way',
+  'queue-timeout': 'too many requests of this API group are under way, and waiting took too long',
+  watches: 'too many watches of this API group are open',
+  rate: 'too many requests of this API group in too short a time',
 }

@@ -240,7 +240,7 @@ export class DiscoveryManager implements Reconciler {
   }
 }
 
-const serviceKey = ({ service }: Backend): string => `${service.namespace}/${service.name}:${service.port}`
+const serviceKey = (backend: Backend): string => backend.documentKey
 
 function isAggregated(contentType: string | undefined): boolean {
   const type = contentType ?? ''

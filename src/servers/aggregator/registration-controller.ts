@@ -1,7 +1,7 @@
 /**
  * Keeps the table of APIServices in step with the stored ones.
  *
- * Owns:     the table and the backends in it; a backend is made anew when its spec or our certificate changes.
+ * Owns:     the table and the backends in it; a backend is made anew when its spec or its policy changes.
  * Callers:  wire-aggregator starts it; everything else reads `table`.
  *
  * Changes are gathered: a thousand of them at once make one new table.
@@ -10,11 +10,12 @@ import { type APIService, isAvailable } from '../../api/apiservice.ts'
 import type { Informer } from '../../client/informer.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
 import type { WorkQueue } from '../../client/work-queue.ts'
-import type { KeyPair } from '../../http/certificates.ts'
 import { Deferred } from '../../lib/deferred.ts'
-import { Publisher, type Published } from '../../lib/published.ts'
+import { Publisher } from '../../lib/published.ts'
 import { APIServiceTable, type TableEntry } from './apiservice-table.ts'
-import { Backend, type BackendSurroundings } from './backend.ts'
+import { Backend } from './backend.ts'
+import type { BackendSurroundings } from './backend-surroundings.ts'
+import type { Policies } from './policy/policies.ts'
 
 /** All work is one key: the table is made as a whole. */
 const TABLE = 'table'
@@ -25,32 +26,42 @@ export class RegistrationController implements Reconciler {
   readonly initiated = new Deferred()
   readonly #informer: Informer<APIService>
   readonly #queue: WorkQueue
-  readonly #certificate: Published<KeyPair>
+  readonly #policies: Policies
   readonly #around: BackendSurroundings
-  readonly #backends = new Map<string, { apiService: APIService; certificate: KeyPair; backend: Backend }>()
+  readonly #backends = new Map<string, { apiService: APIService; backend: Backend }>()
 
   constructor(o: {
     informer: Informer<APIService>
     queue: WorkQueue
-    certificate: Published<KeyPair>
+    policies: Policies
     backends: BackendSurroundings
   }) {
     this.#informer = o.informer
     this.#queue = o.queue
-    this.#certificate = o.certificate
+    this.#policies = o.policies
     this.#around = o.backends
     const wake = (): void => void this.#queue.add(TABLE)
     o.informer.addHandler({ added: wake, updated: wake, deleted: wake })
-    o.certificate.subscribe(wake)
+    o.policies.list.subscribe(wake)
+    const secure = (): void => {
+      for (const { backend } of this.#backends.values()) backend.securityChanged()
+    }
+    o.backends.clientCertificate.subscribe(secure)
+    o.backends.material.onChange(secure)
     wake()
+  }
+  /** A Service or one of its slices changed. */
+  serviceChanged(namespace: string, name: string): void {
+    for (const { backend } of this.#backends.values()) if (backend.uses(namespace, name)) backend.refresh()
   }
 
   async reconcile(): Promise<ReconcileResult> {
     const entries = this.#informer.lister.list().map((o) => this.#entryOf(o))
     const names = new Set(entries.filter((e) => e.backend).map((e) => e.apiService.metadata.name!))
-    for (const name of this.#backends.keys()) {
+    for (const [name, { backend }] of this.#backends) {
       if (names.has(name)) continue
       this.#backends.delete(name)
+      backend.stop()
       this.#around.metrics.forget(name)
     }
     this.table.publish(new APIServiceTable(entries))
@@ -60,26 +71,29 @@ export class RegistrationController implements Reconciler {
 
   #entryOf(apiService: APIService): TableEntry {
     const { group = '', version = '', service } = apiService.spec
-    if (!service) return { apiService, group, version, backend: undefined }
+    const { policy } = this.#policies.for(apiService)
+    if (!service && policy.backends.size === 0) return { apiService, group, version, backend: undefined }
     const backend = this.#backendOf(apiService)
     backend.available = isAvailable(apiService)
     return { apiService, group, version, backend }
   }
 
-  /** The same backend while neither its spec nor our certificate changes: it may have requests under way. */
+  /** The same backend while neither its spec nor its policy changes: it may have requests under way. */
   #backendOf(apiService: APIService): Backend {
     const name = apiService.metadata.name!
-    const certificate = this.#certificate.value
+    const { policy } = this.#policies.for(apiService)
     const known = this.#backends.get(name)
-    if (known?.certificate === certificate && sameTarget(known.apiService, apiService)) return known.backend
-    const backend = new Backend(apiService, certificate, this.#around)
-    this.#backends.set(name, { apiService, certificate, backend })
+    const same = known !== undefined && known.apiService.metadata.uid === apiService.metadata.uid
+    if (same && known.backend.policy.key === policy.key && sameTarget(known.apiService, apiService))
+      return known.backend
+    if (!same) known?.backend.stop()
+    const backend = new Backend(apiService, policy, this.#around, same ? known.backend : undefined)
+    this.#backends.set(name, { apiService, backend })
     return backend
   }
 }
 
 function sameTarget(a: APIService, b: APIService): boolean {
-  if (a.metadata.uid !== b.metadata.uid) return false
   const { service: x, caBundle, insecureSkipTLSVerify } = a.spec
   const { service: y } = b.spec
   const sameService = x?.namespace === y?.namespace && x?.name === y?.name && x?.port === y?.port

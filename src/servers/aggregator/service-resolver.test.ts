@@ -21,10 +21,11 @@ const ready: EndpointSlice = {
 function lookup(spec: Spec | undefined, slices: readonly EndpointSlice[] = [ready]): ServiceLookup {
   return { service: () => spec && { metadata: { name: 'one' }, spec }, slices: () => slices }
 }
-function outcome(call: () => { host: string; port: number }): string {
+function outcome(call: () => readonly { host: string; port: number }[]): string {
   try {
-    const { host, port } = call()
-    return `${host}:${port}`
+    return call()
+      .map(({ host, port }) => `${host}:${port}`)
+      .join(' ')
   } catch (e) {
     return (e as Error).message
   }
@@ -96,7 +97,7 @@ for (const { name, spec, slices, cluster, endpoint } of rows) {
       cluster,
     )
     assert.equal(
-      outcome(() => endpointResolver(found, () => 0).resolve('ns', 'one', 443)),
+      outcome(() => endpointResolver(found).resolve('ns', 'one', 443)),
       endpoint,
     )
   })
@@ -136,22 +137,33 @@ const distributions: readonly { name: string; slices: EndpointSlice[]; want: str
 ]
 for (const { name, slices, want } of distributions) {
   test(`endpointResolver: ${name}`, () => {
-    let seed = 1
-    const random = (): number => {
-      seed = (seed * 48271) % 2147483647
-      return seed / 2147483647
-    }
-    const resolver = endpointResolver(lookup(spec, slices), random)
-    const seen = new Set(Array.from({ length: 100 }, () => resolver.resolve('ns', 'one', 443).host))
-    assert.deepEqual([...seen].sort(), want)
+    const hosts = endpointResolver(lookup(spec, slices))
+      .resolve('ns', 'one', 443)
+      .map((e) => e.host)
+    assert.deepEqual(hosts.sort(), want)
   })
 }
+
+test('endpointResolver: one that terminates is said to, and alone is none', () => {
+  const terminating = { addresses: ['1.1.1.9'], conditions: { ready: false, serving: true, terminating: true } }
+  const with9 = { ...slice('IPv4', ['1.1.1.1']), endpoints: [{ addresses: ['1.1.1.1'], zone: 'a' }, terminating] }
+  assert.deepEqual(endpointResolver(lookup(spec, [with9])).resolve('ns', 'one', 443), [
+    { host: '1.1.1.1', port: 1443, zone: 'a', terminating: false },
+    { host: '1.1.1.9', port: 1443, zone: '', terminating: true },
+  ])
+  const alone = { ...with9, endpoints: [terminating] }
+  assert.equal(
+    outcome(() => endpointResolver(lookup(spec, [alone])).resolve('ns', 'one', 443)),
+    'no endpoints available for service "one"',
+  )
+})
 
 test('loopbackResolver: default/kubernetes on 443 is this server, anything else is asked on', () => {
   const resolver = loopbackResolver(
     () => ({ host: '127.0.0.1', port: 6443 }),
     clusterIPResolver(lookup({ type: 'ExternalName', externalName: 'x' })),
   )
-  assert.deepEqual(resolver.resolve('default', 'kubernetes', 443), { host: '127.0.0.1', port: 6443 })
-  assert.deepEqual(resolver.resolve('default', 'kubernetes', 8443), { host: 'x', port: 8443 })
+  const at = (host: string, port: number): object => ({ host, port, zone: '', terminating: false })
+  assert.deepEqual(resolver.resolve('default', 'kubernetes', 443), [at('127.0.0.1', 6443)])
+  assert.deepEqual(resolver.resolve('default', 'kubernetes', 8443), [at('x', 8443)])
 })

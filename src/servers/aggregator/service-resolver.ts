@@ -1,4 +1,4 @@
-/** From a Service to the address that requests for it go to. Errors are the texts of kube-aggregator's resolvers. */
+/** From a Service to the addresses that requests for it go to. Errors are the texts of kube-aggregator's resolvers. */
 import type { KubeObject } from '../../api/meta.ts'
 
 export interface ServicePort {
@@ -11,12 +11,19 @@ export interface Service extends KubeObject {
 }
 export interface EndpointSlice extends KubeObject {
   addressType?: string
-  endpoints?: { addresses?: string[]; conditions?: { ready?: boolean } }[]
+  endpoints?: {
+    addresses?: string[]
+    zone?: string
+    conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean }
+  }[]
   ports?: { name?: string; port?: number }[]
 }
-export interface Address {
+export interface ResolvedEndpoint {
   readonly host: string
   readonly port: number
+  readonly zone: string
+  /** It still serves what it has. */
+  readonly terminating: boolean
 }
 /** What resolvers look things up in: caches, never the network. */
 export interface ServiceLookup {
@@ -24,8 +31,8 @@ export interface ServiceLookup {
   slices(namespace: string, name: string): readonly EndpointSlice[]
 }
 export interface ServiceResolver {
-  /** @throws Error with a text for the log. */
-  resolve(namespace: string, name: string, port: number): Address
+  /** @returns at least one. @throws Error with a text for the log. */
+  resolve(namespace: string, name: string, port: number): readonly ResolvedEndpoint[]
 }
 
 const SERVICE_LABEL = 'kubernetes.io/service-name'
@@ -49,9 +56,10 @@ function typeOf(service: Service): string {
 }
 
 /** An external name works in both modes: it is an address outside, whatever the cluster routes. */
-function externalAddress(service: Service, port: number): Address {
-  return { host: service.spec?.externalName ?? '', port }
+function externalAddress(service: Service, port: number): ResolvedEndpoint[] {
+  return [only(service.spec?.externalName ?? '', port)]
 }
+const only = (host: string, port: number): ResolvedEndpoint => ({ host, port, zone: '', terminating: false })
 
 export function clusterIPResolver(lookup: ServiceLookup): ServiceResolver {
   return {
@@ -64,13 +72,13 @@ export function clusterIPResolver(lookup: ServiceLookup): ServiceResolver {
       if (!service.spec?.ports?.some((p) => p.port === port))
         throw new Error(`no service port ${port} found for service "${name}"`)
       if (clusterIP === '') throw new Error(`service "${name}" has no cluster IP`)
-      return { host: clusterIP, port }
+      return [only(clusterIP, port)]
     },
   }
 }
 
-/** --enable-aggregator-routing: a ready endpoint, slices of the service's first IP family first. */
-export function endpointResolver(lookup: ServiceLookup, random: () => number): ServiceResolver {
+/** --enable-aggregator-routing: all endpoints of the service's first IP family, of the other one where that has none. */
+export function endpointResolver(lookup: ServiceLookup): ServiceResolver {
   return {
     resolve: (namespace, name, port) => {
       const service = serviceOf(lookup, namespace, name)
@@ -79,47 +87,38 @@ export function endpointResolver(lookup: ServiceLookup, random: () => number): S
       const servicePort = service.spec?.ports?.find((p) => p.port === port)
       if (!servicePort) throw new Error(`no service port ${port} found for service "${name}"`)
       const family = service.spec?.ipFamilies?.[0] ?? 'IPv4'
-      const slices = shuffled(lookup.slices(namespace, name), random)
-      for (const slice of [
-        ...slices.filter((s) => s.addressType === family),
-        ...slices.filter((s) => s.addressType !== family),
-      ]) {
-        const found = readyEndpoint(slice, servicePort.name ?? '', random)
-        if (found) return found
+      const slices = lookup.slices(namespace, name)
+      for (const preferred of [true, false]) {
+        const found = slices
+          .filter((s) => (s.addressType === family) === preferred)
+          .flatMap((s) => endpointsOf(s, servicePort.name ?? ''))
+        if (found.some((e) => !e.terminating)) return found
       }
       throw new Error(`no endpoints available for service "${name}"`)
     },
   }
 }
 
-function readyEndpoint(slice: EndpointSlice, portName: string, random: () => number): Address | undefined {
+function endpointsOf(slice: EndpointSlice, portName: string): ResolvedEndpoint[] {
   const port = slice.ports?.find((p) => (p.name ?? '') === portName && p.port !== undefined)?.port
-  const endpoints = slice.endpoints ?? []
-  if (port === undefined || endpoints.length === 0) return undefined
-  const start = Math.floor(random() * endpoints.length)
-  for (let i = 0; i < endpoints.length; i++) {
-    const endpoint = endpoints[(start + i) % endpoints.length]!
-    const host = endpoint.addresses?.[0]
-    if (endpoint.conditions?.ready !== false && host !== undefined) return { host, port }
-  }
-  return undefined
-}
-
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
-  const copy = [...items]
-  for (let i = copy.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    ;[copy[i], copy[j]] = [copy[j]!, copy[i]!]
-  }
-  return copy
+  if (port === undefined) return []
+  return (slice.endpoints ?? []).flatMap(({ addresses, zone = '', conditions = {} }) => {
+    const host = addresses?.[0]
+    const terminating = conditions.terminating === true
+    const serves = terminating ? conditions.serving !== false : conditions.ready !== false
+    return host !== undefined && serves ? [{ host, port, zone, terminating }] : []
+  })
 }
 
 /** The service default/kubernetes is this server itself. */
-export function loopbackResolver(own: () => Address | undefined, next: ServiceResolver): ServiceResolver {
+export function loopbackResolver(
+  own: () => { host: string; port: number } | undefined,
+  next: ServiceResolver,
+): ServiceResolver {
   return {
     resolve: (namespace, name, port) => {
       const address = namespace === 'default' && name === 'kubernetes' && port === 443 ? own() : undefined
-      return address ?? next.resolve(namespace, name, port)
+      return address ? [only(address.host, address.port)] : next.resolve(namespace, name, port)
     },
   }
 }

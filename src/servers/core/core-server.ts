@@ -17,7 +17,7 @@ export interface CoreServerOptions extends Omit<ResourceServerOptions, 'name' | 
 }
 
 /** Groups that another server owns, and the second form of events, which shares the storage of the first. */
-const NOT_HERE = new Set(['apiregistration.k8s.io', 'events.k8s.io'])
+const NOT_HERE = new Set(['apiregistration.k8s.io', 'gateway.portico.dev', 'events.k8s.io'])
 
 export function coreServer(o: CoreServerOptions): ResourceServer {
   const server = new ResourceServer({

@@ -65,6 +65,7 @@ const GROUPS: ReadonlyMap<string, string> = new Map([
   ['coordination', 'coordination.k8s.io'],
   ['discovery', 'discovery.k8s.io'],
   ['events', 'events.k8s.io'],
+  ['gateway', 'gateway.portico.dev'],
 ])
 
 export class CoreTables implements TypeTable {

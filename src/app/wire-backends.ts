@@ -1,0 +1,85 @@
+/** What the backends of APIServices share: connections, metrics, certificates, who may be dialled. */
+import { lookup } from 'node:dns/promises'
+import type { Handler } from '../http/filter.ts'
+import type { Client } from '../client/client.ts'
+import { ProxyMetrics } from '../proxy/proxy-metrics.ts'
+import { TlsContexts } from '../proxy/upstream-tls.ts'
+import { Upstreams } from '../proxy/upstreams.ts'
+import type { BackendSurroundings } from '../servers/aggregator/backend-surroundings.ts'
+import { CertificateMaterial } from '../servers/aggregator/certificate-material.ts'
+import { systemDnsLookup } from '../servers/aggregator/endpoint-source.ts'
+import {
+  type ServiceLookup,
+  clusterIPResolver,
+  endpointResolver,
+  loopbackResolver,
+} from '../servers/aggregator/service-resolver.ts'
+import { terminationCounter } from '../servers/generic/request-metrics.ts'
+import type { Credentials } from './credentials.ts'
+import type { Surroundings } from './wire.ts'
+
+const DNS_TTL_SECONDS = 10
+const BREAKER_STATES = { closed: 0, 'half-open': 1, open: 2 }
+
+export interface BackendParts {
+  readonly client: Client
+  readonly credentials: Credentials
+  readonly lookup: ServiceLookup
+  /** Of our own listener; 0 until it is up. */
+  readonly ownPort: () => number
+  readonly local: Handler
+  readonly observed: BackendSurroundings['observed']
+}
+
+export function wireBackends(around: Surroundings, parts: BackendParts): BackendSurroundings {
+  const { clock, log, metrics, tracer, life, config } = around
+  const { values, requestHeader } = config
+  const missingSan = metrics
+    .counter({
+      name: 'apiserver_kube_aggregator_x509_missing_san_total',
+      help: '[ALPHA] Certificates of backends without subject alternative names.',
+    })
+    .with()
+  const breakers = metrics.gauge({
+    name: 'portico_proxy_breaker_state',
+    help: 'Circuit breakers of backends: 0 closed, 1 half-open, 2 open.',
+    labels: ['backend', 'target'],
+  })
+  const resolver = values['enable-aggregator-routing']
+    ? endpointResolver(parts.lookup)
+    : clusterIPResolver(parts.lookup)
+  const own = (): { host: string; port: number } | undefined =>
+    parts.ownPort() === 0 ? undefined : { host: '127.0.0.1', port: parts.ownPort() }
+  return {
+    upstreams: life.own(new Upstreams({ clock })),
+    resolver: loopbackResolver(own, resolver),
+    lookupDns: systemDnsLookup(lookup, DNS_TTL_SECONDS),
+    metrics: new ProxyMetrics(metrics),
+    tracer,
+    clock,
+    random: Math.random,
+    log,
+    rejectRedirects: values['aggregator-reject-forwarding-redirect'],
+    identityNames: {
+      names: new Set([...requestHeader.usernameHeaders, ...requestHeader.uidHeaders, ...requestHeader.groupHeaders]),
+      prefixes: requestHeader.extraHeaderPrefixes,
+    },
+    onMissingSan: () => missingSan.inc(),
+    tlsContexts: new TlsContexts(),
+    forbidden: {
+      allowLinkLocal: values['allow-link-local-backends'],
+      isOwn: (host, port) => port !== 0 && port === parts.ownPort() && isThisMachine(host, config.advertiseAddress),
+    },
+    clientCertificate: parts.credentials.frontProxyClient,
+    material: life.own(new CertificateMaterial({ client: parts.client, clock, log })),
+    drainMs: values['backend-drain-duration'],
+    local: parts.local,
+    terminated: terminationCounter(metrics),
+    breakerChanged: (apiService, target, state) => breakers.with(apiService, target).set(BREAKER_STATES[state]),
+    observed: parts.observed,
+  }
+}
+
+function isThisMachine(host: string, advertised: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.') || host === advertised
+}

@@ -1,0 +1,83 @@
+/**
+ * Refuses requests to a backend that fails most of them, and tries again by itself.
+ *
+ *   closed --failurePercent of minRequests in a window--> open --openMs--> half-open --one request passes--> closed
+ *                                                           ^----------- it fails -----------'
+ */
+import type { Clock } from '../lib/clock.ts'
+
+export interface BreakerRules {
+  readonly failurePercent: number
+  /** In a window, before it may open. */
+  readonly minRequests: number
+  readonly windowMs: number
+  readonly openMs: number
+}
+export const defaultBreaker: BreakerRules = { failurePercent: 50, minRequests: 20, windowMs: 10_000, openMs: 2_000 }
+
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+export class CircuitBreaker {
+  readonly #rules: BreakerRules
+  readonly #clock: Clock
+  readonly #onChange: (state: BreakerState) => void
+  #state: BreakerState = 'closed'
+  #openUntilMs = 0
+  #trying = false
+  #windowStartMs = 0
+  #requests = 0
+  #failures = 0
+
+  constructor(rules: BreakerRules, clock: Clock, onChange: (state: BreakerState) => void = () => {}) {
+    this.#rules = rules
+    this.#clock = clock
+    this.#onChange = onChange
+  }
+  get state(): BreakerState {
+    return this.#state
+  }
+  /** @returns 0: go on, and report how it went; else ms until it is worth another try. */
+  enter(): number {
+    if (this.#state === 'closed') return 0
+    const waitMs = this.#openUntilMs - this.#clock.monotonicMs()
+    if (this.#state === 'open' && waitMs > 0) return waitMs
+    if (this.#state === 'open') this.#become('half-open')
+    if (this.#trying) return Math.max(waitMs, 1)
+    this.#trying = true
+    return 0
+  }
+  report(ok: boolean): void {
+    if (this.#state === 'half-open') {
+      this.#trying = false
+      if (ok) this.#become('closed')
+      else this.#open()
+      return
+    }
+    if (this.#state === 'open') return
+    const now = this.#clock.monotonicMs()
+    if (now - this.#windowStartMs > this.#rules.windowMs) this.#forget(now)
+    this.#requests++
+    if (!ok) this.#failures++
+    const { minRequests, failurePercent } = this.#rules
+    if (!ok && this.#requests >= minRequests && this.#failures * 100 >= failurePercent * this.#requests) this.#open()
+  }
+  /** A request that was let in says nothing of the backend: its client left. */
+  abandoned(): void {
+    this.#trying = false
+  }
+
+  #open(): void {
+    this.#openUntilMs = this.#clock.monotonicMs() + this.#rules.openMs
+    this.#become('open')
+  }
+  #become(state: BreakerState): void {
+    this.#state = state
+    this.#forget(this.#clock.monotonicMs())
+    this.#onChange(state)
+  }
+  #forget(now: number): void {
+    this.#windowStartMs = now
+    this.#requests = 0
+    this.#failures = 0
+  }
+}

@@ -1,0 +1,46 @@
+/** What all backends share. */
+import type { Handler } from '../../http/filter.ts'
+import type { KeyPair } from '../../http/certificates.ts'
+import type { RequestContext } from '../../http/request-context.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Published } from '../../lib/published.ts'
+import type { Logger } from '../../observability/logger.ts'
+import type { Tracer } from '../../observability/tracer.ts'
+import type { BreakerState } from '../../proxy/circuit-breaker.ts'
+import type { BackendVerdict } from '../../proxy/forward.ts'
+import type { IdentityNames } from '../../proxy/identity-headers.ts'
+import type { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
+import type { UpstreamError } from '../../proxy/upstream.ts'
+import type { TlsContexts } from '../../proxy/upstream-tls.ts'
+import type { Upstreams } from '../../proxy/upstreams.ts'
+import type { CertificateMaterial } from './certificate-material.ts'
+import type { DnsLookup } from './endpoint-source.ts'
+import type { ForbiddenAddresses } from './forbidden-addresses.ts'
+import type { ServiceResolver } from './service-resolver.ts'
+
+export interface BackendSurroundings {
+  readonly upstreams: Upstreams
+  readonly resolver: ServiceResolver
+  readonly lookupDns: DnsLookup
+  readonly metrics: ProxyMetrics
+  readonly tracer: Tracer
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+  readonly rejectRedirects: boolean
+  readonly identityNames: IdentityNames
+  readonly onMissingSan: () => void
+  readonly tlsContexts: TlsContexts
+  readonly forbidden: ForbiddenAddresses
+  /** What we show where a policy names nothing else: the front proxy's. */
+  readonly clientCertificate: Published<KeyPair>
+  readonly material: CertificateMaterial
+  /** Over which the watches of an endpoint that goes are ended. */
+  readonly drainMs: number
+  /** For what a route leaves to this process. */
+  readonly local: Handler
+  readonly terminated: (ctx: RequestContext, code: string, component: string) => void
+  readonly breakerChanged: (apiService: string, backend: string, state: BreakerState) => void
+  /** How a request to a backend went. */
+  readonly observed: (apiService: string, verdict: BackendVerdict, error: UpstreamError | undefined) => void
+}

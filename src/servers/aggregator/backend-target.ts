@@ -1,0 +1,141 @@
+/**
+ * One server that requests of an APIService may go to: its endpoints, kept in step, and how they are secured.
+ *
+ * Owns:     the endpoint set and its source; connections belong to proxy/upstreams.ts.
+ * Callers:  backend.ts, one per backend that its policy or the APIService names.
+ */
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../observability/logger.ts'
+import { type BalancingRules, type Endpoint, EndpointSet } from '../../proxy/endpoint-set.ts'
+import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
+import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../proxy/upstream-tls.ts'
+import type { PoolSettings, Upstreams } from '../../proxy/upstreams.ts'
+import type { EndpointSource, SourceEndpoint } from './endpoint-source.ts'
+import { forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
+
+/** An error says what is wrong with the certificates. */
+export type TlsSettings = TlsProfileOptions | Error
+
+export interface BackendTargetOptions {
+  readonly source: EndpointSource
+  readonly tls: () => TlsSettings
+  readonly balancing: BalancingRules
+  readonly pool: PoolSettings
+  readonly upstreams: Upstreams
+  readonly metrics: BackendMetrics
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+  readonly onMissingSan: () => void
+  readonly tlsContexts: TlsContexts
+  readonly forbidden: ForbiddenAddresses
+  readonly drainMs: number
+}
+
+export class BackendTarget {
+  readonly #o: BackendTargetOptions
+  readonly endpoints: EndpointSet
+  #tls: TlsProfile | Error | undefined
+  #problem: string | undefined
+  #stopped = false
+
+  constructor(o: BackendTargetOptions) {
+    this.#o = o
+    this.endpoints = new EndpointSet({
+      clock: o.clock,
+      random: o.random,
+      rules: o.balancing,
+      poolOf: (address) => o.upstreams.pool(address, o.pool),
+      onEject: (endpoint) => {
+        o.metrics.endpoint(endpoint.id).ejected()
+        o.log.warn('an endpoint fails and is left out for a while', { backend: o.source.text, endpoint: endpoint.id })
+      },
+      onDrain: (endpoint) => this.#drain(endpoint),
+    })
+    this.securityChanged()
+    o.source.start(() => this.refresh())
+  }
+  get text(): string {
+    return this.#o.source.text
+  }
+  get pathPrefix(): string {
+    return this.#o.source.pathPrefix
+  }
+  get authority(): string | undefined {
+    return this.#o.source.authority
+  }
+  /** What is wrong with the certificates; undefined when they can be used. */
+  get tlsProblem(): string | undefined {
+    return this.#tls instanceof Error ? this.#tls.message : undefined
+  }
+  /** Why there is no endpoint. */
+  get problem(): string {
+    return this.#problem ?? 'no endpoints available'
+  }
+  get serverName(): string {
+    return this.#tls instanceof TlsProfile ? this.#tls.serverName : this.#o.source.serverName
+  }
+
+  /** A Service, its endpoints or an address changed. */
+  refresh(): void {
+    if (this.#stopped || this.#tls instanceof Error) return
+    const { source, forbidden } = this.#o
+    try {
+      const found = source.endpoints()
+      const why = (e: SourceEndpoint): string | undefined => forbiddenAddress(e, forbidden, source.mayBeOwn)
+      const allowed = found.filter((e) => why(e) === undefined)
+      this.#problem = allowed.length === 0 ? why(found[0]!) : undefined
+      this.endpoints.update(
+        allowed.map(({ host, port, path, zone, terminating }) => ({
+          address: { host, port, tls: this.#tls instanceof TlsProfile ? this.#tls : undefined, path },
+          zone,
+          terminating,
+        })),
+      )
+    } catch (e) {
+      this.#problem = (e as Error).message
+      this.endpoints.update([])
+    }
+  }
+  /** A CA, the client's certificate or its key changed: new connections use the new ones. */
+  securityChanged(): void {
+    const { source, tls, onMissingSan, tlsContexts, log } = this.#o
+    if (!source.plain) {
+      const next = profileOf(tls(), onMissingSan, tlsContexts)
+      // The halves of a pair are replaced one after the other: until they match, the last good ones stay.
+      if (next instanceof Error && this.#tls instanceof TlsProfile)
+        return log.warn('changed certificates of a backend cannot be used; the old ones stay', {
+          backend: source.text,
+          error: next,
+        })
+      this.#tls = next
+    }
+    this.refresh()
+  }
+  /** Makes endpoints known that could not be found before, such as our own port. */
+  ready(): boolean {
+    if (this.endpoints.size === 0) this.refresh()
+    return this.endpoints.size > 0
+  }
+  /** What runs goes on; nothing is kept in step any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#o.source.stop()
+  }
+
+  /** Watches end one by one, spread over the time, so that their clients do not all come back at once. */
+  #drain(endpoint: Endpoint): void {
+    const { clock, drainMs } = this.#o
+    const endings = [...endpoint.endings]
+    for (const [i, end] of endings.entries()) clock.after((drainMs * i) / endings.length, end)
+  }
+}
+
+function profileOf(settings: TlsSettings, onMissingSan: () => void, contexts: TlsContexts): TlsProfile | Error {
+  if (settings instanceof Error) return settings
+  try {
+    return new TlsProfile(settings, onMissingSan, contexts)
+  } catch (e) {
+    return new Error(`unable to load root certificates: ${(e as Error).message}`)
+  }
+}
