@@ -15,9 +15,10 @@ const SETS: Record<string, readonly string[]> = {
   e2e: ['test/e2e/**/*.test.ts'],
   faults: ['test/faults/**/*.test.ts'],
   security: ['test/security/**/*.test.ts'],
+  pains: ['test/pains/**/*.test.ts'],
   docs: ['test/docs/**/*.test.ts'],
 }
-const ALL = ['unit', 'integration', 'e2e', 'faults', 'security', 'docs']
+const ALL = ['unit', 'integration', 'e2e', 'faults', 'security', 'pains', 'docs']
 /** One file may take long on a busy machine; a hang must not take for ever. */
 const FILE_TIMEOUT_MS = 10 * 60_000
 

@@ -40,9 +40,6 @@ export function apiServiceName(group: string, version: string): string {
 export function availableCondition(o: APIService): APIServiceCondition | undefined {
   return o.status?.conditions?.find((c) => c.type === AVAILABLE)
 }
-export function isAvailable(o: APIService): boolean {
-  return availableCondition(o)?.status === 'True'
-}
 
 /** Replaces the condition of that type; the transition time moves only with the status. */
 export function withCondition(

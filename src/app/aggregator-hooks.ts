@@ -7,6 +7,7 @@ import type { WorkQueue } from '../client/work-queue.ts'
 import type { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import type { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
 import type { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
+import type { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import type { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import type { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
 import type { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
@@ -24,6 +25,7 @@ export interface RunnableController<R extends Reconciler> {
 export interface AggregatorControllers {
   readonly registration: RunnableController<RegistrationController>
   readonly availability: RunnableController<AvailabilityController>
+  readonly conditions: RunnableController<ConditionWriter>
   readonly discovery: RunnableController<DiscoveryManager>
   readonly downloads: RunnableController<OpenApiDownloads>
   readonly auto: RunnableController<AutoRegistration>
@@ -41,7 +43,7 @@ export function aggregatorHooks(
   o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
 ): PostStartHook[] {
   const { informers, controllers, delegate } = o
-  const { registration, availability, discovery, downloads, auto, policyStatus } = controllers
+  const { registration, availability, conditions, discovery, downloads, auto, policyStatus } = controllers
   const registered = registration.reconciler.initiated.promise
   const cachesSynced = Object.values(informers).map((i) => i.synced)
   const run = (c: RunnableController<Reconciler>, synced: readonly Promise<unknown>[]): void => {
@@ -59,7 +61,10 @@ export function aggregatorHooks(
       await registered
       delegate.installed.publish(true)
     }),
-    hook('apiservice-status-remote-available-controller', () => run(availability, [...cachesSynced, registered])),
+    hook('apiservice-status-remote-available-controller', () => {
+      run(availability, [...cachesSynced, registered])
+      run(conditions, [informers.apiServices.synced])
+    }),
     hook('apiservice-discovery-controller', async () => {
       await registered
       run(discovery, [])

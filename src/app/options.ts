@@ -214,6 +214,18 @@ export const OPTIONS = {
     'Over which the watches of a backend endpoint that goes are ended.',
   ),
   'aggregator-reject-forwarding-redirect': option(AGGREGATOR, 'flag', 'true', 'Refuse redirects of backends.'),
+  'apiservice-status-interval': option(
+    AGGREGATOR,
+    'duration',
+    '10s',
+    'Least time between two writes of the conditions of one APIService; the first verdict is written at once.',
+  ),
+  'readyz-apiservices': option(
+    AGGREGATOR,
+    'list',
+    '',
+    'Names of APIServices whose backends this process must reach to be ready; others have a check of their own at /readyz/apiservices/<name>.',
+  ),
   'request-timeout': option(REQUESTS, 'duration', '1m0s', 'How long a request that is not long-running may take.'),
   'min-request-timeout': option(
     REQUESTS,

@@ -1,9 +1,7 @@
 /** Puts the aggregator together: its API, its controllers, its delegate. */
-import { APISERVICES, type APIService, availableCondition } from '../api/apiservice.ts'
+import { APISERVICES, type APIService } from '../api/apiservice.ts'
 import { BACKEND_POLICIES, type BackendPolicy } from '../api/backend-policy.ts'
-import type { RequestContext } from '../http/request-context.ts'
 import { writeText } from '../http/write-status.ts'
-import type { APIServiceTable } from '../servers/aggregator/apiservice-table.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
@@ -25,7 +23,10 @@ import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
 import { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
+import { AvailabilityView } from '../servers/aggregator/availability-view.ts'
 import type { Backend } from '../servers/aggregator/backend.ts'
+import type { BackendSurroundings } from '../servers/aggregator/backend-surroundings.ts'
+import { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi-endpoint.ts'
@@ -46,6 +47,7 @@ import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
 import type { ResourceServer, ResourceServerOptions } from '../servers/generic/resource-server.ts'
 import type { Credentials } from './credentials.ts'
+import { leadershipHook } from './leadership.ts'
 import { wireBackends } from './wire-backends.ts'
 import type { Surroundings } from './wire.ts'
 
@@ -66,17 +68,26 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
   readonly ownPort: () => number
 }
 
+/** What the parts of the aggregator look at. */
+interface AggregatorFacts {
+  readonly informers: AggregatorInformers
+  readonly view: AvailabilityView
+}
+
 const READINESS_PREFIX = '/readyz/apiservices/'
+const CONDITIONS_LEASE = 'portico-apiservice-conditions'
 const OK = Buffer.from('ok')
 const OK_HEADERS = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(OK.byteLength)]
 
 /** Who probes backends and downloads their documents. */
 const AGGREGATOR_USER: UserInfo = { name: 'system:kube-aggregator', groups: [SYSTEM_MASTERS] }
+const AGGREGATOR_AGENT = 'portico/aggregator'
 const BY_SERVICE = 'service'
 /** Enough that backends which never answer (5 s each) hold up no other. */
 const PROBE_WORKERS = 64
 const DISCOVERY_WORKERS = 64
 const OPENAPI_WORKERS = 8
+const CONDITION_WORKERS = 16
 const AUTOREGISTER_WORKERS = 5
 
 export function wireAggregator(around: Surroundings, parts: AggregatorParts): Aggregator {
@@ -88,8 +99,13 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   const server = apiServiceServer({ ...parts, types: parts.tables, tables })
   life.own(server)
   const informers = makeInformers(around, parts.client)
-  const controllers = makeControllers(around, parts, informers)
-  const { registration, discovery, downloads } = controllers
+  const view = new AvailabilityView()
+  const controllers = makeControllers(around, parts, { informers, view })
+  const { registration, availability, discovery, downloads } = controllers
+  wakeByServices(informers, (namespace, name) => {
+    registration.reconciler.serviceChanged(namespace, name)
+    availability.reconciler.serviceChanged(namespace, name)
+  })
   const openapi = new OpenApiEndpoint({
     local: () => [...server.described(), ...parts.core.described()],
     remote: downloads.reconciler.documents,
@@ -103,40 +119,67 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     serverAddress: () => `${config.advertiseAddress}:${parts.ownPort()}`,
     metrics,
   })
-  delegate.postStartHooks.push(...aggregatorHooks(around, { informers, controllers, delegate }))
+  const { reconciler: conditions } = controllers.conditions
+  delegate.postStartHooks.push(
+    ...aggregatorHooks(around, { informers, controllers, delegate }),
+    leadershipHook(around, { name: CONDITIONS_LEASE, lead: (signal) => conditions.lead(signal) }, parts.client),
+  )
   delegate.healthChecks.push(
     { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },
     { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },
   )
+  for (const name of config.values['readyz-apiservices']) {
+    const check = (): string | undefined => readiness(name, { informers, view })?.text
+    around.health.add({ name: `apiservices/${name}`, check }, ['readyz'])
+  }
   return {
     delegates: [server, delegate],
     discovery: delegate.discovery,
     addPaths: (fixed) => {
       addOpenApi(fixed, openapi)
-      fixed.prefix(READINESS_PREFIX, (ctx) => apiServiceReadiness(ctx, registration.reconciler.table.value))
+      fixed.prefix(READINESS_PREFIX, (ctx) => {
+        const wrong = readiness(ctx.path.slice(READINESS_PREFIX.length), { informers, view })
+        if (wrong === undefined) return ctx.answer(200, OK_HEADERS, OK)
+        writeText(ctx, wrong.status, wrong.text)
+      })
     },
+  }
+}
+
+type ControllerFactory = <R extends Reconciler>(
+  name: string,
+  workers: number,
+  make: (queue: WorkQueue) => R,
+) => RunnableController<R>
+
+function controllerFactory({ clock, metrics }: Surroundings): ControllerFactory {
+  const queues = new WorkQueueMetrics(metrics)
+  return (name, workers, make) => {
+    const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
+    return { name, workers, queue, reconciler: make(queue) }
+  }
+}
+
+/** As the aggregator's own user, whatever the availability; the backend's logs tell who asked. */
+function transportTo({ clock, log }: Surroundings): (backend: Backend) => Transport {
+  return ({ direct }) => {
+    const transport = inProcessTransport({ handler: direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })
+    return (request) => transport({ ...request, headers: { 'user-agent': AGGREGATOR_AGENT, ...request.headers } })
   }
 }
 
 function makeControllers(
   around: Surroundings,
   parts: AggregatorParts,
-  informers: AggregatorInformers,
+  { informers, view }: AggregatorFacts,
 ): AggregatorControllers {
   const { clock, log, metrics } = around
   const lookup = lookupIn(informers)
-  const queues = new WorkQueueMetrics(metrics)
-  const controller = <R extends Reconciler>(
-    name: string,
-    workers: number,
-    make: (queue: WorkQueue) => R,
-  ): RunnableController<R> => {
-    const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
-    return { name, workers, queue, reconciler: make(queue) }
-  }
+  const controller = controllerFactory(around)
   const client = parts.client.resource<APIService>(APISERVICES)
   const informer = informers.apiServices
   const policies = new Policies(informers.policies, new Publisher<readonly BackendPolicy[]>([]))
+  const observed: BackendSurroundings['observed'] = (...how) => availability.reconciler.observed(...how)
   const registration = controller(
     'APIServiceRegistrationController',
     1,
@@ -145,42 +188,35 @@ function makeControllers(
         informer,
         queue,
         policies,
-        backends: wireBackends(around, { ...parts, lookup, local: delegateChain([parts.core]), observed: () => {} }),
+        backends: wireBackends(around, { ...parts, lookup, local: delegateChain([parts.core]), observed }),
+        view,
       }),
   )
-  const asking = {
-    informer,
-    table: registration.reconciler.table,
-    transportTo: (backend: Backend): Transport =>
-      inProcessTransport({ handler: backend.direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true }),
-    clock,
-    log,
-  }
+  const { table } = registration.reconciler
+  const asking = { informer, view, table, transportTo: transportTo(around), clock, log }
+  const intervalMs = around.config.values['apiservice-status-interval']
+  const conditions = controller(
+    'APIServiceConditionController',
+    CONDITION_WORKERS,
+    (queue) => new ConditionWriter({ informer, client, queue, clock, log, intervalMs }),
+  )
   const availability = controller(
     'RemoteAvailabilityController',
     PROBE_WORKERS,
-    (queue) => new AvailabilityController({ ...asking, queue, lookup, client, metrics }),
+    (queue) =>
+      new AvailabilityController({
+        ...asking,
+        queue,
+        lookup,
+        metrics,
+        conditions: conditions.reconciler,
+        rulesOf: (apiService) => policies.for(apiService).policy.probe,
+      }),
   )
-  wakeByServices(informers, (namespace, name) => {
-    registration.reconciler.serviceChanged(namespace, name)
-    availability.reconciler.serviceChanged(namespace, name)
-  })
   return {
     registration,
     availability,
-    policyStatus: controller(
-      'backendpolicy-status',
-      2,
-      (queue) =>
-        new PolicyStatusController({
-          informer: informers.policies,
-          apiServices: informer,
-          policies,
-          client: parts.client.resource<BackendPolicy>(BACKEND_POLICIES),
-          queue,
-          clock,
-        }),
-    ),
+    conditions,
     discovery: controller(
       'discovery-manager',
       DISCOVERY_WORKERS,
@@ -195,6 +231,19 @@ function makeControllers(
       'autoregister',
       AUTOREGISTER_WORKERS,
       (queue) => new AutoRegistration({ informer, client, queue, sources: [parts.core.discovery] }),
+    ),
+    policyStatus: controller(
+      'backendpolicy-status',
+      2,
+      (queue) =>
+        new PolicyStatusController({
+          informer: informers.policies,
+          apiServices: informer,
+          policies,
+          client: parts.client.resource<BackendPolicy>(BACKEND_POLICIES),
+          queue,
+          clock,
+        }),
     ),
   }
 }
@@ -238,14 +287,16 @@ function wakeByServices(
   slices.addHandler({ added: slice, updated: (_b, s) => slice(s), deleted: slice })
 }
 
-/** Whether this replica can reach the backend of one APIService: for probes that care about a single one. */
-function apiServiceReadiness(ctx: RequestContext, table: APIServiceTable): void {
-  const name = ctx.path.slice(READINESS_PREFIX.length)
-  const entry = [...table.entries].find((e) => e.apiService.metadata.name === name)
-  if (!entry) return writeText(ctx, 404, '404 page not found')
-  if (!entry.backend || entry.backend.available) return ctx.answer(200, OK_HEADERS, OK)
-  const { reason = 'Unknown', message = 'not probed yet' } = availableCondition(entry.apiService) ?? {}
-  writeText(ctx, 500, `internal server error: ${reason}: ${message}`)
+/** Whether this replica can reach the backend of one APIService. @returns undefined when it can. */
+function readiness(
+  name: string,
+  { informers, view }: AggregatorFacts,
+): { readonly status: number; readonly text: string } | undefined {
+  const apiService = informers.apiServices.lister.get(name)
+  if (!apiService) return { status: 404, text: '404 page not found' }
+  const { status, reason = 'Unknown', message = 'not probed yet' } = view.current(apiService) ?? {}
+  if (status === 'True') return undefined
+  return { status: 500, text: `internal server error: ${reason}: ${message}` }
 }
 
 function addOpenApi(fixed: FixedPaths, openapi: OpenApiEndpoint): void {

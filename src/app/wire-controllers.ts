@@ -6,7 +6,6 @@ import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
 import { AuthenticationInfoController } from '../controllers/authentication-info.ts'
 import { NamespaceController, type NamespacedResource } from '../controllers/namespace-controller.ts'
 import { keepSystemNamespaces } from '../controllers/system-namespaces.ts'
-import { Deferred } from '../lib/deferred.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
 import type { PostStartHook } from '../servers/generic/delegate.ts'
 import type { Credentials } from './credentials.ts'
@@ -19,7 +18,7 @@ export function controllerHooks(
   around: Surroundings,
   o: { client: Client; credentials: Credentials; discovery: () => readonly GroupDiscovery[] },
 ): PostStartHook[] {
-  const { clock, log, metrics, life, config } = around
+  const { clock, log, metrics, life, config, systemNamespaces } = around
   const { client } = o
   const queues = new WorkQueueMetrics(metrics)
   const queue = (name: string): WorkQueue => new WorkQueue({ clock, metrics: queues.bind(name) })
@@ -40,7 +39,6 @@ export function controllerHooks(
     }),
   )
   trust.subscribe(() => info.wake())
-  const namespacesMade = new Deferred()
   const namespaceQueue = queue('namespace')
   const namespaces = life.own(
     new NamespaceController({
@@ -54,13 +52,13 @@ export function controllerHooks(
   return [
     {
       name: 'start-system-namespaces-controller',
-      run: (signal) => keepSystemNamespaces({ client, clock, log }, signal).then(namespacesMade.resolve),
+      run: (signal) => keepSystemNamespaces({ client, clock, log }, signal).then(systemNamespaces.resolve),
     },
     {
       name: 'start-cluster-authentication-info-controller',
       run: async () => {
         info.start()
-        run('cluster-authentication-info', info, infoQueue, [info.synced, namespacesMade.promise])
+        run('cluster-authentication-info', info, infoQueue, [info.synced, systemNamespaces.promise])
       },
     },
     {

@@ -62,6 +62,8 @@ export interface Surroundings {
   readonly drain: Drain
   readonly health: HealthChecks
   readonly hooks: Hooks
+  /** Resolved when kube-system and its like are there. */
+  readonly systemNamespaces: Deferred
 }
 
 /** The process itself, where it calls its own API. */
@@ -96,6 +98,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
     drain: new Drain(clock),
     health: new HealthChecks(metrics),
     hooks: new Hooks(),
+    systemNamespaces: new Deferred(),
   }
   const dataDir = new DataDir(config.values['data-dir'])
   const credentials = life.own(openCredentials(around, dataDir))
@@ -124,16 +127,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const fixed = new FixedPaths()
   const delegates: Delegate[] = [fixed]
   const chain = delegateChain(delegates)
-  const client = new Client(
-    inProcessTransport({
-      handler: (ctx) => chain(ctx),
-      user: LOOPBACK,
-      clock,
-      log,
-      timeoutMs: config.values['request-timeout'],
-    }),
-    { 'user-agent': USER_AGENT },
-  )
+  const client = loopbackClient(around, (ctx) => chain(ctx))
   let ownPort = config.values['secure-port']
   const aggregator = wireAggregator(around, { ...shared, tables, core, client, credentials, ownPort: () => ownPort })
   delegates.push(...aggregator.delegates, core)
@@ -159,6 +153,13 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
     failed: failed.promise,
     stop: () => stopServer(around, listeners),
   }
+}
+
+function loopbackClient({ clock, log, config }: Surroundings, handler: Handler): Client {
+  const timeoutMs = config.values['request-timeout']
+  return new Client(inProcessTransport({ handler, user: LOOPBACK, clock, log, timeoutMs }), {
+    'user-agent': USER_AGENT,
+  })
 }
 
 function registerHooks(around: Surroundings, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {

@@ -67,8 +67,8 @@ export interface ForwardRequest {
   readonly firstByteTimeoutMs?: number | undefined
   /** Between two pieces of the answer. */
   readonly idleTimeoutMs?: number | undefined
-  /** Hears how it went, once, when the answer's head is there or will not come. */
-  readonly onVerdict?: ((verdict: BackendVerdict, error: UpstreamError | undefined) => void) | undefined
+  /** Hears how it went, once, when the answer's head is there or will not come (status 0). */
+  readonly onVerdict?: ((verdict: BackendVerdict, error: UpstreamError | undefined, status: number) => void) | undefined
   /** Sees the bytes of the answer as they pass. */
   readonly observe?: ((chunk: Buffer) => void) | undefined
 }
@@ -163,7 +163,7 @@ class Forwarding implements UpstreamHandler {
     if (this.#ctx.exchange.phase !== 'waiting') return this.#stop()
     this.#answered = true
     this.#body?.settle()
-    this.#judge(BAD_ANSWERS.has(status) ? 'failed' : 'ok', undefined)
+    this.#judge(BAD_ANSWERS.has(status) ? 'failed' : 'ok', undefined, status)
     rules.metrics.answered(status)
     this.#metrics?.answered(status)
     this.#enter('first-byte')
@@ -328,12 +328,12 @@ class Forwarding implements UpstreamHandler {
     this.ended([])
     stream?.abort()
   }
-  #judge(verdict: BackendVerdict, error: UpstreamError | undefined): void {
+  #judge(verdict: BackendVerdict, error: UpstreamError | undefined, status = 0): void {
     if (this.#judged) return
     this.#judged = true
     if (verdict === 'ok' && this.#endpoint) this.#options.endpoints.succeeded(this.#endpoint)
     else if (verdict === 'failed' && !error && this.#endpoint) this.#options.endpoints.failed(this.#endpoint)
-    this.#options.onVerdict?.(verdict, error)
+    this.#options.onVerdict?.(verdict, error, status)
   }
   #enter(over: 'connect' | 'tls' | 'first-byte' | 'stream'): void {
     const now = this.#options.rules.clock.monotonicMs()

@@ -36,6 +36,7 @@ export async function startTestServer(args: readonly string[] = [], o: { dataDir
         '--secure-port=0',
         '--bind-address=127.0.0.1',
         '--shutdown-watch-termination-grace-period=0s',
+        '--apiservice-status-interval=100ms',
         `--data-dir=${folder}`,
         ...(given('storage-backend') || given('etcd-servers') ? [] : ['--storage-backend=memory']),
         ...args,

@@ -7,15 +7,14 @@ import type { Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { Tracer } from '../../observability/tracer.ts'
 import type { BreakerState } from '../../proxy/circuit-breaker.ts'
-import type { BackendVerdict } from '../../proxy/forward.ts'
 import type { IdentityNames } from '../../proxy/identity-headers.ts'
 import type { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
-import type { UpstreamError } from '../../proxy/upstream.ts'
 import type { TlsContexts } from '../../proxy/upstream-tls.ts'
 import type { Upstreams } from '../../proxy/upstreams.ts'
 import type { CertificateMaterial } from './certificate-material.ts'
 import type { DnsLookup } from './endpoint-source.ts'
 import type { ForbiddenAddresses } from './forbidden-addresses.ts'
+import type { ObservedPhase } from './passive-signals.ts'
 import type { ServiceResolver } from './service-resolver.ts'
 
 export interface BackendSurroundings {
@@ -41,6 +40,6 @@ export interface BackendSurroundings {
   readonly local: Handler
   readonly terminated: (ctx: RequestContext, code: string, component: string) => void
   readonly breakerChanged: (apiService: string, backend: string, state: BreakerState) => void
-  /** How a request to a backend went. */
-  readonly observed: (apiService: string, verdict: BackendVerdict, error: UpstreamError | undefined) => void
+  /** How a client's request to a backend went; not where it was given no chance. */
+  readonly observed: (apiService: string, ok: boolean, phase: ObservedPhase) => void
 }

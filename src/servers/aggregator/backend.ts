@@ -53,6 +53,7 @@ export class Backend {
   readonly #metrics: BackendMetrics
   readonly #lanes = new Map<string, Lane>()
   readonly #bulkhead: Bulkhead
+  /** As this process sees it: set by the availability controller, and when a backend is made anew. */
   available = false
 
   /** @param previous of the same APIService: what stays the same goes on, connections and counts with it. */
@@ -78,6 +79,14 @@ export class Backend {
       ctx.served('aggregator')
       return this.#forward(ctx, policy.routing.pick(ctx), true)
     }
+  }
+  /** Whether requests that no route takes go to a server elsewhere, and not to this process. */
+  get isRemote(): boolean {
+    return this.#fallback !== undefined
+  }
+  /** Whether it is the APIService's own service that they go to. */
+  get usesOwnService(): boolean {
+    return this.policy.routing.fallback === OWN_BACKEND
   }
   /** What is wrong with its certificates; undefined when they can be used. */
   get tlsProblem(): string | undefined {
@@ -186,7 +195,7 @@ export class Backend {
     if (limited && !this.available && lane === this.#fallback)
       return this.#reject(ctx, 'unavailable', 'service unavailable')
     if (!this.#resolved(ctx, lane.target)) return
-    if (!limited) return this.#send(ctx, lane, isLongRunning(ctx.info))
+    if (!limited) return this.#send(ctx, lane, { longRunning: isLongRunning(ctx.info), observed: false })
     this.#enter(ctx, lane)
   }
   /** Within the bulkhead; the breaker is asked last, for who is let in by it has to be tried. */
@@ -196,7 +205,7 @@ export class Backend {
       ctx.exchange.onFinish(() => this.#bulkhead.leave(longRunning))
       const waitMs = lane.breaker?.enter() ?? 0
       if (waitMs > 0) this.#reject(ctx, 'breaker', 'the backend fails too many requests', waitMs)
-      else this.#send(ctx, lane, longRunning)
+      else this.#send(ctx, lane, { longRunning, observed: lane === this.#fallback })
     }
     const answer = this.#bulkhead.enter(longRunning)
     if (answer === undefined) return entered()
@@ -214,7 +223,7 @@ export class Backend {
     })
     ctx.exchange.onFinish(giveUp)
   }
-  #send(ctx: RequestContext, lane: Lane, longRunning: boolean): void {
+  #send(ctx: RequestContext, lane: Lane, o: { longRunning: boolean; observed: boolean }): void {
     const { target, breaker, rules } = lane
     const timeouts = this.policy.timeouts(ctx.info)
     const isDiscovery = !ctx.info.isResourceRequest && splitPath(ctx.path).length === 3
@@ -222,15 +231,15 @@ export class Backend {
     forward(ctx, {
       rules,
       endpoints: target.endpoints,
-      longRunning,
+      longRunning: o.longRunning,
       authority: target.authority,
       firstByteTimeoutMs: timeouts.firstByteMs ?? (isDiscovery ? DISCOVERY_TIMEOUT_MS : undefined),
       idleTimeoutMs: timeouts.idleMs,
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
-      onVerdict: (verdict, error) => {
-        if (verdict === 'abandoned') breaker?.abandoned()
-        else breaker?.report(verdict === 'ok')
-        this.#o.observed(this.name, verdict, error)
+      onVerdict: (verdict, error, status) => {
+        if (verdict === 'abandoned') return breaker?.abandoned()
+        breaker?.report(verdict === 'ok')
+        if (o.observed) this.#o.observed(this.name, verdict === 'ok' && status < 500, error?.phase ?? 'status')
       },
     })
   }

@@ -6,6 +6,7 @@
  *
  * A backend that cannot be asked keeps its last known resources, marked Stale.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { APIService } from '../../api/apiservice.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
 import type { Informer } from '../../client/informer.ts'
@@ -19,6 +20,7 @@ import { Deferred } from '../../lib/deferred.ts'
 import { Publisher, type Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { APIServiceTable } from './apiservice-table.ts'
+import type { AvailabilityView } from './availability-view.ts'
 import type { Backend } from './backend.ts'
 import { readAggregated, readResourceList } from './read-discovery.ts'
 
@@ -46,6 +48,7 @@ export interface DiscoveryManagerOptions {
   readonly informer: Informer<APIService>
   readonly table: Published<APIServiceTable>
   readonly queue: WorkQueue
+  readonly view: AvailabilityView
   readonly transportTo: (backend: Backend) => Transport
   readonly clock: Clock
   readonly log: Logger
@@ -72,11 +75,12 @@ export class DiscoveryManager implements Reconciler {
     o.informer.addHandler({
       added: wake,
       updated: (before, after) => {
-        // Its spec, or that it became reachable: what it offers may be news.
-        if (JSON.stringify([before.spec, before.status]) !== JSON.stringify([after.spec, after.status])) wake(after)
+        if (before.metadata.uid !== after.metadata.uid || !isDeepStrictEqual(before.spec, after.spec)) wake(after)
       },
       deleted: wake,
     })
+    // It became reachable: what it offers may be news.
+    o.view.subscribe((name) => this.#wake(name))
   }
 
   /** Call once when the table is complete. A backend that does not answer holds up readiness only for a while. */

@@ -4,6 +4,7 @@
  * Owns:     the last good document of each remote group version, v3 and v2.
  * Callers:  wire-aggregator runs it as a controller over the names of APIServices; openapi-endpoint.ts reads it.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { APIService } from '../../api/apiservice.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
 import type { Informer } from '../../client/informer.ts'
@@ -17,6 +18,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { Publisher, type Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { APIServiceTable } from './apiservice-table.ts'
+import type { AvailabilityView } from './availability-view.ts'
 import type { Backend } from './backend.ts'
 import { readAll } from './discovery-manager.ts'
 import { documentUrl, readOpenApi, withPathsOf } from './read-openapi.ts'
@@ -42,6 +44,7 @@ export interface OpenApiDownloadOptions {
   readonly informer: Informer<APIService>
   readonly table: Published<APIServiceTable>
   readonly queue: WorkQueue
+  readonly view: AvailabilityView
   readonly transportTo: (backend: Backend) => Transport
   readonly clock: Clock
   readonly log: Logger
@@ -59,10 +62,11 @@ export class OpenApiDownloads implements Reconciler {
     o.informer.addHandler({
       added: wake,
       updated: (before, after) => {
-        if (JSON.stringify([before.spec, before.status]) !== JSON.stringify([after.spec, after.status])) wake(after)
+        if (before.metadata.uid !== after.metadata.uid || !isDeepStrictEqual(before.spec, after.spec)) wake(after)
       },
       deleted: wake,
     })
+    o.view.subscribe((name) => o.queue.add(name))
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {

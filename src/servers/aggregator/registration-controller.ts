@@ -6,13 +6,14 @@
  *
  * Changes are gathered: a thousand of them at once make one new table.
  */
-import { type APIService, isAvailable } from '../../api/apiservice.ts'
+import type { APIService } from '../../api/apiservice.ts'
 import type { Informer } from '../../client/informer.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
 import type { WorkQueue } from '../../client/work-queue.ts'
 import { Deferred } from '../../lib/deferred.ts'
 import { Publisher } from '../../lib/published.ts'
 import { APIServiceTable, type TableEntry } from './apiservice-table.ts'
+import type { AvailabilityView } from './availability-view.ts'
 import { Backend } from './backend.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
 import type { Policies } from './policy/policies.ts'
@@ -28,6 +29,7 @@ export class RegistrationController implements Reconciler {
   readonly #queue: WorkQueue
   readonly #policies: Policies
   readonly #around: BackendSurroundings
+  readonly #view: AvailabilityView
   readonly #backends = new Map<string, { apiService: APIService; backend: Backend }>()
 
   constructor(o: {
@@ -35,11 +37,13 @@ export class RegistrationController implements Reconciler {
     queue: WorkQueue
     policies: Policies
     backends: BackendSurroundings
+    view: AvailabilityView
   }) {
     this.#informer = o.informer
     this.#queue = o.queue
     this.#policies = o.policies
     this.#around = o.backends
+    this.#view = o.view
     const wake = (): void => void this.#queue.add(TABLE)
     o.informer.addHandler({ added: wake, updated: wake, deleted: wake })
     o.policies.list.subscribe(wake)
@@ -74,7 +78,7 @@ export class RegistrationController implements Reconciler {
     const { policy } = this.#policies.for(apiService)
     if (!service && policy.backends.size === 0) return { apiService, group, version, backend: undefined }
     const backend = this.#backendOf(apiService)
-    backend.available = isAvailable(apiService)
+    backend.available = this.#view.isAvailable(apiService)
     return { apiService, group, version, backend }
   }
 

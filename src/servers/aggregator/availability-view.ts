@@ -1,0 +1,42 @@
+/**
+ * What this process itself found out about each backend. Requests are routed by it, whatever another replica sees.
+ *
+ * Owns:     the last verdict per APIService; until there is one, the stored condition stands in.
+ * Callers:  availability-controller.ts sets it; registration, discovery, OpenAPI and `/readyz/apiservices/` read it.
+ */
+import { type APIService, availableCondition } from '../../api/apiservice.ts'
+import type { Verdict } from './availability-check.ts'
+
+export class AvailabilityView {
+  /** By name; the uid tells an APIService that was made anew. */
+  readonly #own = new Map<string, { uid: string | undefined; verdict: Verdict }>()
+  readonly #subscribers = new Set<(name: string) => void>()
+
+  get size(): number {
+    return this.#own.size
+  }
+  own({ metadata }: APIService): Verdict | undefined {
+    const found = this.#own.get(metadata.name!)
+    return found?.uid === metadata.uid ? found?.verdict : undefined
+  }
+  current(apiService: APIService): Verdict | undefined {
+    return this.own(apiService) ?? availableCondition(apiService)
+  }
+  isAvailable(apiService: APIService): boolean {
+    return this.current(apiService)?.status === 'True'
+  }
+  set(apiService: APIService, verdict: Verdict): void {
+    const name = apiService.metadata.name!
+    const before = this.own(apiService)
+    this.#own.set(name, { uid: apiService.metadata.uid, verdict })
+    if (before?.status !== verdict.status) for (const changed of this.#subscribers) changed(name)
+  }
+  forget(name: string): void {
+    this.#own.delete(name)
+  }
+  /** Called with the name when the first verdict is there and with each one of another status. */
+  subscribe(changed: (name: string) => void): () => void {
+    this.#subscribers.add(changed)
+    return () => this.#subscribers.delete(changed)
+  }
+}
