@@ -6,6 +6,7 @@ import { completeConfig } from '../src/app/config.ts'
 import { OPTIONS, type Option, environmentName } from '../src/app/options.ts'
 import { readOptions } from '../src/app/read-options.ts'
 import { startServer } from '../src/app/wire.ts'
+import { describedFilters } from '../src/servers/generic/described-filters.ts'
 import { noopLogger } from '../src/observability/logger.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -50,15 +51,11 @@ function flags(): string {
 function filters(): string {
   const chain = read(CHAIN)
   const list = /export function filtersOf[\s\S]*?\n}/.exec(chain)![0]
-  const rows = [...list.matchAll(/^ {4}(\w+Filter)\(/gm)].map(([, name]) => {
+  const files = [...list.matchAll(/^ {4}(\w+Filter)\(/gm)].map(([, name]) => {
     const from = new RegExp(`\\b${name}\\b[^\\n]*from '([^']+)'`).exec(chain)![1]!
-    const file = relative(root, join(root, dirname(CHAIN), from))
-    const text = read(file)
-    const doc = docBefore(text, text.indexOf(`export function ${name}`), `${file}: ${name}`)
-    const at = text.indexOf(`export function ${name}`)
-    const shown = /name: '([^']+)',\s*wrap/.exec(text.slice(at))![1]!
-    return [code(shown), doc, `[${file}](../${file})`]
+    return relative(root, join(root, dirname(CHAIN), from))
   })
+  const rows = describedFilters().map((f, i) => [code(f.name), f.about, `[${files[i]}](../${files[i]})`])
   const intro =
     'What a request passes on its way to a delegate, in the order it runs. The last filter is followed by the delegates.'
   return page('Filters', intro, table(['filter', 'what it does', 'file'], rows))

@@ -19,6 +19,7 @@ import type { KubeObject } from '../api/meta.ts'
 import type { Transport } from '../client/transport.ts'
 import { WorkQueue } from '../client/work-queue.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
+import type { APIServiceTable } from '../servers/aggregator/apiservice-table.ts'
 import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
@@ -56,6 +57,9 @@ export interface Aggregator {
   readonly delegates: readonly Delegate[]
   /** Of everything served, backends included. */
   readonly discovery: Published<readonly GroupDiscovery[]>
+  readonly table: Published<APIServiceTable>
+  /** To a backend as the aggregator's own user, whatever its availability. */
+  readonly transportTo: (backend: Backend) => Transport
   addPaths(fixed: FixedPaths): void
 }
 export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {
@@ -135,6 +139,8 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   return {
     delegates: [server, delegate],
     discovery: delegate.discovery,
+    table: registration.reconciler.table,
+    transportTo: transportTo(around),
     addPaths: (fixed) => {
       addOpenApi(fixed, openapi)
       fixed.prefix(READINESS_PREFIX, (ctx) => {

@@ -1,9 +1,7 @@
 /** The paths that belong to no API: index, version, health, metrics, discovery roots. */
-import type { CoreTables } from '../servers/core/tables.ts'
 import { genericServerResponse } from '../api/status-error.ts'
 import type { Handler } from '../http/filter.ts'
 import { writeText } from '../http/write-status.ts'
-import type { Delegate } from '../servers/generic/delegate.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import type { Probe } from '../servers/generic/health.ts'
 import { indentedHandler, indexHandler } from '../servers/generic/index-handler.ts'
@@ -11,13 +9,10 @@ import { metricsHandler } from '../servers/generic/metrics-endpoint.ts'
 import { versionInfo } from '../servers/generic/version.ts'
 import { packageVersion } from './build-info.ts'
 import { exposition } from './exposition.ts'
-import type { Aggregator } from './wire-aggregator.ts'
+import { type DebugParts, addDebugPaths } from './wire-debug.ts'
 import type { Surroundings } from './wire.ts'
 
-export function addFixedPaths(
-  around: Surroundings,
-  o: { fixed: FixedPaths; delegates: readonly Delegate[]; aggregator: Aggregator; tables: CoreTables },
-): void {
+export function addFixedPaths(around: Surroundings, o: DebugParts): void {
   const { fixed } = o
   const paths = (): readonly string[] => [...o.delegates.flatMap((d) => d.listedPaths()), ...around.health.paths()]
   fixed.exact('/', { handler: indexHandler(paths), listed: false })
@@ -30,6 +25,7 @@ export function addFixedPaths(
   fixed.exact('/metrics/slis', { handler: metricsHandler(() => around.metrics.render(HEALTH_METRICS)) })
   for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(around, fixed, probe)
   o.aggregator.addPaths(fixed)
+  addDebugPaths(around, o)
 }
 
 const HEALTH_METRICS = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total'])

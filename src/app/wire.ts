@@ -135,7 +135,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const failed = new Deferred()
   const controllers = controllerHooks(around, { client, credentials, discovery: () => aggregator.discovery.value })
   registerHooks(around, delegates, controllers)
-  addFixedPaths(around, { fixed, delegates, aggregator, tables })
+  addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer })
   const listeners = await openListeners(around, chain, access, credentials)
   ownPort = listeners.port
   credentials.writeKubeconfig(listeners.port)

@@ -1,8 +1,11 @@
 /** Picks the command. One file per command; each resolves to the exit code. */
 import { ConfigurationError } from '../app/configuration-error.ts'
 import { CERTS_HELP, certs } from './certs.ts'
+import { DOCTOR_HELP, doctor } from './doctor.ts'
+import { FILTERS_HELP, filters } from './filters.ts'
 import { help, helpOf } from './help.ts'
 import { KUBECONFIG_HELP, kubeconfig } from './kubeconfig.ts'
+import { ROUTES_HELP, routes } from './routes.ts'
 import { serve } from './serve.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -15,6 +18,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve, help: () => helpOf('serve') },
   certs: { run: certs, help: () => CERTS_HELP },
   kubeconfig: { run: kubeconfig, help: () => KUBECONFIG_HELP },
+  filters: { run: filters, help: () => FILTERS_HELP },
+  routes: { run: routes, help: () => ROUTES_HELP },
+  doctor: { run: doctor, help: () => DOCTOR_HELP },
 }
 const MISCONFIGURED = 2
 

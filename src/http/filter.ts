@@ -7,6 +7,8 @@ import type { RequestContext } from './request-context.ts'
 export type Handler = (ctx: RequestContext) => void | Promise<void>
 export interface Filter {
   readonly name: string
+  /** One sentence: `portico filters` and docs/filters.md show it. */
+  readonly about: string
   wrap(next: Handler): Handler
 }
 

@@ -25,6 +25,7 @@ export class TlsProfile {
   readonly insecureSkipVerify: boolean
   readonly #onMissingSan: (serverName: string) => void
   readonly context: SecureContext
+  readonly #options: TlsProfileOptions
 
   /** @throws where a certificate, key or bundle cannot be read. */
   constructor(
@@ -39,6 +40,11 @@ export class TlsProfile {
     const parts = [serverName, ca ?? '', String(insecureSkipVerify), clientCertificate?.cert, clientCertificate?.key]
     this.id = createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
     this.context = contexts.of(options)
+    this.#options = options
+  }
+  /** The same, showing the peer nothing. */
+  anonymous(): TlsProfile {
+    return new TlsProfile({ ...this.#options, clientCertificate: undefined })
   }
   /** Node falls back to the common name where a certificate has no subject alternative names; this does not. */
   readonly checkServerIdentity = (_host: string, certificate: PeerCertificate): Error | undefined => {

@@ -8,7 +8,6 @@ import { ANONYMOUS, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
 const DURATION_S = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i)
 
-/** Puts the caller on the context, or answers 401. */
 export function authenticationFilter(authenticator: Authenticator, metrics: MetricsRecorder, clock: Clock): Filter {
   const attempts = metrics.counter({
     name: 'authentication_attempts',
@@ -53,6 +52,7 @@ export function authenticationFilter(authenticator: Authenticator, metrics: Metr
   }
   return {
     name: 'authentication',
+    about: 'Puts the caller on the context, or answers 401.',
     wrap: (next) => (ctx) => {
       const result = authenticator.authenticate(ctx)
       if (!(result instanceof Promise)) return admit(ctx, result, next)

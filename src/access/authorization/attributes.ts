@@ -1,11 +1,15 @@
+import type { UserInfo } from '../../api/meta.ts'
 import type { RequestContext } from '../../http/request-context.ts'
+import type { RequestInfo } from '../../http/request-info.ts'
 import type { Attributes } from './authorizer.ts'
 
 /** What the request wants, read off its RequestInfo. */
 export function attributesOf(ctx: RequestContext): Attributes {
-  const { info } = ctx
+  return attributesFor(ctx.info, ctx.user!)
+}
+export function attributesFor(info: RequestInfo, user: UserInfo): Attributes {
   return {
-    user: ctx.user!,
+    user,
     verb: info.verb,
     isResourceRequest: info.isResourceRequest,
     path: info.path,

@@ -8,7 +8,6 @@ import type { Attributes, Authorizer, Decision } from './authorizer.ts'
 
 const DURATION_S = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i)
 
-/** Asks the authorizers in turn; 403 where nobody allows. */
 export function authorizationFilter(authorizer: Authorizer, metrics: MetricsRecorder, clock: Clock): Filter {
   const attempts = metrics.counter({
     name: 'authorization_attempts_total',
@@ -42,6 +41,7 @@ export function authorizationFilter(authorizer: Authorizer, metrics: MetricsReco
   }
   return {
     name: 'authorization',
+    about: 'Asks the authorizers in turn; 403 where nobody allows.',
     wrap: (next) => (ctx) => {
       const a = attributesOf(ctx)
       const decision = authorizer.authorize(a)

@@ -5,12 +5,13 @@ import type { Filter } from '../../http/filter.ts'
 const PREFIX = 'impersonate-'
 
 /**
- * Refuses requests that want to act as somebody else. Serving them as the caller would do something else than
- * was asked, with the caller's rights: the one answer that is safe without impersonation is no.
+ * Serving them as the caller would do something else than was asked, with the caller's rights: the one answer that is
+ * safe without impersonation is no.
  */
 export function impersonationFilter(): Filter {
   return {
     name: 'impersonation',
+    about: 'Refuses requests that want to act as somebody else.',
     wrap: (next) => (ctx) => {
       if (asksForAnotherIdentity(ctx.exchange.headers)) {
         throw new StatusError(

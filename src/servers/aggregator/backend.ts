@@ -13,6 +13,7 @@ import type { RequestContext } from '../../http/request-context.ts'
 import { splitPath } from '../../http/request-info.ts'
 import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
 import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
+import type { Address } from '../../proxy/dial.ts'
 import { type ForwardRules, forward } from '../../proxy/forward.ts'
 import { failureCauses } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
@@ -110,6 +111,17 @@ export class Backend {
     const lane = this.#fallback
     if (!lane?.target.ready()) throw new Error(lane?.target.problem ?? 'no endpoints available')
     return `https://${lane.target.endpoints.members[0]!.id}${path}`
+  }
+  /** Where requests go that no route takes elsewhere. @throws Error where there is no endpoint. */
+  addresses(): readonly Address[] {
+    const target = this.#fallback?.target
+    if (target?.tlsProblem !== undefined) throw new Error(target.tlsProblem)
+    if (!target?.ready()) throw new Error(target?.problem ?? 'no endpoints available')
+    return target.endpoints.members.map((e) => e.address)
+  }
+  /** The same in words. */
+  get text(): string {
+    return this.#fallback?.target.text ?? 'local'
   }
   uses(namespace: string, name: string): boolean {
     if (this.service?.namespace === namespace && this.service.name === name) return true

@@ -30,7 +30,7 @@ const FETCH_TIMEOUT_MS = 5000
 const INITIAL_PASS_MS = 2000
 const RETRY = { baseMs: 500, maxMs: 60_000 }
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
-const ACCEPT_V2 = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
+export const ACCEPT_V2 = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
 interface ServiceDocument {
   readonly etag: string | undefined
@@ -246,7 +246,7 @@ export class DiscoveryManager implements Reconciler {
 
 const serviceKey = (backend: Backend): string => backend.documentKey
 
-function isAggregated(contentType: string | undefined): boolean {
+export function isAggregated(contentType: string | undefined): boolean {
   const type = contentType ?? ''
   return (
     type.startsWith('application/json') &&

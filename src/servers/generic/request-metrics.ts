@@ -26,7 +26,6 @@ type Labels = [
   component: string,
 ]
 
-/** The `latency` filter: counts each request when it is over, and the long-running ones while they last. */
 export function requestMetricsFilter(metrics: MetricsRecorder, clock: Clock): Filter {
   const bind = bindings(metrics)
   const inflight = metrics.gauge({
@@ -51,6 +50,7 @@ export function requestMetricsFilter(metrics: MetricsRecorder, clock: Clock): Fi
   }
   return {
     name: 'latency',
+    about: 'Counts each request when it is over, and the long-running ones while they last.',
     wrap: (next) => (ctx) => {
       if (isLongRunning(ctx.info)) {
         // Whether anyone serves it shows only once it is routed: the gauge is raised by the one who does.

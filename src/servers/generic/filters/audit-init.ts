@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Filter } from '../../../http/filter.ts'
 import type { LogFields, Logger } from '../../../observability/logger.ts'
 
-/** Names the request: the client's Audit-ID or a new one, on the answer and on each log line of it. */
 export function auditInitFilter(log: Logger, newId: () => string = randomUUID): Filter {
   return {
     name: 'audit-init',
+    about: "Names the request: the client's Audit-ID or a new one, on the answer and on each log line of it.",
     wrap: (next) => (ctx) => {
       ctx.auditId = ctx.exchange.headers.get('audit-id') || newId()
       ctx.answerHeaders.push('Audit-Id', ctx.auditId)

@@ -4,10 +4,11 @@ const METHODS = 'POST, GET, OPTIONS, PUT, DELETE, PATCH'
 const REQUEST_HEADERS =
   'Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization, X-Requested-With, If-Modified-Since'
 
-/** Lets pages of other origins call, and answers their preflights. @param allowedOrigins regular expressions of --cors-allowed-origins; none: the filter vanishes from the chain. */
+/** @param allowedOrigins regular expressions of --cors-allowed-origins; none: the filter vanishes from the chain. */
 export function corsFilter(allowedOrigins: readonly RegExp[]): Filter {
   return {
     name: 'cors',
+    about: 'Lets pages of other origins call, and answers their preflights.',
     wrap: (next) => {
       if (allowedOrigins.length === 0) return next
       return (ctx) => {

@@ -14,10 +14,6 @@ const BODY = Buffer.from(
   `${encodeJson({ metadata: {}, status: 'Failure', message: 'Timeout: request did not complete within the allotted timeout', reason: 'Timeout', details: {}, code: 504 })}\n`,
 )
 
-/**
- * Ends requests that are not long-running after --request-timeout, or sooner where `?timeout=` says so:
- * 504 while nothing was answered, else the answer is broken off.
- */
 export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: MetricsRecorder): Filter {
   const terminated = terminationCounter(metrics)
   const usual = new Deadlines(clock, requestTimeoutMs)
@@ -29,6 +25,8 @@ export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: 
   }
   return {
     name: 'deadline',
+    about:
+      'Ends requests that are not long-running after --request-timeout, or sooner where `?timeout=` says so: 504 while nothing was answered, else the answer is broken off.',
     wrap: (next) => (ctx) => {
       if (isLongRunning(ctx.info)) return next(ctx)
       const timeoutMs = effectiveTimeout(ctx, requestTimeoutMs)

@@ -5,10 +5,10 @@ import { isLongRunning } from '../long-running.ts'
 
 const STILL_ANSWERED = ['/readyz', '/livez', '/healthz', '/metrics']
 
-/** Counts what is under way; once the server stops, refuses what is new so that clients go elsewhere. */
 export function drainingFilter(drain: Drain): Filter {
   return {
     name: 'draining',
+    about: 'Counts what is under way; once the server stops, refuses what is new so that clients go elsewhere.',
     wrap: (next) => (ctx) => {
       if (drain.refusing && !STILL_ANSWERED.some((prefix) => ctx.path.startsWith(prefix))) {
         ctx.exchange.connection.retire()

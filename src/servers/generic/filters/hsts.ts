@@ -1,10 +1,11 @@
 import type { Filter } from '../../../http/filter.ts'
 
-/** Tells browsers to use TLS only. @param directives of --strict-transport-security-directives; none: the filter vanishes from the chain. */
+/** @param directives of --strict-transport-security-directives; none: the filter vanishes from the chain. */
 export function hstsFilter(directives: readonly string[]): Filter {
   const value = directives.join('; ')
   return {
     name: 'hsts',
+    about: 'Tells browsers to use TLS only.',
     wrap: (next) => {
       if (value === '') return next
       return (ctx) => {

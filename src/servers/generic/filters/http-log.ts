@@ -5,10 +5,11 @@ import type { Logger } from '../../../observability/logger.ts'
 
 const VERBOSITY = 3
 
-/** One line per request at --v=3 and above. Query values may hold tokens (exec, websockets): only the path is logged. */
 export function httpLogFilter(log: Logger, clock: Clock): Filter {
   return {
     name: 'http-log',
+    about:
+      'One line per request at --v=3 and above. Query values may hold tokens (exec, websockets): only the path is logged.',
     wrap: (next) => {
       if (log.v < VERBOSITY) return next
       return (ctx) => {

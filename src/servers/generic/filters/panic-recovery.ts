@@ -4,7 +4,6 @@ import type { RequestContext } from '../../../http/request-context.ts'
 import { writeStatusError } from '../../../http/write-status.ts'
 import type { MetricsRecorder } from '../../../observability/metrics.ts'
 
-/** Turns what a handler throws, at once or later, into the answer of this request; the others never notice. */
 export function panicRecoveryFilter(metrics: MetricsRecorder): Filter {
   const panics = metrics
     .counter({ name: 'portico_request_panics_total', help: 'Requests that ended in an error nobody expected.' })
@@ -20,6 +19,7 @@ export function panicRecoveryFilter(metrics: MetricsRecorder): Filter {
   }
   return {
     name: 'panic-recovery',
+    about: 'Turns what a handler throws, at once or later, into the answer of this request; the others never notice.',
     wrap: (next) => (ctx) => {
       ctx.recover = fail
       try {

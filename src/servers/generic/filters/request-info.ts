@@ -13,10 +13,11 @@ function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
   return path === (mark < 0 ? target : target.slice(0, mark))
 }
 
-/** Reads verb, group, version, resource, namespace and name from method and path; everything behind goes by that. */
 export function requestInfoFilter(): Filter {
   return {
     name: 'request-info',
+    about:
+      'Reads verb, group, version, resource, namespace and name from method and path; everything behind goes by that.',
     wrap: (next) => (ctx) => {
       if (isMalformed(ctx)) return writeText(ctx, 400, '400 Bad Request')
       try {

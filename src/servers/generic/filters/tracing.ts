@@ -7,13 +7,11 @@ import { type Tracer, parseTraceparent } from '../../../observability/tracer.ts'
 
 const MAY_FORCE_SAMPLING = [SYSTEM_MASTERS, 'system:monitoring']
 
-/**
- * Opens the request's span, back-dated to its arrival. It stands after authentication because a stranger's traceparent
- * is only linked to: following it would let anybody decide what is sampled.
- */
+/** Stands after authentication: to follow a stranger's traceparent would let anybody decide what is sampled. */
 export function tracingFilter(tracer: Tracer, clock: Clock): Filter {
   return {
     name: 'tracing',
+    about: "Opens the request's span, back-dated to its arrival; a stranger's traceparent is only linked to.",
     wrap: (next) => {
       if (!tracer.enabled) return next
       return (ctx) => {

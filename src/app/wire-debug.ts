@@ -1,0 +1,103 @@
+/**
+ * What operators ask a running server: `/debug/routes` and `/debug/apiservices/<name>/diagnosis`.
+ * Paths of no API: whoever is not of system:masters needs permission for them.
+ */
+import type { Authorizer } from '../access/authorization/authorizer.ts'
+import { encodeJson } from '../api/codec/codec.ts'
+import type { KubeObject, UserInfo } from '../api/meta.ts'
+import { badRequest, notFound, tooManyRequests } from '../api/status-error.ts'
+import type { Client } from '../client/client.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import type { TableEntry } from '../servers/aggregator/apiservice-table.ts'
+import { diagnose, type DiagnosisTarget } from '../servers/aggregator/diagnosis/diagnosis.ts'
+import { endpointId } from '../proxy/endpoint-set.ts'
+import type { Delegate } from '../servers/generic/delegate.ts'
+import { explainRoute } from '../servers/generic/explain-route.ts'
+import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
+import type { Aggregator } from './wire-aggregator.ts'
+import type { Surroundings } from './wire.ts'
+
+export interface DebugParts {
+  readonly fixed: FixedPaths
+  readonly delegates: readonly Delegate[]
+  readonly aggregator: Aggregator
+  readonly client: Client
+  readonly authorizer: Authorizer
+}
+
+const DIAGNOSIS_PATH = /^\/debug\/apiservices\/([^/]+)\/diagnosis$/
+/** Each holds connections to a backend for some seconds. */
+const MAX_DIAGNOSES = 32
+
+export function addDebugPaths(around: Surroundings, o: DebugParts): void {
+  o.fixed.exact('/debug/routes', { handler: (ctx) => routes(ctx, o), listed: false })
+  let underWay = 0
+  o.fixed.prefix('/debug/apiservices/', async (ctx) => {
+    const name = DIAGNOSIS_PATH.exec(ctx.path)?.[1]
+    const entry = [...o.aggregator.table.value.entries].find((e) => e.apiService.metadata.name === name)
+    if (!entry) throw notFound({ group: 'apiregistration.k8s.io', resource: 'apiservices' }, name ?? '')
+    if (underWay >= MAX_DIAGNOSES) throw tooManyRequests('too many diagnoses are under way', 5)
+    underWay++
+    try {
+      const terminating = (): Promise<string[]> => terminatingNamespaces(o.client)
+      answerJson(ctx, await diagnose(targetOf(entry, o.aggregator), { clock: around.clock, terminating }))
+    } finally {
+      underWay--
+    }
+  })
+}
+
+function targetOf({ apiService, backend }: TableEntry, { transportTo }: Aggregator): DiagnosisTarget {
+  return {
+    apiService,
+    available: backend?.available ?? true,
+    backend:
+      backend?.isRemote === true
+        ? {
+            text: backend.text,
+            addresses: () => backend.addresses(),
+            transport: transportTo(backend),
+          }
+        : undefined,
+  }
+}
+
+async function routes(ctx: RequestContext, o: DebugParts): Promise<void> {
+  const target = ctx.query.get('path')
+  if (target === null) throw badRequest('path: is needed')
+  const method = (ctx.query.get('method') ?? 'GET').toUpperCase()
+  const { explanation, info } = await explainRoute({ method, target, user: userOf(ctx) }, o)
+  const entry =
+    explanation.delegate === undefined ? undefined : o.aggregator.table.value.get(info.apiGroup, info.apiVersion)
+  const served = entry && info.isResourceRequest ? { apiService: describe(entry) } : {}
+  answerJson(ctx, { ...explanation, ...served })
+}
+
+function describe({ apiService, backend }: TableEntry): object {
+  const name = apiService.metadata.name
+  if (!backend?.isRemote) return { name, target: 'local' }
+  let endpoints: { endpoints: string[] } | { problem: string }
+  try {
+    endpoints = { endpoints: backend.addresses().map(endpointId) }
+  } catch (e) {
+    endpoints = { problem: (e as Error).message }
+  }
+  return { name, target: backend.text, available: backend.available, ...endpoints }
+}
+
+/** Who is asked for; the caller, where nobody is named. */
+function userOf(ctx: RequestContext): UserInfo {
+  const name = ctx.query.get('as')
+  if (name === null) return ctx.user!
+  return { name, groups: [...ctx.query.getAll('as-group'), 'system:authenticated'] }
+}
+
+async function terminatingNamespaces(client: Client): Promise<string[]> {
+  const { items } = await client.resource<KubeObject>({ group: '', version: 'v1', resource: 'namespaces' }).list()
+  return items.filter((n) => n.metadata.deletionTimestamp !== undefined).map((n) => n.metadata.name!)
+}
+
+function answerJson(ctx: RequestContext, value: object): void {
+  const body = Buffer.from(`${encodeJson(value)}\n`)
+  ctx.answer(200, ['Content-Type', 'application/json', 'Content-Length', String(body.byteLength)], body)
+}

@@ -1,0 +1,119 @@
+/** `portico doctor`: looks at every APIService from all sides, and says what is wrong and what waits for it. */
+import type { APIService } from '../api/apiservice.ts'
+import { APISERVICES } from '../api/apiservice.ts'
+import { ConfigurationError } from '../app/configuration-error.ts'
+import type { Diagnosis, PhaseName } from '../servers/aggregator/diagnosis/report.ts'
+import type { Environment } from './run-command.ts'
+import {
+  CONNECTION_HELP,
+  CONNECTION_OPTIONS,
+  connectToServer,
+  explainFailure,
+  parseOptions,
+} from './server-connection.ts'
+import { textTable } from './text-table.ts'
+
+export const DOCTOR_HELP = `Usage: portico doctor [APISERVICE ...] [-o json] [--timeout=60] [--kubeconfig=<file>]
+
+Has a running server look at its APIServices, all at once: address, TCP, TLS, discovery, identity, OpenAPI, streamed lists,
+latency, and what waits for them. Exit code: 0 all is well, 1 something is not, 2 the command cannot be run like this.
+${CONNECTION_HELP}
+`
+const OPTIONS = {
+  ...CONNECTION_OPTIONS,
+  output: { type: 'string', short: 'o' },
+  timeout: { type: 'string' },
+} as const
+const WELL = 0
+const FINDINGS = 1
+/** Beside each other: a backend that never answers holds up no other. */
+const AT_ONCE = 16
+const PHASES: readonly PhaseName[] = [
+  'resolve',
+  'dial',
+  'tls',
+  'discovery',
+  'identity',
+  'openapi',
+  'watchlist',
+  'latency',
+]
+
+type Answer = Diagnosis & { readonly error?: string }
+
+/** @throws ConfigurationError */
+export async function doctor(args: readonly string[], env: Environment): Promise<number> {
+  const { values, positionals } = parseOptions({ args: [...args], options: OPTIONS, allowPositionals: true })
+  if (values.output !== undefined && values.output !== 'json') throw new ConfigurationError('--output: must be json')
+  const timeoutS = Number(values.timeout ?? 60)
+  if (!(timeoutS > 0)) throw new ConfigurationError('--timeout: must be a number of seconds')
+  await using server = connectToServer({ kubeconfig: values.kubeconfig, dataDir: values['data-dir'] }, env)
+  const { client } = server
+  try {
+    const names = positionals.length > 0 ? positionals : await allNames(client.resource<APIService>(APISERVICES))
+    const answers = await inParallel(names, async (name): Promise<Answer> => {
+      try {
+        const signal = AbortSignal.timeout(timeoutS * 1000)
+        return (await client.call('GET', `/debug/apiservices/${name}/diagnosis`, { signal })) as Diagnosis
+      } catch (e) {
+        const error = explainFailure(server.url, e)
+        return { apiService: name, target: '?', available: false, phases: [], blocks: { namespaces: [] }, error }
+      }
+    })
+    process.stdout.write(values.output === 'json' ? `${JSON.stringify(answers, null, 2)}\n` : render(answers))
+    return answers.some((a) => findingsOf(a).length > 0) ? FINDINGS : WELL
+  } catch (e) {
+    process.stderr.write(`portico: ${explainFailure(server.url, e)}\n`)
+    return FINDINGS
+  }
+}
+
+async function allNames(apiServices: { list(): Promise<{ items: readonly APIService[] }> }): Promise<string[]> {
+  return (await apiServices.list()).items.map((o) => o.metadata.name!)
+}
+
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const queue = items.entries()
+  const worker = async (): Promise<void> => {
+    for (const [i, item] of queue) results[i] = await work(item)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  return results
+}
+
+/** What is wrong, each as one line. */
+function findingsOf(answer: Answer): string[] {
+  const { apiService, available, error, phases, blocks } = answer
+  if (error !== undefined) return [`${apiService}: ${error}`]
+  const found = phases
+    .filter((p) => p.result === 'failed' || p.result === 'warning')
+    .map((p) => `${apiService}: ${p.phase}: ${p.message}`)
+  if (!available) found.unshift(`${apiService}: is not available: requests are answered with 503`)
+  if (blocks.namespaces.length > 0)
+    found.push(`${apiService}: cannot be deleted meanwhile: namespaces ${blocks.namespaces.join(', ')}`)
+  return found
+}
+
+function render(answers: readonly Answer[]): string {
+  const remote = answers.filter((a) => a.target !== 'local')
+  const head = ['APISERVICE', 'TARGET', 'AVAILABLE', ...PHASES.map((p) => p.toUpperCase()), 'BLOCKS']
+  const rows = remote.map((a) => [
+    a.apiService,
+    a.target,
+    a.available ? 'yes' : 'no',
+    ...PHASES.map((name) => cell(a, name)),
+    a.blocks.namespaces.length === 0 ? '-' : `${a.blocks.namespaces.length} namespaces`,
+  ])
+  const findings = answers.flatMap(findingsOf)
+  return [
+    remote.length === 0 ? '' : `${textTable([head, ...rows])}\n`,
+    `${answers.length} APIServices, ${answers.length - remote.length} of them served by the server itself.\n`,
+    findings.length === 0 ? 'All is well.\n' : `\n${findings.map((f) => `- ${f}\n`).join('')}`,
+  ].join('')
+}
+function cell(answer: Answer, name: PhaseName): string {
+  const phase = answer.phases.find((p) => p.phase === name)
+  if (!phase || phase.result === 'skipped') return '-'
+  return name === 'latency' && phase.result === 'ok' ? phase.message : phase.result
+}

@@ -1,0 +1,82 @@
+/**
+ * Whom a backend believes: us, as front proxy, it must; somebody without our certificate it must not.
+ * The questions are lists of one object, and what comes back is thrown away.
+ */
+import { request } from 'node:http'
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { Transport } from '../../../client/transport.ts'
+import type { Address } from '../../../proxy/dial.ts'
+import { type Finding, failed, ok, warning } from './report.ts'
+
+const TIMEOUT_MS = 5000
+/** What somebody would claim who wants everything. */
+const FORGED = { 'X-Remote-User': 'portico:doctor', 'X-Remote-Group': 'system:masters' }
+
+export interface IdentityQuestion {
+  readonly transport: Transport
+  /** Without our certificate in its TLS profile. */
+  readonly stranger: Address
+  /** Something that not everybody may read. */
+  readonly path: string
+  readonly signal: AbortSignal
+}
+
+export async function identityPhase(o: IdentityQuestion): Promise<Finding> {
+  const ours = await statusOf(o)
+  if (ours === 401 || ours === 403)
+    return failed(
+      `the backend answers ${ours} to our front-proxy certificate: does it trust the CA in kube-system/extension-apiserver-authentication?`,
+    )
+  const [anonymous, forged] = [await ask(o, {}), await ask(o, FORGED)]
+  const details = { path: o.path, asFrontProxy: ours, anonymous, forged }
+  if (succeeded(anonymous))
+    return warning('anybody who reaches the backend is served: it checks no identity', { ...details, bypassable: true })
+  if (succeeded(forged))
+    return failed('the backend believes identity headers of anybody, without our front-proxy certificate', {
+      ...details,
+      bypassable: true,
+    })
+  return ok('believes our front-proxy certificate, and nobody without it', { ...details, bypassable: false })
+}
+
+const succeeded = (status: number | string): boolean => typeof status === 'number' && status >= 200 && status < 300
+
+async function statusOf({ transport, path, signal }: IdentityQuestion): Promise<number> {
+  const response = await transport({ method: 'GET', path, headers: { accept: 'application/json' }, signal })
+  for await (const _chunk of response.body) break
+  return response.status
+}
+
+/** @returns the status, or why there is none: a backend may refuse the connection without a certificate. */
+function ask({ stranger, path, signal }: IdentityQuestion, headers: Record<string, string>): Promise<number | string> {
+  const sent = request({
+    createConnection: () => connectTo(stranger),
+    path,
+    headers: { ...headers, Host: stranger.tls?.serverName ?? stranger.host, Accept: 'application/json' },
+    timeout: TIMEOUT_MS,
+    signal,
+  })
+  return new Promise((resolve) => {
+    sent.on('response', (answer) => {
+      resolve(answer.statusCode ?? 0)
+      answer.destroy()
+    })
+    sent.on('timeout', () => sent.destroy(new Error('timed out')))
+    sent.on('error', (e: Error) => resolve(e.message))
+    sent.end()
+  })
+}
+
+function connectTo({ host, port, path, tls }: Address): Socket {
+  if (!tls) return connectPlain(path === undefined ? { host, port } : { path })
+  return connectTls({
+    host,
+    port,
+    secureContext: tls.context,
+    servername: isIP(tls.serverName) ? '' : tls.serverName,
+    rejectUnauthorized: !tls.insecureSkipVerify,
+    checkServerIdentity: tls.checkServerIdentity,
+    ALPNProtocols: ['http/1.1'],
+  })
+}
