@@ -1,0 +1,150 @@
+/** A backend whose every answer a test decides, HTTP/1.1 and HTTP/2, and how it is registered by a BackendPolicy. */
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import http2, { type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
+import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
+import { untilCondition } from './backends.ts'
+import type { TestServer } from './server.ts'
+
+export type RawHandler = (request: Http2ServerRequest, response: Http2ServerResponse) => void
+export interface RawBackend extends AsyncDisposable {
+  readonly port: number
+  readonly address: string
+  /** Method and path of each request beyond discovery and probes. */
+  readonly seen: string[]
+  readonly sockets: ReadonlySet<Socket>
+  handler: RawHandler
+  close(): Promise<void>
+}
+export const RAW_GROUP = 'raw.example.com'
+export const RAW_PATH = `/apis/${RAW_GROUP}/v1`
+export const RAW_API_SERVICE = `v1.${RAW_GROUP}`
+const NAMES = ['raw.default.svc', 'localhost', '127.0.0.1', '127.0.0.2', '127.0.0.3']
+
+export interface RawOptions {
+  readonly host?: string
+  readonly port?: number
+  readonly handler?: RawHandler
+  /** Default: both. */
+  readonly http2?: boolean
+  readonly pair?: { readonly cert: string; readonly key: string }
+  /** Path of a socket, plain HTTP. */
+  readonly socketPath?: string
+  readonly resources?: readonly string[]
+}
+
+export const answerText =
+  (text: string, status = 200): RawHandler =>
+  (_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' })
+    response.end(text)
+  }
+
+export async function startRawBackend(portico: TestServer, o: RawOptions = {}): Promise<RawBackend> {
+  const seen: string[] = []
+  const sockets = new Set<Socket>()
+  const discovery = JSON.stringify({
+    kind: 'APIResourceList',
+    apiVersion: 'v1',
+    groupVersion: `${RAW_GROUP}/v1`,
+    resources: (o.resources ?? ['things']).map((name) => ({
+      name,
+      singularName: '',
+      namespaced: false,
+      kind: name,
+      verbs: ['get', 'list', 'watch'],
+    })),
+  })
+  const backend = { handler: o.handler ?? answerText('{"kind":"Thing"}') }
+  const listener: RawHandler = (request, response) => {
+    response.on('error', () => {})
+    if (request.url === RAW_PATH) return answerText(discovery)(request, response)
+    if (!request.url.startsWith(`${RAW_PATH}/`)) return answerText('{}', 404)(request, response)
+    seen.push(`${request.method} ${request.url}`)
+    backend.handler(request, response)
+  }
+  const server = o.socketPath
+    ? createServer(listener as unknown as RequestListener)
+    : http2.createSecureServer(
+        {
+          ...(o.pair ?? portico.pki.servingFor(`raw-${o.host ?? ''}`, NAMES)),
+          allowHTTP1: true,
+          ALPNProtocols: o.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
+        },
+        listener,
+      )
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.listen(o.socketPath ? { path: o.socketPath } : { port: o.port ?? 0, host: o.host ?? '127.0.0.1' })
+  await once(server, 'listening')
+  const close = async (): Promise<void> => {
+    const closed = once(server, 'close')
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    await closed
+  }
+  return Object.assign(backend, {
+    port: o.socketPath ? 0 : (server.address() as AddressInfo).port,
+    address: o.host ?? '127.0.0.1',
+    seen,
+    sockets,
+    close,
+    [Symbol.asyncDispose]: close,
+  })
+}
+
+/** The APIService and the ConfigMap with our CA; its backends are the policy's. Resolves when it is available. */
+export async function registerRaw(
+  portico: TestServer,
+  spec: Omit<BackendPolicySpec, 'targets'>,
+  o: { wait?: boolean } = {},
+): Promise<void> {
+  await must(
+    portico.admin.post('/api/v1/namespaces/default/configmaps', {
+      metadata: { name: 'raw-ca' },
+      data: { 'ca.crt': portico.pki.ca().cert },
+    }),
+  )
+  await putPolicy(portico, spec)
+  await must(
+    portico.admin.post('/apis/apiregistration.k8s.io/v1/apiservices', {
+      metadata: { name: RAW_API_SERVICE },
+      spec: {
+        group: RAW_GROUP,
+        version: 'v1',
+        service: { namespace: 'default', name: 'raw' },
+        groupPriorityMinimum: 1000,
+        versionPriority: 15,
+      },
+    }),
+  )
+  if (o.wait !== false) await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True')
+}
+export const RAW_TLS = { ca: [{ configMap: { namespace: 'default', name: 'raw-ca' } }] }
+
+export async function putPolicy(
+  portico: TestServer,
+  spec: Omit<BackendPolicySpec, 'targets'>,
+  name = 'raw',
+): Promise<void> {
+  const path = '/apis/gateway.portico.dev/v1alpha1/backendpolicies'
+  const object = { metadata: { name }, spec: { targets: [{ apiService: RAW_API_SERVICE }], ...spec } }
+  const made = await portico.admin.post(path, object)
+  if (made.status === 201) return
+  if (made.status !== 409) throw new Error(made.text)
+  for (;;) {
+    const stored = (await portico.admin.get(`${path}/${name}`)).json<{ metadata: object }>()
+    const answer = await portico.admin.put(`${path}/${name}`, { ...object, metadata: stored.metadata })
+    if (answer.status === 200) return
+    if (answer.status !== 409) throw new Error(answer.text)
+  }
+}
+
+async function must(answer: Promise<{ status: number; text: string }>): Promise<void> {
+  const { status, text } = await answer
+  if (status !== 201 && status !== 409) throw new Error(text)
+}
