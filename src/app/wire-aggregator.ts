@@ -46,6 +46,7 @@ import { delegateChain } from '../servers/generic/delegate-chain.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
+import type { RulesOf } from '../servers/generic/filters/request-info.ts'
 import type { ResourceServer, ResourceServerOptions } from '../servers/generic/resource-server.ts'
 import type { Credentials } from './credentials.ts'
 import { leadershipHook } from './leadership.ts'
@@ -60,6 +61,8 @@ export interface Aggregator {
   readonly table: Published<APIServiceTable>
   /** To a backend as the aggregator's own user, whatever its availability. */
   readonly transportTo: (backend: Backend) => Transport
+  /** What the policy of whoever serves it says of a request. */
+  readonly rulesOf: RulesOf
   addPaths(fixed: FixedPaths): void
 }
 export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {
@@ -141,6 +144,10 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     discovery: delegate.discovery,
     table: registration.reconciler.table,
     transportTo: transportTo(around),
+    rulesOf: (info) =>
+      info.isResourceRequest
+        ? registration.reconciler.table.value.get(info.apiGroup, info.apiVersion)?.backend?.rulesOf(info)
+        : undefined,
     addPaths: (fixed) => {
       addOpenApi(fixed, openapi)
       fixed.prefix(READINESS_PREFIX, (ctx) => {
@@ -194,11 +201,18 @@ function makeControllers(
         informer,
         queue,
         policies,
-        backends: wireBackends(around, { ...parts, lookup, local: delegateChain([parts.core]), observed }),
+        backends: wireBackends(around, {
+          ...parts,
+          lookup,
+          local: delegateChain([parts.core]),
+          observed,
+          problemChanged: (name) => void availability.queue.add(name),
+        }),
         view,
       }),
   )
   const { table } = registration.reconciler
+  around.life.defer(() => registration.reconciler.stop())
   const asking = { informer, view, table, transportTo: transportTo(around), clock, log }
   const intervalMs = around.config.values['apiservice-status-interval']
   const conditions = controller(
@@ -238,20 +252,23 @@ function makeControllers(
       AUTOREGISTER_WORKERS,
       (queue) => new AutoRegistration({ informer, client, queue, sources: [parts.core.discovery] }),
     ),
-    policyStatus: controller(
-      'backendpolicy-status',
-      2,
-      (queue) =>
-        new PolicyStatusController({
-          informer: informers.policies,
-          apiServices: informer,
-          policies,
-          client: parts.client.resource<BackendPolicy>(BACKEND_POLICIES),
-          queue,
-          clock,
-        }),
-    ),
+    policyStatus: policyStatusController(around, parts, informers, policies),
   }
+}
+
+function policyStatusController(
+  around: Surroundings,
+  { client }: AggregatorParts,
+  { policies: informer, apiServices }: AggregatorInformers,
+  policies: Policies,
+): RunnableController<PolicyStatusController> {
+  const resource = client.resource<BackendPolicy>(BACKEND_POLICIES)
+  const { clock } = around
+  return controllerFactory(around)(
+    'backendpolicy-status',
+    2,
+    (queue) => new PolicyStatusController({ informer, apiServices, policies, client: resource, queue, clock }),
+  )
 }
 
 function makeInformers({ life, clock, log }: Surroundings, client: Client): AggregatorInformers {

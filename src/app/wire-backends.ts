@@ -29,6 +29,7 @@ export interface BackendParts {
   readonly ownPort: () => number
   readonly local: Handler
   readonly observed: BackendSurroundings['observed']
+  readonly problemChanged: BackendSurroundings['problemChanged']
 }
 
 export function wireBackends(around: Surroundings, parts: BackendParts): BackendSurroundings {
@@ -77,6 +78,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     terminated: terminationCounter(metrics),
     breakerChanged: (apiService, target, state) => breakers.with(apiService, target).set(BREAKER_STATES[state]),
     observed: parts.observed,
+    problemChanged: parts.problemChanged,
   }
 }
 

@@ -19,6 +19,7 @@ import { delegateChain } from '../servers/generic/delegate-chain.ts'
 import type { Delegate, PostStartHook } from '../servers/generic/delegate.ts'
 import { Drain } from '../servers/generic/drain.ts'
 import { FixedPaths } from '../servers/generic/fixed-paths.ts'
+import type { RulesOf } from '../servers/generic/filters/request-info.ts'
 import { type ChainOptions, buildHandlerChain } from '../servers/generic/handler-chain.ts'
 import { HealthChecks } from '../servers/generic/health.ts'
 import { Hooks } from '../servers/generic/hooks.ts'
@@ -136,7 +137,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const controllers = controllerHooks(around, { client, credentials, discovery: () => aggregator.discovery.value })
   registerHooks(around, delegates, controllers)
   addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer })
-  const listeners = await openListeners(around, chain, access, credentials)
+  const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)
   ownPort = listeners.port
   credentials.writeKubeconfig(listeners.port)
   const ready = around.hooks.run(life.signal, log)
@@ -176,6 +177,7 @@ function openListeners(
   last: Handler,
   access: Access,
   credentials: ReturnType<typeof openCredentials>,
+  rulesOf: RulesOf,
 ): Promise<Listeners> {
   const { config, clock, log, metrics, tracer, drain } = around
   const chainOf = (a: Access): Handler => {
@@ -191,6 +193,7 @@ function openListeners(
       hstsDirectives: config.values['strict-transport-security-directives'],
       corsAllowedOrigins: config.corsAllowedOrigins,
       goawayChance: config.goawayChance,
+      rulesOf,
     }
     return buildHandlerChain(options, last)
   }

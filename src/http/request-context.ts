@@ -5,6 +5,15 @@ import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
 import type { RequestInfo } from './request-info.ts'
 
+/** Where it differs from what holds for all requests. */
+export interface RequestRules {
+  readonly longRunning: boolean | undefined
+  /** Of the whole request. */
+  readonly totalMs: number | undefined
+  /** Whether a client's traceparent is followed; undefined: that depends on who it is. */
+  readonly trustTraceparent: boolean | undefined
+}
+
 const NO_QUERY = new URLSearchParams()
 
 /**
@@ -25,6 +34,10 @@ export class RequestContext {
   auditId = ''
   /** request-info */
   info!: RequestInfo
+  /** request-info: no deadline, ended instead of waited for when the server stops. */
+  longRunning = false
+  /** request-info: what a policy of the backend says of such requests. */
+  rules: RequestRules | undefined = undefined
   /** authentication: undefined before it. */
   user: UserInfo | undefined = undefined
   /** audit-init: a child logger with the audit id is made on first use. */

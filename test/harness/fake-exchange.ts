@@ -4,6 +4,7 @@ import type { Connection, Exchange, HeaderList, HeaderView, Outcome } from '../.
 import { RequestContext } from '../../src/http/request-context.ts'
 import { parseRequestInfo } from '../../src/http/request-info.ts'
 import type { Clock } from '../../src/lib/clock.ts'
+import { isLongRunning } from '../../src/servers/generic/long-running.ts'
 
 export interface FakeRequest {
   readonly method?: string
@@ -98,5 +99,6 @@ export function fakeRequest(o: FakeRequest, clock: Clock): { exchange: FakeExcha
   const exchange = new FakeExchange(o)
   const ctx = new RequestContext(exchange, clock)
   ctx.info = parseRequestInfo(exchange.method, ctx.path, ctx.query)
+  ctx.longRunning = isLongRunning(ctx.info)
   return { exchange, ctx }
 }

@@ -74,9 +74,9 @@ for (const { name, options, backend, host } of kinds) {
     await registerRaw(portico, { backends: [{ name: 'default', ...backend(raw) }] })
     const path = `${RAW_PATH}/things`
     const read = await portico.admin.get(path)
-    assert.deepEqual([read.status, read.json()], [200, { method: 'GET', user: 'portico-admin', body: '' }], read.text)
+    assert.deepEqual([read.status, read.json()], [200, { method: 'GET', user: 'portico:admin', body: '' }], read.text)
     const written = await portico.admin.post(path, '{"a":1}')
-    assert.deepEqual(written.json(), { method: 'POST', user: 'portico-admin', body: '{"a":1}' })
+    assert.deepEqual(written.json(), { method: 'POST', user: 'portico:admin', body: '{"a":1}' })
     assert.equal((await portico.admin.get(`${path}/none`)).status, 404)
     const watch = await portico.admin.stream(`${path}?watch=1`)
     for await (const chunk of watch.body) {

@@ -40,6 +40,8 @@ export interface BackendSurroundings {
   readonly local: Handler
   readonly terminated: (ctx: RequestContext, code: string, component: string) => void
   readonly breakerChanged: (apiService: string, backend: string, state: BreakerState) => void
+  /** What stands in the way of reaching it is another thing than before, or nothing: it is worth another probe. */
+  readonly problemChanged: (apiService: string) => void
   /** How a client's request to a backend went; not where it was given no chance. */
   readonly observed: (apiService: string, ok: boolean, phase: ObservedPhase) => void
 }

@@ -30,6 +30,8 @@ export interface BackendTargetOptions {
   readonly tlsContexts: TlsContexts
   readonly forbidden: ForbiddenAddresses
   readonly drainMs: number
+  /** What stands in its way is another thing than before, or nothing. */
+  readonly onProblem: () => void
 }
 
 export class BackendTarget {
@@ -37,6 +39,7 @@ export class BackendTarget {
   readonly endpoints: EndpointSet
   #tls: TlsProfile | Error | undefined
   #problem: string | undefined
+  #told: string | undefined
   #stopped = false
 
   constructor(o: BackendTargetOptions) {
@@ -78,7 +81,13 @@ export class BackendTarget {
 
   /** A Service, its endpoints or an address changed. */
   refresh(): void {
-    if (this.#stopped || this.#tls instanceof Error) return
+    if (this.#stopped) return
+    const before = this.#told
+    if (!(this.#tls instanceof Error)) this.#find()
+    this.#told = this.tlsProblem ?? this.#problem
+    if (this.#told !== before) this.#o.onProblem()
+  }
+  #find(): void {
     const { source, forbidden } = this.#o
     try {
       const found = source.endpoints()

@@ -9,8 +9,8 @@ import type { APIService, ServiceReference } from '../../api/apiservice.ts'
 import { OWN_BACKEND } from '../../api/backend-policy.ts'
 import { StatusError, badRequest, type Reason } from '../../api/status-error.ts'
 import type { Handler } from '../../http/filter.ts'
-import type { RequestContext } from '../../http/request-context.ts'
-import { splitPath } from '../../http/request-info.ts'
+import type { RequestContext, RequestRules } from '../../http/request-context.ts'
+import { type RequestInfo, splitPath } from '../../http/request-info.ts'
 import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
 import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
 import type { Address } from '../../proxy/dial.ts'
@@ -18,12 +18,12 @@ import { type ForwardRules, forward } from '../../proxy/forward.ts'
 import { failureCauses } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../proxy/retries.ts'
-import { isLongRunning } from '../generic/long-running.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
 import { BackendTarget } from './backend-target.ts'
 import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.ts'
 import type { EffectivePolicy } from './policy/effective-policy.ts'
 import { ownTls, policyTls } from './backend-tls.ts'
+import { noTimeouts } from './policy/timeouts.ts'
 
 /** `/apis/{group}/{version}` and the like: a probe or a discovery client must not hang on it. */
 const DISCOVERY_TIMEOUT_MS = 5000
@@ -129,6 +129,13 @@ export class Backend {
       if (service?.namespace === namespace && service.name === name) return true
     return false
   }
+  /** undefined: as without a policy. */
+  rulesOf(info: RequestInfo): RequestRules | undefined {
+    const { timeouts, trustTraceparent } = this.policy
+    if (timeouts === noTimeouts && trustTraceparent === undefined) return undefined
+    const { longRunning, totalMs } = timeouts(info)
+    return { longRunning, totalMs, trustTraceparent }
+  }
   /** A Service or its endpoints changed. */
   refresh(): void {
     for (const { target } of this.#lanes.values()) target.refresh()
@@ -177,6 +184,7 @@ export class Backend {
       pool,
       balancing: policy.balancing,
       metrics: this.#metrics,
+      onProblem: () => o.problemChanged(this.name),
       tls: () =>
         configured
           ? policyTls(configured.tls, source.serverName, o)
@@ -207,17 +215,17 @@ export class Backend {
     if (limited && !this.available && lane === this.#fallback)
       return this.#reject(ctx, 'unavailable', 'service unavailable')
     if (!this.#resolved(ctx, lane.target)) return
-    if (!limited) return this.#send(ctx, lane, { longRunning: isLongRunning(ctx.info), observed: false })
+    if (!limited) return this.#send(ctx, lane, false)
     this.#enter(ctx, lane)
   }
   /** Within the bulkhead; the breaker is asked last, for who is let in by it has to be tried. */
   #enter(ctx: RequestContext, lane: Lane): void {
-    const longRunning = this.policy.timeouts(ctx.info).longRunning ?? isLongRunning(ctx.info)
+    const { longRunning } = ctx
     const entered = (): void => {
       ctx.exchange.onFinish(() => this.#bulkhead.leave(longRunning))
       const waitMs = lane.breaker?.enter() ?? 0
       if (waitMs > 0) this.#reject(ctx, 'breaker', 'the backend fails too many requests', waitMs)
-      else this.#send(ctx, lane, { longRunning, observed: lane === this.#fallback })
+      else this.#send(ctx, lane, true)
     }
     const answer = this.#bulkhead.enter(longRunning)
     if (answer === undefined) return entered()
@@ -235,7 +243,8 @@ export class Backend {
     })
     ctx.exchange.onFinish(giveUp)
   }
-  #send(ctx: RequestContext, lane: Lane, o: { longRunning: boolean; observed: boolean }): void {
+  /** @param counted a client's request; our own probes are neither let in nor counted by the breaker. */
+  #send(ctx: RequestContext, lane: Lane, counted: boolean): void {
     const { target, breaker, rules } = lane
     const timeouts = this.policy.timeouts(ctx.info)
     const isDiscovery = !ctx.info.isResourceRequest && splitPath(ctx.path).length === 3
@@ -243,15 +252,17 @@ export class Backend {
     forward(ctx, {
       rules,
       endpoints: target.endpoints,
-      longRunning: o.longRunning,
+      longRunning: ctx.longRunning,
       authority: target.authority,
       firstByteTimeoutMs: timeouts.firstByteMs ?? (isDiscovery ? DISCOVERY_TIMEOUT_MS : undefined),
       idleTimeoutMs: timeouts.idleMs,
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
       onVerdict: (verdict, error, status) => {
+        if (!counted) return
         if (verdict === 'abandoned') return breaker?.abandoned()
         breaker?.report(verdict === 'ok')
-        if (o.observed) this.#o.observed(this.name, verdict === 'ok' && status < 500, error?.phase ?? 'status')
+        if (lane === this.#fallback)
+          this.#o.observed(this.name, verdict === 'ok' && status < 500, error?.phase ?? 'status')
       },
     })
   }

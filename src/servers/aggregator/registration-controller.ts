@@ -59,6 +59,11 @@ export class RegistrationController implements Reconciler {
     for (const { backend } of this.#backends.values()) if (backend.uses(namespace, name)) backend.refresh()
   }
 
+  /** Nothing is kept in step any more; what runs goes on. */
+  stop(): void {
+    for (const { backend } of this.#backends.values()) backend.stop()
+  }
+
   async reconcile(): Promise<ReconcileResult> {
     const entries = this.#informer.lister.list().map((o) => this.#entryOf(o))
     const names = new Set(entries.filter((e) => e.backend).map((e) => e.apiService.metadata.name!))

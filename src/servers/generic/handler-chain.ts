@@ -19,7 +19,7 @@ import { goawayFilter } from './filters/goaway.ts'
 import { hstsFilter } from './filters/hsts.ts'
 import { httpLogFilter } from './filters/http-log.ts'
 import { panicRecoveryFilter } from './filters/panic-recovery.ts'
-import { requestInfoFilter } from './filters/request-info.ts'
+import { type RulesOf, requestInfoFilter } from './filters/request-info.ts'
 import { tracingFilter } from './filters/tracing.ts'
 import { requestMetricsFilter } from './request-metrics.ts'
 
@@ -35,13 +35,14 @@ export interface ChainOptions {
   readonly hstsDirectives: readonly string[]
   readonly corsAllowedOrigins: readonly RegExp[]
   readonly goawayChance: number
+  readonly rulesOf?: RulesOf
 }
 
 export function filtersOf(o: ChainOptions): readonly Filter[] {
   return [
     auditInitFilter(o.log),
     panicRecoveryFilter(o.metrics),
-    requestInfoFilter(),
+    requestInfoFilter(o.rulesOf),
     requestMetricsFilter(o.metrics, o.clock),
     httpLogFilter(o.log, o.clock),
     drainingFilter(o.drain),

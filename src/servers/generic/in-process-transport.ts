@@ -16,6 +16,7 @@ import { StatusError, timeout } from '../../api/status-error.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'
 import type { Logger } from '../../observability/logger.ts'
+import { isLongRunning } from './long-running.ts'
 
 const CONNECTION: Connection = {
   id: 0,
@@ -54,6 +55,7 @@ export function inProcessTransport(o: {
     }
     try {
       ctx.info = parseRequestInfo(exchange.method, ctx.path, ctx.query)
+      ctx.longRunning = isLongRunning(ctx.info)
       if (o.timeoutMs !== undefined && ctx.info.verb !== 'watch') {
         const late = timeout('request did not complete within the allotted timeout')
         exchange.onFinish(o.clock.after(o.timeoutMs, () => exchange.abort(late)))

@@ -5,7 +5,6 @@ import type { RequestContext } from '../../http/request-context.ts'
 import type { RequestInfo } from '../../http/request-info.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Counter, Histogram, MetricsRecorder } from '../../observability/metrics.ts'
-import { isLongRunning } from './long-running.ts'
 
 const REQUEST = ['verb', 'group', 'version', 'resource', 'subresource', 'scope', 'component']
 const DURATION_S = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60]
@@ -52,7 +51,7 @@ export function requestMetricsFilter(metrics: MetricsRecorder, clock: Clock): Fi
     name: 'latency',
     about: 'Counts each request when it is over, and the long-running ones while they last.',
     wrap: (next) => (ctx) => {
-      if (isLongRunning(ctx.info)) {
+      if (ctx.longRunning) {
         // Whether anyone serves it shows only once it is routed: the gauge is raised by the one who does.
         ctx.onServed = () => {
           const active = longRunning.with(...labelsOf(ctx))

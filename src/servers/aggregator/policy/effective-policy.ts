@@ -49,7 +49,8 @@ export interface EffectivePolicy {
   readonly pool: Omit<PoolOptions, 'clock'>
   readonly onUnavailable: 'ServeStale' | 'Omit' | 'Fail'
   readonly openApi: boolean
-  readonly trustTraceparent: boolean
+  /** undefined: that depends on who asks. */
+  readonly trustTraceparent: boolean | undefined
 }
 
 type Section = Exclude<keyof BackendPolicySpec, 'targets' | 'priority'>
@@ -154,7 +155,7 @@ function completed(spec: BackendPolicySpec): EffectivePolicy {
     },
     onUnavailable: spec.onUnavailable || 'ServeStale',
     openApi: spec.openAPI !== 'None',
-    trustTraceparent: spec.traceparent !== 'Untrusted',
+    trustTraceparent: spec.traceparent ? spec.traceparent === 'Trusted' : undefined,
   }
 }
 function breakerOf(c: BackendPolicySpec['circuitBreaker']): BreakerRules | undefined {

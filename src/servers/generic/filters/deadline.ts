@@ -6,7 +6,6 @@ import type { Clock } from '../../../lib/clock.ts'
 import { parseDuration } from '../../../lib/duration.ts'
 import type { MetricsRecorder } from '../../../observability/metrics.ts'
 import { Deadlines } from '../deadlines.ts'
-import { isLongRunning } from '../long-running.ts'
 import { terminationCounter } from '../request-metrics.ts'
 
 /** Exact, without kind and apiVersion, and sniffed as text by Go: clients match on it. */
@@ -28,8 +27,8 @@ export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: 
     about:
       'Ends requests that are not long-running after --request-timeout, or sooner where `?timeout=` says so: 504 while nothing was answered, else the answer is broken off.',
     wrap: (next) => (ctx) => {
-      if (isLongRunning(ctx.info)) return next(ctx)
-      const timeoutMs = effectiveTimeout(ctx, requestTimeoutMs)
+      if (ctx.longRunning) return next(ctx)
+      const timeoutMs = effectiveTimeout(ctx, ctx.rules?.totalMs ?? requestTimeoutMs)
       ctx.deadlineMs = ctx.receivedMonotonicMs + timeoutMs
       const onDeadline = (): void => expire(ctx)
       ctx.exchange.onFinish(timeoutMs === requestTimeoutMs ? usual.add(onDeadline) : clock.after(timeoutMs, onDeadline))

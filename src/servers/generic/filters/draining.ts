@@ -1,7 +1,6 @@
 import type { Filter } from '../../../http/filter.ts'
 import { writeText } from '../../../http/write-status.ts'
 import type { Drain } from '../drain.ts'
-import { isLongRunning } from '../long-running.ts'
 
 const STILL_ANSWERED = ['/readyz', '/livez', '/healthz', '/metrics']
 
@@ -14,7 +13,7 @@ export function drainingFilter(drain: Drain): Filter {
         ctx.exchange.connection.retire()
         return writeText(ctx, 429, 'The apiserver is shutting down, please try again later.', ['Retry-After', '5'])
       }
-      if (!isLongRunning(ctx.info)) {
+      if (!ctx.longRunning) {
         drain.enter()
         ctx.exchange.onFinish(() => drain.leave())
       }

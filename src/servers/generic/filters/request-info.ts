@@ -1,7 +1,8 @@
 import type { Filter } from '../../../http/filter.ts'
-import type { RequestContext } from '../../../http/request-context.ts'
-import { parseRequestInfo } from '../../../http/request-info.ts'
+import type { RequestContext, RequestRules } from '../../../http/request-context.ts'
+import { parseRequestInfo, type RequestInfo } from '../../../http/request-info.ts'
 import { writeText } from '../../../http/write-status.ts'
+import { isLongRunning } from '../long-running.ts'
 
 /**
  * A path whose escapes cannot be decoded is refused: a backend that is laxer would serve another path than the one
@@ -13,7 +14,10 @@ function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
   return path === (mark < 0 ? target : target.slice(0, mark))
 }
 
-export function requestInfoFilter(): Filter {
+/** What a backend's policy says of requests of this kind. */
+export type RulesOf = (info: RequestInfo) => RequestRules | undefined
+
+export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
   return {
     name: 'request-info',
     about:
@@ -26,6 +30,8 @@ export function requestInfoFilter(): Filter {
         const why = `failed to create RequestInfo: ${e instanceof Error ? e.message : String(e)}`
         return writeText(ctx, 500, `Internal Server Error: ${JSON.stringify(ctx.exchange.target)}: ${why}`)
       }
+      ctx.rules = rulesOf(ctx.info)
+      ctx.longRunning = ctx.rules?.longRunning ?? isLongRunning(ctx.info)
       return next(ctx)
     },
   }

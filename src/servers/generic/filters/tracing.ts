@@ -25,7 +25,7 @@ export function tracingFilter(tracer: Tracer, clock: Clock): Filter {
 function startSpan(ctx: RequestContext, tracer: Tracer, clock: Clock): void {
   const { headers } = ctx.exchange
   const remote = parseTraceparent(headers.get('traceparent'), headers.get('tracestate'))
-  const trusted = MAY_FORCE_SAMPLING.some((g) => ctx.user!.groups.includes(g))
+  const trusted = ctx.rules?.trustTraceparent ?? MAY_FORCE_SAMPLING.some((g) => ctx.user!.groups.includes(g))
   ctx.span = tracer.start(spanName(ctx.exchange.method, ctx.info), {
     kind: 'server',
     startMs: ctx.receivedAt,
