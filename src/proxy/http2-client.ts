@@ -1,18 +1,22 @@
 /**
  * One HTTP/2 session to a backend.
  *
- * Owns:    the session, and through it the socket.
- * Callers: upstream-pool.ts.
+ * Owns:     the wire, and through it the socket; the streams that are open.
+ * Callers:  upstream-pool.ts. Written by hand: requests of one turn of the event loop leave in one write, which costs
+ *           a third of what a connection each costs.
+ * Not here: frames (http/http2/wire.ts), one request (http2-stream.ts).
  *
  *   opening --peer's SETTINGS--> open --GOAWAY, ping unanswered, retire()--> draining --last stream--> closed
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import type { Cancel, Clock } from '../lib/clock.ts'
-import type { HeaderList } from '../http/exchange.ts'
-import { sendableValue } from '../http/header-list.ts'
-import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
+import { isToken, sendableValue } from '../http/header-list.ts'
+import { H2Code, Http2Error } from '../http/http2/errors.ts'
+import { Setting } from '../http/http2/frames.ts'
+import type { HeaderBlock } from '../http/http2/hpack-decoder.ts'
+import { Http2Wire, type WireOwner } from '../http/http2/wire.ts'
+import { Http2UpstreamStream, STREAM_WINDOW_BYTES } from './http2-stream.ts'
+import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts'
 
 export interface Http2ClientOptions {
   readonly clock: Clock
@@ -29,241 +33,195 @@ export interface Http2ClientOwner {
   closed(session: Http2ClientSession): void
 }
 
-/** What a backend may send before we take it in: one stream, and all together. A client that stalls holds back its own. */
-const STREAM_WINDOW_BYTES = 262_144
+/** What a backend may send before we take it in, on all streams. A client that stalls holds back its own. */
 const CONNECTION_WINDOW_BYTES = 67_108_864
-const SESSION_MEMORY_MB = 128
 /** For a peer that names no limit. */
 const DEFAULT_STREAMS = 1_000
 /** Of the peer's limit: the next session is opened before this one is full. */
 const FILL = 0.8
+const LAST_STREAM = 2 ** 31 - 1
 
-export class Http2ClientSession {
-  readonly #session: ClientHttp2Session
+export class Http2ClientSession implements WireOwner {
+  readonly #wire: Http2Wire
   readonly #owner: Http2ClientOwner
   readonly #options: Http2ClientOptions
-  #limit = DEFAULT_STREAMS
-  #open = 0
-  /** The peer's settings are here: streams beyond its limit would be refused. */
-  #ready = false
+  readonly #streams = new Map<number, Http2UpstreamStream>()
+  /** Those whose bodies wait for the peer or the socket. */
+  readonly #waiting = new Set<Http2UpstreamStream>()
+  #nextStream = 1
+  #served = false
   #draining = false
   #closed = false
   #lastBytesRead = 0
-  readonly #socket: Socket
   #cancelPing: Cancel
+  #cancelPong: Cancel | undefined
   /** Monotonic ms; the pool's. */
   idleSince = 0
 
   constructor(socket: Socket, owner: Http2ClientOwner, options: Http2ClientOptions) {
-    this.#socket = socket
-    // Dialled half-open for the sake of tunnels; here an end is the end.
-    socket.allowHalfOpen = false
-    socket.once('end', () => this.#session.destroy())
     this.#owner = owner
     this.#options = options
-    this.#session = connect('https://backend', {
-      createConnection: () => socket,
-      maxSessionMemory: SESSION_MEMORY_MB,
-      maxHeaderListPairs: options.maxHeaderCount,
-      maxSendHeaderBlockLength: 4 * 1_048_576,
-      peerMaxConcurrentStreams: DEFAULT_STREAMS,
-      settings: {
-        enablePush: false,
-        initialWindowSize: STREAM_WINDOW_BYTES,
-        maxHeaderListSize: options.maxHeaderBytes,
-      },
-    })
-    this.#session.once('connect', () => {
-      if (!this.#session.destroyed) this.#session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
-    })
-    this.#session.on('remoteSettings', (settings) => {
-      this.#limit = Math.min(settings.maxConcurrentStreams ?? DEFAULT_STREAMS, DEFAULT_STREAMS)
-      this.#ready = true
-      owner.changed(this)
-    })
-    this.#session.on('goaway', () => this.retire())
-    this.#session.on('error', () => {})
-    this.#session.on('close', () => this.#onClose())
     this.#cancelPing = options.clock.after(options.readIdleMs, this.#checkAlive)
+    this.#wire = new Http2Wire(socket, this, {
+      side: 'client',
+      settings: [
+        [Setting.enablePush, 0],
+        [Setting.initialWindowSize, STREAM_WINDOW_BYTES],
+        [Setting.maxHeaderListSize, options.maxHeaderBytes],
+      ],
+      connectionWindowBytes: CONNECTION_WINDOW_BYTES,
+      maxHeaderBytes: options.maxHeaderBytes,
+      maxHeaderCount: options.maxHeaderCount,
+      now: () => options.clock.monotonicMs(),
+    })
   }
+  /** The peer's settings are here: streams beyond its limit would be refused. */
   get ready(): boolean {
-    return this.#ready
+    return this.#wire.settled
   }
   get usable(): boolean {
-    return this.#ready && !this.#draining && !this.#closed && !this.#session.closed && !this.#session.destroyed
+    return this.#wire.settled && !this.#draining && !this.#closed
   }
   /** Streams that are open. */
   get open(): number {
-    return this.#open
+    return this.#streams.size
   }
   get full(): boolean {
-    return this.#open >= this.#limit
+    return this.#streams.size >= this.#limit
   }
   /** True where another session should be opened already. */
   get nearlyFull(): boolean {
-    return this.#open >= this.#limit * FILL
+    return this.#streams.size >= this.#limit * FILL
+  }
+  get #limit(): number {
+    return Math.min(this.#wire.maxStreams, DEFAULT_STREAMS)
   }
 
   /** Only while usable and not full. @throws TypeError on a header that cannot be sent. */
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {
-    const fields = [
-      ':method',
-      request.method,
-      ':path',
-      request.target,
-      ':scheme',
-      'https',
-      ':authority',
-      request.authority,
-    ]
-    for (let i = 0; i < request.headers.length; i += 2) {
-      const name = request.headers[i]!.toLowerCase()
-      fields.push(name, sendableValue(name, request.headers[i + 1]!))
-    }
-    if (typeof request.body === 'number') fields.push('content-length', String(request.body))
-    this.#open++
-    const waitForTrailers = request.body === 'unknown'
-    const stream = this.#session.request(fields, { endStream: request.body === 'none', waitForTrailers })
-    stream.once('close', this.#onStreamClose)
-    return new Http2UpstreamStream(stream, handler)
+    const fields = fieldsOf(request)
+    const id = this.#nextStream
+    this.#nextStream += 2
+    const stream = new Http2UpstreamStream({ id, session: this, wire: this.#wire, request, handler })
+    this.#streams.set(id, stream)
+    this.#wire.sendHeaders(id, fields, request.body === 'none')
+    if (this.#nextStream > LAST_STREAM) this.retire()
+    return stream
   }
   /** No new requests; those under way go on. */
   retire(): void {
     if (this.#draining) return
     this.#draining = true
-    this.#session.close()
     this.#owner.changed(this)
+    if (this.#streams.size === 0) this.#wire.end()
   }
   close(): void {
-    this.#session.destroy()
-    this.#onClose()
+    this.#wire.destroy()
   }
 
-  readonly #onStreamClose = (): void => {
-    this.#open--
-    this.#owner.changed(this)
-  }
-  #onClose(): void {
+  // What streams report.
+  ended(id: number): void {
+    const stream = this.#streams.get(id)
+    if (!stream) return
+    this.#served = true
+    this.#streams.delete(id)
+    this.#waiting.delete(stream)
     if (this.#closed) return
+    this.#owner.changed(this)
+    if (this.#draining && this.#streams.size === 0) this.#wire.end()
+  }
+  waits(stream: Http2UpstreamStream): void {
+    this.#waiting.add(stream)
+  }
+
+  // What the wire reports.
+  headers(id: number, block: HeaderBlock, endStream: boolean): void {
+    if (this.isIdle(id)) throw new Http2Error(H2Code.protocol, 'HEADERS on an idle stream')
+    this.#streams.get(id)?.headers(block, endStream)
+  }
+  data(id: number, chunk: Buffer, endStream: boolean, counted: number): void {
+    const stream = this.#streams.get(id)
+    if (stream) stream.data(chunk, endStream, counted)
+    else this.#wire.consumed(counted)
+  }
+  reset(id: number, code: number): void {
+    this.#streams.get(id)?.reset(code)
+  }
+  goaway(lastStream: number, code: number): void {
+    this.#draining = true
+    for (const [id, stream] of this.#streams) if (id > lastStream) stream.unprocessed(code)
+    if (this.#closed) return
+    this.#owner.changed(this)
+    if (this.#streams.size === 0) this.#wire.end()
+  }
+  settings(windowGrowth: number): void {
+    if (windowGrowth !== 0) for (const id of this.#streams.keys()) this.#grow(id, windowGrowth)
+    if (!this.#closed) this.#owner.changed(this)
+  }
+  windowGrown(id: number, bytes: number): void {
+    if (bytes === 0) this.#streams.get(id)?.broken(H2Code.protocol, 'window update of nothing')
+    else this.#grow(id, bytes)
+  }
+  writable(): void {
+    for (const stream of this.#waiting) this.#wake(stream)
+  }
+  isIdle(id: number): boolean {
+    return id % 2 === 0 || id >= this.#nextStream
+  }
+  closed(error: Error | undefined): void {
     this.#closed = true
     this.#cancelPing()
+    this.#cancelPong?.()
+    for (const stream of this.#streams.values()) stream.lost(error, this.#served)
     this.#owner.closed(this)
+  }
+
+  #grow(id: number, bytes: number): void {
+    const stream = this.#streams.get(id)
+    stream?.grow(bytes)
+    if (stream && this.#waiting.has(stream)) this.#wake(stream)
+  }
+  #wake(stream: Http2UpstreamStream): void {
+    if (!stream.pump()) return
+    // First: what it writes now may have to wait again.
+    this.#waiting.delete(stream)
+    stream.drained()
   }
   /** A ping goes out only where nothing was read since the last look. */
   readonly #checkAlive = (): void => {
     const { clock, readIdleMs, pingTimeoutMs } = this.#options
-    if (this.#session.destroyed) return
-    const read = this.#socket.bytesRead
+    const read = this.#wire.bytesRead
     const quiet = read === this.#lastBytesRead
     this.#lastBytesRead = read
     this.#cancelPing = clock.after(readIdleMs, this.#checkAlive)
-    if (!quiet) return
-    const cancelTimeout = clock.after(pingTimeoutMs, () => {
-      this.#session.destroy(new Error('http2: client connection lost'), constants.NGHTTP2_NO_ERROR)
+    if (!quiet || this.#cancelPong) return
+    this.#cancelPong = clock.after(pingTimeoutMs, () => {
+      this.#wire.destroy(new Error('http2: client connection lost'))
     })
-    const sent = this.#session.ping((error) => {
-      cancelTimeout()
-      if (error) this.#session.destroy()
+    this.#wire.sendPing(() => {
+      this.#cancelPong?.()
+      this.#cancelPong = undefined
     })
-    if (!sent) cancelTimeout()
   }
 }
 
-class Http2UpstreamStream implements UpstreamStream {
-  readonly #stream: ClientHttp2Stream
-  #handler: UpstreamHandler | undefined
-  #answered = false
-  #trailers: HeaderList = []
-  #sentTrailers: HeaderList = []
-  #expected: number | undefined
-  #received = 0
-  #error: Error | undefined
-  #endSeen = false
-
-  constructor(stream: ClientHttp2Stream, handler: UpstreamHandler) {
-    this.#stream = stream
-    this.#handler = handler
-    stream.on('headers', (_headers: object, _flags: number, raw?: string[]) => {
-      const status = Number(raw?.[1])
-      if (status !== 100 && raw) this.#handler?.informed(status, raw.slice(2))
-    })
-    stream.on('response', this.#onResponse)
-    stream.on('trailers', (_headers: object, _flags: number, raw?: string[]) => {
-      this.#trailers = raw ?? []
-    })
-    stream.on('data', this.#onData)
-    stream.on('end', this.#onEnd)
-    // Node ends the readable side for END_STREAM and for RST_STREAM(NO_ERROR) alike; only then the stream is closed
-    // before its last push. Without this an answer cut off by a backend that goes away politely would look whole.
-    stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk === null && !stream.closed) this.#endSeen = true
-      return Readable.prototype.push.call(stream, chunk, encoding)
-    }
-    stream.on('drain', () => this.#handler?.drained())
-    stream.on('wantTrailers', () => this.#sendTrailers())
-    stream.on('error', (error) => {
-      this.#error = error
-    })
-    stream.on('close', this.#onClose)
+function fieldsOf(request: UpstreamRequest): string[] {
+  const fields = [
+    ':method',
+    request.method,
+    ':scheme',
+    'https',
+    ':path',
+    request.target,
+    ':authority',
+    request.authority,
+  ]
+  const { headers } = request
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!
+    if (!isToken(name)) throw new TypeError(`header name ${JSON.stringify(name)} cannot be sent`)
+    fields.push(name.toLowerCase(), sendableValue(name, headers[i + 1]!))
   }
-  write(chunk: Uint8Array): boolean {
-    return this.#stream.destroyed || this.#stream.write(chunk)
-  }
-  end(trailers: HeaderList = []): void {
-    this.#sentTrailers = trailers
-    if (!this.#stream.destroyed) this.#stream.end()
-  }
-  resume(): void {
-    this.#stream.resume()
-  }
-  abort(): void {
-    this.#handler = undefined
-    this.#stream.close(constants.NGHTTP2_CANCEL)
-    this.#stream.destroy()
-  }
-  readonly #onResponse = (_headers: object, _flags: number, raw?: string[]): void => {
-    this.#answered = true
-    const headers = raw!.slice(2)
-    const at = headers.indexOf('content-length')
-    if (at >= 0) this.#expected = Number(headers[at + 1])
-    this.#handler?.answered(Number(raw![1]), headers)
-  }
-  readonly #onData = (chunk: Buffer): void => {
-    this.#received += chunk.length
-    if (this.#handler && !this.#handler.data(chunk)) this.#stream.pause()
-  }
-  readonly #onEnd = (): void => {
-    const stream = this.#stream
-    if (!this.#answered || !this.#endSeen || (stream.rstCode ?? 0) !== 0) return
-    if (this.#expected !== undefined && this.#received < this.#expected && this.#received > 0) return
-    const handler = this.#handler
-    this.#handler = undefined
-    // The answer is whole; what is left of the request is not wanted any more.
-    if (!stream.writableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
-    handler?.ended(this.#trailers)
-  }
-  readonly #onClose = (): void => {
-    const handler = this.#handler
-    this.#handler = undefined
-    if (!handler) return
-    const code = this.#stream.rstCode
-    const cause = this.#error
-    handler.failed(
-      new UpstreamError(this.#answered ? 'stream' : 'first-byte', cause?.message ?? `stream error: code ${code}`, {
-        cause,
-        unprocessed: !this.#answered && code === constants.NGHTTP2_REFUSED_STREAM,
-      }),
-    )
-  }
-  #sendTrailers(): void {
-    const fields: Record<string, string | string[]> = {}
-    for (let i = 0; i < this.#sentTrailers.length; i += 2) {
-      const name = this.#sentTrailers[i]!.toLowerCase()
-      if (name === '__proto__') continue
-      const before = fields[name]
-      const value = this.#sentTrailers[i + 1]!
-      fields[name] = before === undefined ? value : [before, value].flat()
-    }
-    this.#stream.sendTrailers(fields)
-  }
+  if (typeof request.body === 'number') fields.push('content-length', String(request.body))
+  return fields
 }

@@ -1,0 +1,83 @@
+/**
+ * Bytes that wait to be written, in slabs: many frames leave in one piece.
+ *
+ * Owns:     a slab; what was taken from it is never written again.
+ * Callers:  http2/wire.ts and hpack-encoder.ts.
+ */
+import { FRAME_HEAD_BYTES } from './frames.ts'
+
+const SLAB_BYTES = 16_384
+/** Below this, a loop beats a call into the engine. */
+const SHORT = 24
+
+export class ByteSink {
+  #slab = EMPTY
+  #start = 0
+  #at = 0
+
+  /** Bytes since the last take(). */
+  get length(): number {
+    return this.#at - this.#start
+  }
+  /** Makes room for `bytes` more. */
+  reserve(bytes: number): void {
+    if (this.#slab.length - this.#at >= bytes) return
+    const kept = this.#at - this.#start
+    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, kept + bytes))
+    this.#slab.copy(slab, 0, this.#start, this.#at)
+    this.#slab = slab
+    this.#start = 0
+    this.#at = kept
+  }
+  byte(value: number): void {
+    this.#slab[this.#at++] = value
+  }
+  uint32(value: number): void {
+    this.#slab[this.#at++] = value >>> 24
+    this.#slab[this.#at++] = value >>> 16
+    this.#slab[this.#at++] = value >>> 8
+    this.#slab[this.#at++] = value
+  }
+  bytes(bytes: Uint8Array): void {
+    this.#slab.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+  /** @param text characters up to U+00FF. */
+  latin1(text: string): void {
+    if (text.length > SHORT) this.#at += this.#slab.latin1Write(text, this.#at)
+    else for (let i = 0; i < text.length; i++) this.#slab[this.#at++] = text.charCodeAt(i)
+  }
+  /** Reserves and writes a frame's head. */
+  frameHead(length: number, type: number, flags: number, stream: number): void {
+    this.reserve(length + FRAME_HEAD_BYTES)
+    this.byte(length >>> 16)
+    this.byte(length >>> 8)
+    this.byte(length)
+    this.byte(type)
+    this.byte(flags)
+    this.uint32(stream)
+  }
+  /** Writes the length of a frame whose head stands at `from`, counted from the last take(). */
+  patchLength(from: number, length: number): void {
+    const at = this.#start + from
+    this.#slab[at] = length >>> 16
+    this.#slab[at + 1] = length >>> 8
+    this.#slab[at + 2] = length
+  }
+  patchFlags(from: number, flags: number): void {
+    this.#slab[this.#start + from + 4] = flags
+  }
+  /** Takes the last bytes back. @returns a copy of them. */
+  cut(from: number): Buffer {
+    const bytes = Buffer.from(this.#slab.subarray(this.#start + from, this.#at))
+    this.#at = this.#start + from
+    return bytes
+  }
+  take(): Buffer {
+    const taken = this.#slab.subarray(this.#start, this.#at)
+    this.#start = this.#at
+    return taken
+  }
+}
+
+const EMPTY: Buffer = Buffer.alloc(0)
