@@ -4,9 +4,9 @@
  * Owns:     idle and busy HTTP/1.1 connections, two groups of HTTP/2 sessions (session-group.ts), the requests that wait.
  * Callers:  forward.ts through upstreams.ts.
  *
- * Short requests that only read take HTTP/1.1 connections, which cost less CPU per request. HTTP/2, where the backend has
- * it, is for long-running ones, for those that change something (a GOAWAY or a refused stream proves that they were not
- * seen, and they may be sent elsewhere), and for what is left once maxHttp1Connections are busy.
+ * Where the backend has HTTP/2, requests share sessions: what is sent in one turn of the event loop leaves in one write,
+ * and a GOAWAY or a refused stream proves that a request was not seen and may be sent elsewhere. Else each has an
+ * HTTP/1.1 connection for itself.
  */
 import type { Clock } from '../lib/clock.ts'
 import { type Address, type Dialled, dial } from './dial.ts'
@@ -17,10 +17,8 @@ import { Waiting } from './waiting.ts'
 
 export interface PoolOptions {
   readonly clock: Clock
-  /** auto: see above. http/1.1 and h2: that protocol alone, as far as the backend speaks it. Default auto. */
+  /** auto and h2: HTTP/2 where the backend speaks it. Default auto. */
   readonly protocol: 'auto' | 'http/1.1' | 'h2'
-  /** Connections for short requests before HTTP/2 is used for them too. Default 64. */
-  readonly maxHttp1Connections: number
   /** All together, where the backend has no HTTP/2. Default 4,096. */
   readonly maxConnections: number
   /** Requests that may wait for a connection; more fail at once. Default 4,096. */
@@ -40,7 +38,6 @@ export interface PoolOptions {
 }
 export const defaultPoolOptions: Omit<PoolOptions, 'clock'> = {
   protocol: 'auto',
-  maxHttp1Connections: 64,
   maxConnections: 4_096,
   maxQueued: 4_096,
   connectTimeoutMs: 10_000,
@@ -52,8 +49,6 @@ export const defaultPoolOptions: Omit<PoolOptions, 'clock'> = {
   maxHeaderBytes: 1_048_576,
   maxHeaderCount: 4_000,
 }
-/** What HTTP/1.1 offers no proof for that it was not processed. */
-const UNREPEATABLE = new Set(['POST', 'PATCH', 'PUT', 'DELETE'])
 const LOST = 'http: the backend does not answer any more'
 
 export interface SendOptions {
@@ -109,15 +104,11 @@ export class UpstreamPool implements Http1ClientOwner {
 
   send(request: UpstreamRequest, handler: UpstreamHandler, how: SendOptions): UpstreamStream {
     this.lastUsed = this.options.clock.monotonicMs()
-    const { protocol, maxHttp1Connections } = this.options
-    if (this.#hasHttp2 !== false && (protocol === 'h2' || how.longRunning || UNREPEATABLE.has(request.method)))
+    if (this.#hasHttp2 !== false)
       return this.#sendOnSession(how.longRunning ? this.#long : this.#short, request, handler)
     if (how.fresh) for (const connection of this.#idle.splice(0)) connection.close()
     for (let connection = this.#idle.pop(); connection; connection = this.#idle.pop())
       if (connection.usable) return started(connection.send(request, handler), request, handler)
-    const open = this.#http1.size + this.#diallingHttp1
-    if (open >= maxHttp1Connections && this.#hasHttp2 !== false)
-      return this.#sendOnSession(this.#short, request, handler)
     return this.#enqueue(request, handler, (w) => this.#requeue(w))
   }
   /** Connections past their time, and whether the backend lives; called now and then. */

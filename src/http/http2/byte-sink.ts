@@ -44,7 +44,7 @@ export class ByteSink {
   }
   /** @param text characters up to U+00FF. */
   latin1(text: string): void {
-    if (text.length > SHORT) this.#at += this.#slab.latin1Write(text, this.#at)
+    if (text.length > SHORT) this.#at += this.#slab.write(text, this.#at, 'latin1')
     else for (let i = 0; i < text.length; i++) this.#slab[this.#at++] = text.charCodeAt(i)
   }
   /** Reserves and writes a frame's head. */

@@ -147,12 +147,12 @@ export class HpackDecoder {
     const from = this.#at
     if (length > this.#end - from) throw compression('string longer than its header block')
     this.#at = from + length
-    if (!huffman) return this.#block.latin1Slice(from, from + length)
+    if (!huffman) return this.#block.toString('latin1', from, from + length)
     const needed = Math.ceil((length * 8) / 5)
     const scratch = needed <= this.#scratch.length ? this.#scratch : Buffer.allocUnsafe(needed)
     if (needed <= MAX_SCRATCH_BYTES) this.#scratch = scratch
     try {
-      return scratch.latin1Slice(0, decodeHuffman(this.#block, from, from + length, scratch))
+      return scratch.toString('latin1', 0, decodeHuffman(this.#block, from, from + length, scratch))
     } catch (e) {
       throw compression((e as Error).message)
     }
