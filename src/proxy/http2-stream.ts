@@ -178,7 +178,6 @@ export class Http2UpstreamStream implements UpstreamStream {
       if (status !== 100) this.#handler!.informed(status, fields)
       return
     }
-    this.#answered = true
     this.#bodyless ||= status === 204 || status === 304
     for (let i = 0; i < fields.length; i += 2) {
       if (fields[i] !== 'content-length') continue
@@ -187,6 +186,7 @@ export class Http2UpstreamStream implements UpstreamStream {
         return this.broken(H2Code.protocol, 'ambiguous content-length')
       this.#expected = Number(length)
     }
+    this.#answered = true
     this.#handler!.answered(status, fields)
     if (endStream && this.#handler) this.#ended()
   }

@@ -1,0 +1,46 @@
+/** HTTP/2 frames made by hand, for peers that misbehave. */
+import { Flag, FrameType } from '../../src/http/http2/frames.ts'
+
+export interface Frame {
+  readonly type: number
+  readonly flags: number
+  readonly stream: number
+  readonly payload: Buffer
+}
+
+export function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+export function uint32(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length)
+  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value, 4 * i)
+  return bytes
+}
+export function settings(...pairs: [number, number][]): Buffer {
+  const payload = pairs.map(([id, value]) => Buffer.concat([Buffer.from([id >> 8, id]), uint32(value)]))
+  return frame(FrameType.settings, 0, 0, Buffer.concat(payload))
+}
+/** Literals without index: names and values shorter than 127 bytes. */
+export function block(...fields: string[]): Buffer {
+  const parts: Buffer[] = []
+  for (let i = 0; i < fields.length; i += 2)
+    parts.push(
+      Buffer.from([0, fields[i]!.length]),
+      Buffer.from(fields[i]!),
+      Buffer.from([fields[i + 1]!.length]),
+      Buffer.from(fields[i + 1]!),
+    )
+  return Buffer.concat(parts)
+}
+export const OK = block(':status', '200')
+export const HEAD_FLAGS = Flag.endHeaders
+export const LAST_FLAGS = Flag.endHeaders | Flag.endStream
+export const headers = (stream: number, fields: Buffer, flags: number = HEAD_FLAGS): Buffer =>
+  frame(FrameType.headers, flags, stream, fields)
+export const data = (stream: number, text: string, flags = 0): Buffer =>
+  frame(FrameType.data, flags, stream, Buffer.from(text))
