@@ -201,6 +201,12 @@ export const OPTIONS = {
     'false',
     'Send requests to endpoint addresses instead of the cluster IP.',
   ),
+  'backends-config': option(
+    AGGREGATOR,
+    'text',
+    '',
+    'File or folder with APIServices and BackendPolicies that hold beside the stored ones, read again when it changes.',
+  ),
   'allow-link-local-backends': option(
     AGGREGATOR,
     'flag',

@@ -5,7 +5,7 @@ import { writeText } from '../http/write-status.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
-import { Publisher, type Published } from '../lib/published.ts'
+import type { Published } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
 import type { Reconciler } from '../client/controller.ts'
 import {
@@ -14,6 +14,7 @@ import {
   type RunnableController,
   aggregatorHooks,
 } from './aggregator-hooks.ts'
+import type { TypeTable } from '../api/schema/type-table.ts'
 import { Informer } from '../client/informer.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { Transport } from '../client/transport.ts'
@@ -50,6 +51,7 @@ import type { RulesOf } from '../servers/generic/filters/request-info.ts'
 import type { ResourceServer, ResourceServerOptions } from '../servers/generic/resource-server.ts'
 import type { Credentials } from './credentials.ts'
 import { leadershipHook } from './leadership.ts'
+import { followBackendFiles } from './backend-files.ts'
 import { wireBackends } from './wire-backends.ts'
 import type { Surroundings } from './wire.ts'
 
@@ -105,7 +107,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   }
   const server = apiServiceServer({ ...parts, types: parts.tables, tables })
   life.own(server)
-  const informers = makeInformers(around, parts.client)
+  const informers = makeInformers(around, parts.client, parts.tables)
   const view = new AvailabilityView()
   const controllers = makeControllers(around, parts, { informers, view })
   const { registration, availability, discovery, downloads } = controllers
@@ -191,7 +193,7 @@ function makeControllers(
   const controller = controllerFactory(around)
   const client = parts.client.resource<APIService>(APISERVICES)
   const informer = informers.apiServices
-  const policies = new Policies(informers.policies, new Publisher<readonly BackendPolicy[]>([]))
+  const policies = new Policies(informers.policies)
   const observed: BackendSurroundings['observed'] = (...how) => availability.reconciler.observed(...how)
   const registration = controller(
     'APIServiceRegistrationController',
@@ -271,10 +273,21 @@ function policyStatusController(
   )
 }
 
-function makeInformers({ life, clock, log }: Surroundings, client: Client): AggregatorInformers {
+function makeInformers(
+  { life, clock, log, config }: Surroundings,
+  client: Client,
+  types: TypeTable,
+): AggregatorInformers {
   const core = { group: '', version: 'v1' }
+  const path = config.values['backends-config']
+  const files = path === '' ? undefined : life.own(followBackendFiles(path, { types, clock, log }))
   const apiServices = life.own(
-    new Informer<APIService>({ source: client.resource<APIService>(APISERVICES), clock, log }),
+    new Informer<APIService>({
+      source: client.resource<APIService>(APISERVICES),
+      overlay: files?.apiServices,
+      clock,
+      log,
+    }),
   )
   const services = life.own(
     new Informer<Service>({ source: client.resource<Service>({ ...core, resource: 'services' }), clock, log }),
@@ -288,7 +301,12 @@ function makeInformers({ life, clock, log }: Surroundings, client: Client): Aggr
     }),
   )
   const policies = life.own(
-    new Informer<BackendPolicy>({ source: client.resource<BackendPolicy>(BACKEND_POLICIES), clock, log }),
+    new Informer<BackendPolicy>({
+      source: client.resource<BackendPolicy>(BACKEND_POLICIES),
+      overlay: files?.policies,
+      clock,
+      log,
+    }),
   )
   return { apiServices, services, slices, policies }
 }

@@ -1,6 +1,7 @@
 /** Picks the command. One file per command; each resolves to the exit code. */
 import { ConfigurationError } from '../app/configuration-error.ts'
 import { CERTS_HELP, certs } from './certs.ts'
+import { CHECK_HELP, check } from './check.ts'
 import { DOCTOR_HELP, doctor } from './doctor.ts'
 import { FILTERS_HELP, filters } from './filters.ts'
 import { help, helpOf } from './help.ts'
@@ -16,6 +17,7 @@ interface Command {
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { run: serve, help: () => helpOf('serve') },
+  check: { run: check, help: () => CHECK_HELP },
   certs: { run: certs, help: () => CERTS_HELP },
   kubeconfig: { run: kubeconfig, help: () => KUBECONFIG_HELP },
   filters: { run: filters, help: () => FILTERS_HELP },

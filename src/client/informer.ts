@@ -6,6 +6,7 @@
  */
 import type { KubeObject } from '../api/meta.ts'
 import { Deferred } from '../lib/deferred.ts'
+import type { Published } from '../lib/published.ts'
 import { type Indexer, keyOf, type Lister, ObjectStore } from './object-store.ts'
 import { Reflector, type ReflectorOptions } from './reflector.ts'
 
@@ -19,6 +20,8 @@ export interface EventHandler<T> {
 export interface InformerOptions<T> extends Omit<ReflectorOptions<T>, 'sink'> {
   /** By name; `namespace` is always there. */
   readonly indexers?: Readonly<Record<string, Indexer<T>>>
+  /** Objects of another origin, files for example; one hides a mirrored object of its name. They have no resourceVersion. */
+  readonly overlay?: Published<readonly T[]> | undefined
 }
 
 export class Informer<T extends KubeObject> implements AsyncDisposable {
@@ -28,10 +31,15 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
   readonly #synced = new Deferred()
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
+  #overlay = new Map<string, T>()
+  /** What overlay objects hide. */
+  readonly #hidden = new Map<string, T>()
 
   constructor(o: InformerOptions<T>) {
     this.#o = o
     this.#store = new ObjectStore(o.indexers)
+    o.overlay?.subscribe((objects) => this.#lay(objects))
+    if (o.overlay) this.#lay(o.overlay.value)
   }
   get lister(): Lister<T> {
     return this.#store
@@ -56,7 +64,7 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
     const sink = {
       replace: (items: readonly T[]) => this.#replace(items),
       apply: (type: string, object: T) =>
-        type === 'DELETED' ? this.#remove(keyOf(object), object) : this.#put(object),
+        type === 'DELETED' ? this.#mirrorRemoved(keyOf(object), object) : this.#mirror(object),
     }
     this.#running = new Reflector({ ...this.#o, sink }).run(this.#abort.signal)
   }
@@ -68,9 +76,34 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
 
   #replace(items: readonly T[]): void {
     const kept = new Set(items.map(keyOf))
-    for (const key of this.#store.keys()) if (!kept.has(key)) this.#remove(key)
-    for (const object of items) this.#put(object)
+    for (const key of [...this.#store.keys(), ...this.#hidden.keys()]) if (!kept.has(key)) this.#mirrorRemoved(key)
+    for (const object of items) this.#mirror(object)
     this.#synced.resolve()
+  }
+  #mirror(object: T): void {
+    const key = keyOf(object)
+    if (this.#overlay.has(key)) this.#hidden.set(key, object)
+    else this.#put(object)
+  }
+  #mirrorRemoved(key: string, last?: T): void {
+    if (this.#overlay.has(key)) this.#hidden.delete(key)
+    else this.#remove(key, last)
+  }
+  #lay(objects: readonly T[]): void {
+    const before = this.#overlay
+    this.#overlay = new Map(objects.map((o) => [keyOf(o), o]))
+    for (const [key, object] of this.#overlay) {
+      const mirrored = before.has(key) ? undefined : this.#store.get(key)
+      if (mirrored) this.#hidden.set(key, mirrored)
+      if (before.get(key) !== object) this.#put(object)
+    }
+    for (const key of before.keys()) {
+      if (this.#overlay.has(key)) continue
+      const mirrored = this.#hidden.get(key)
+      this.#hidden.delete(key)
+      if (mirrored) this.#put(mirrored)
+      else this.#remove(key)
+    }
   }
 
   #put(object: T): void {

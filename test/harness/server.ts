@@ -7,7 +7,7 @@ import { DataDir } from '../../src/app/data-dir.ts'
 import { Pki } from '../../src/app/pki.ts'
 import { readOptions } from '../../src/app/read-options.ts'
 import { type PorticoServer, startServer } from '../../src/app/wire.ts'
-import { noopLogger } from '../../src/observability/logger.ts'
+import { type LogFields, noopLogger } from '../../src/observability/logger.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
 import { type HttpClient, httpClient } from './http-client.ts'
 
@@ -16,6 +16,8 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string
   readonly insecureUrl: string | undefined
   readonly dataDir: string
+  /** What the server itself logged as errors. */
+  readonly errors: readonly string[]
   readonly kubeconfig: string
   readonly pki: Pki
   /** As system:masters. */
@@ -48,7 +50,15 @@ export async function startTestServer(args: readonly string[] = [], o: { dataDir
     process.env['PORTICO_TEST_LOG'] === undefined
       ? noopLogger
       : createLogger({ v: Number(process.env['PORTICO_TEST_LOG']) })
-  const server = await startServer(config, { log })
+  const errors: string[] = []
+  const listening = {
+    ...log,
+    error: (message: string, fields?: LogFields) => {
+      errors.push(message)
+      log.error(message, fields)
+    },
+  }
+  const server = await startServer(config, { log: listening })
   await server.ready
   const pki = new Pki(new DataDir(folder), () => Date.now())
   const url = `https://127.0.0.1:${server.port}`
@@ -72,6 +82,7 @@ export async function startTestServer(args: readonly string[] = [], o: { dataDir
     url,
     insecureUrl: server.insecurePort === undefined ? undefined : `http://127.0.0.1:${server.insecurePort}`,
     dataDir: folder,
+    errors,
     kubeconfig: join(folder, 'kubeconfig'),
     pki,
     admin: client(pki.admin()),

@@ -98,6 +98,8 @@ export class ConditionWriter implements Reconciler {
     const apiService = this.#o.informer.lister.get(name)
     const wanted = this.#wanted.get(name)
     if (!this.#leading || !apiService || wanted?.uid !== apiService.metadata.uid || !wanted) return DONE
+    // One of a file has nothing stored.
+    if (!apiService.metadata.resourceVersion) return DONE
     const before = apiService.status?.conditions ?? []
     const now = formatTime(this.#o.clock.now())
     const conditions = [...wanted.conditions.values()].reduce((all, c) => withCondition(all, c, now), [...before])

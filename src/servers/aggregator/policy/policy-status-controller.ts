@@ -46,7 +46,8 @@ export class PolicyStatusController implements Reconciler {
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { informer, client, clock } = this.#o
     const policy = informer.lister.get(name)
-    if (!policy) return DONE
+    // One of a file has nothing stored.
+    if (!policy?.metadata.resourceVersion) return DONE
     const generation = policy.metadata.generation ?? 0
     const errors = validateBackendPolicy(policy)
     const verdict =
