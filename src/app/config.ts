@@ -5,6 +5,7 @@ import { parseTokenFile } from '../access/authentication/token-file.ts'
 import type { RequestHeaderOptions } from '../access/authentication/request-header.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { ConfigurationError } from './configuration-error.ts'
+import { type DelegateConfig, completeDelegates } from './delegates-config.ts'
 import type { OptionName, OptionValues } from './options.ts'
 import type { ReadOptions } from './read-options.ts'
 
@@ -31,12 +32,14 @@ export interface Config {
   readonly tokens: ReadonlyMap<string, UserInfo>
   readonly corsAllowedOrigins: readonly RegExp[]
   readonly goawayChance: number
+  /** Servers that are fronted; the one for everything, where there is one, is last. */
+  readonly delegates: readonly DelegateConfig[]
   /** What clients are told to connect to, without the port. */
   readonly advertiseAddress: string
 }
 
 /** @throws ConfigurationError */
-export function completeConfig({ values, given }: ReadOptions): Config {
+export function completeConfig({ values, given, delegates }: ReadOptions): Config {
   requirePairs(values)
   const lower = (names: readonly string[]): string[] => names.map((n) => n.toLowerCase())
   return Object.freeze({
@@ -56,6 +59,7 @@ export function completeConfig({ values, given }: ReadOptions): Config {
     tokens: readTokens(values['token-auth-file']),
     corsAllowedOrigins: values['cors-allowed-origins'].map(originPattern),
     goawayChance: goawayChance(values['goaway-chance']),
+    delegates: completeDelegates(delegates, values),
     advertiseAddress:
       values['advertise-address'] ||
       (['0.0.0.0', '::', ''].includes(values['bind-address']) ? '127.0.0.1' : values['bind-address']),
@@ -160,7 +164,7 @@ function goawayChance(text: string): number {
 }
 
 /** For the log's first line: what is set. No option holds a secret but URLs with a password in them, which is masked. */
-export function describeOptions({ values, given }: ReadOptions): Record<string, unknown> {
+export function describeOptions({ values, given }: Pick<ReadOptions, 'values' | 'given'>): Record<string, unknown> {
   return Object.fromEntries([...given].map((name) => [name, masked(values[name])]))
 }
 

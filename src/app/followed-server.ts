@@ -1,6 +1,7 @@
 /** Another API server that a kubeconfig names, followed when the kubeconfig or a file that it names changes. */
 import { type ClusterAccess, readKubeconfig } from '../client/kubeconfig.ts'
 import { RemoteServer, type RemoteServerOptions } from '../client/remote-server.ts'
+import { type Published, Publisher } from '../lib/published.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { watchFiles } from './file-watch.ts'
 import type { OptionName } from './options.ts'
@@ -18,31 +19,40 @@ export interface FollowOptions extends RemoteServerOptions {
 
 /** @throws ConfigurationError */
 export function followServer(around: Surroundings, o: FollowOptions): RemoteServer {
-  const { clock, life, log } = around
-  const path = String(around.config.values[o.flag])
-  let access = firstRead(path, o.flag)
-  const server = life.own(new RemoteServer(access, o))
+  const access = followKubeconfig(around, { path: String(around.config.values[o.flag]), origin: `--${o.flag}` })
+  const server = around.life.own(new RemoteServer(access.value, o))
+  access.subscribe((next) => {
+    server.update(next)
+    o.changed?.()
+  })
+  return server
+}
+
+/** @param o.origin what named the file, for messages. @throws ConfigurationError */
+export function followKubeconfig(
+  { clock, life, log }: Surroundings,
+  o: { path: string; origin: string },
+): Published<ClusterAccess> {
+  const access = new Publisher(firstRead(o))
   let unwatch = (): void => {}
   let cancelLook = (): void => {}
 
   function watch(): void {
     unwatch()
-    unwatch = watchFiles({ paths: access.files, clock, changed: reread })
+    unwatch = watchFiles({ paths: access.value.files, clock, changed: reread })
   }
   function reread(): void {
     let next: ClusterAccess
     try {
-      next = readKubeconfig(path)
+      next = readKubeconfig(o.path)
     } catch (error) {
-      log.warn('a changed kubeconfig cannot be used yet; the old one stays', { flag: o.flag, error })
+      log.warn('a changed kubeconfig cannot be used yet; the old one stays', { kubeconfig: o.origin, error })
       return
     }
-    if (JSON.stringify(next) === JSON.stringify(access)) return
-    access = next
-    server.update(access)
+    if (JSON.stringify(next) === JSON.stringify(access.value)) return
+    access.publish(next)
     watch()
-    log.info('a kubeconfig was read again', { flag: o.flag, server: access.server })
-    o.changed?.()
+    log.info('a kubeconfig was read again', { kubeconfig: o.origin, server: next.server })
   }
   function lookLater(): void {
     cancelLook = clock.after(LOOK_EVERY_MS, () => {
@@ -56,13 +66,13 @@ export function followServer(around: Surroundings, o: FollowOptions): RemoteServ
     cancelLook()
     unwatch()
   })
-  return server
+  return access
 }
 
-function firstRead(path: string, flag: OptionName): ClusterAccess {
+function firstRead({ path, origin }: { path: string; origin: string }): ClusterAccess {
   try {
     return readKubeconfig(path)
   } catch (e) {
-    throw new ConfigurationError(`--${flag}: ${(e as Error).message}`)
+    throw new ConfigurationError(`${origin}: ${(e as Error).message}`)
   }
 }

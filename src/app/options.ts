@@ -34,6 +34,7 @@ const STORAGE = 'Storage'
 const AUTHN = 'Authentication'
 const AUTHZ = 'Authorization'
 const AGGREGATOR = 'Aggregator'
+const FRONTED = 'Fronted servers'
 const REQUESTS = 'Requests'
 const SHUTDOWN = 'Shutdown'
 const OBSERVABILITY = 'Observability'
@@ -231,6 +232,18 @@ export const OPTIONS = {
     'list',
     '',
     'Names of APIServices whose backends this process must reach to be ready; others have a check of their own at /readyz/apiservices/<name>.',
+  ),
+  'core-delegate-kubeconfig': option(
+    FRONTED,
+    'text',
+    '',
+    'Kubeconfig of a kube-apiserver that serves everything nobody else claims, in place of the core server in this process.',
+  ),
+  'core-delegate-identity': option(
+    FRONTED,
+    'text',
+    'requestheader',
+    'How that server learns who calls: requestheader (our front-proxy certificate), impersonate (the credentials of the kubeconfig) or passthrough (bearer tokens only).',
   ),
   'request-timeout': option(REQUESTS, 'duration', '1m0s', 'How long a request that is not long-running may take.'),
   'min-request-timeout': option(

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type YAMLError, parseDocument } from 'yaml'
 import { ConfigurationError } from './configuration-error.ts'
+import { type DelegateConfig, readDelegates } from './delegates-config.ts'
 import { OPTIONS, type OptionName, type OptionValues, environmentName, isOptionName, parseOption } from './options.ts'
 
 export const CONFIG_API_VERSION = 'config.portico.dev/v1alpha1'
@@ -15,6 +16,8 @@ export interface ReadOptions {
   readonly values: OptionValues
   /** Those that were given, not defaulted. */
   readonly given: ReadonlySet<OptionName>
+  /** Of the config file alone. */
+  readonly delegates: readonly DelegateConfig[]
 }
 
 /** @throws ConfigurationError */
@@ -22,15 +25,15 @@ export function readOptions({ args, env }: Sources): ReadOptions {
   const flags = parseFlags(args)
   const variables = environmentOf(env)
   const file = flags.get('config') ?? variables.get('config')
-  const fromFile = file === undefined || file.text === '' ? new Map<OptionName, Given>() : readConfigFile(file.text)
-  const given = new Map([...fromFile, ...variables, ...flags])
+  const fromFile = file === undefined || file.text === '' ? NO_FILE : readConfigFile(file.text)
+  const given = new Map([...fromFile.options, ...variables, ...flags])
   const values = Object.fromEntries(
     (Object.keys(OPTIONS) as OptionName[]).map((name) => {
       const { text, origin } = given.get(name) ?? { text: OPTIONS[name].default, origin: `default of --${name}` }
       return [name, parseOption(name, text, origin)]
     }),
   ) as OptionValues
-  return { values, given: new Set(given.keys()) }
+  return { values, given: new Set(given.keys()), delegates: fromFile.delegates }
 }
 
 interface Given {
@@ -97,7 +100,13 @@ function environmentOf(env: Sources['env']): Map<OptionName, Given> {
   return found
 }
 
-function readConfigFile(path: string): Map<OptionName, Given> {
+interface ConfigFile {
+  readonly options: ReadonlyMap<OptionName, Given>
+  readonly delegates: readonly DelegateConfig[]
+}
+const NO_FILE: ConfigFile = { options: new Map(), delegates: [] }
+
+function readConfigFile(path: string): ConfigFile {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -107,17 +116,21 @@ function readConfigFile(path: string): Map<OptionName, Given> {
   const document = parseDocument(text, { uniqueKeys: true })
   const problem = document.errors[0]
   if (problem) throw new ConfigurationError(`--config: ${path}: ${oneLine(problem, text)}`)
-  const root = document.toJS() as { apiVersion?: unknown; kind?: unknown; options?: unknown } | null
-  if (root?.apiVersion !== CONFIG_API_VERSION || root.kind !== CONFIG_KIND) {
+  const root = document.toJS() as Record<string, unknown> | null
+  if (root?.['apiVersion'] !== CONFIG_API_VERSION || root['kind'] !== CONFIG_KIND) {
     throw new ConfigurationError(
       `--config: ${path}: must have apiVersion ${CONFIG_API_VERSION} and kind ${CONFIG_KIND}`,
     )
   }
-  const unknown = Object.keys(root).find((key) => !['apiVersion', 'kind', 'options'].includes(key))
+  const unknown = Object.keys(root).find((key) => !['apiVersion', 'kind', 'options', 'delegates'].includes(key))
   if (unknown !== undefined) throw new ConfigurationError(`--config: ${path}: unknown field ${unknown}`)
-  if (root.options !== undefined && (typeof root.options !== 'object' || Array.isArray(root.options)))
+  const { options = {}, delegates } = root
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new ConfigurationError(`--config: ${path}: options: must be a map of names to values`)
-  return new Map(Object.entries((root.options ?? {}) as object).map(([name, value]) => fileEntry(path, name, value)))
+  return {
+    options: new Map(Object.entries(options).map(([name, value]) => fileEntry(path, name, value))),
+    delegates: readDelegates(delegates, `--config: ${path}: delegates`),
+  }
 }
 
 function oneLine(problem: YAMLError, text: string): string {

@@ -4,8 +4,9 @@ import { BACKEND_POLICIES, type BackendPolicy } from '../api/backend-policy.ts'
 import { writeText } from '../http/write-status.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
+import type { DescribedGroupVersion } from '../endpoints/openapi/described-api.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
-import type { Published } from '../lib/published.ts'
+import { type Published, unitedMaps } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
 import type { Reconciler } from '../client/controller.ts'
 import {
@@ -30,7 +31,7 @@ import type { Backend } from '../servers/aggregator/backend.ts'
 import type { BackendSurroundings } from '../servers/aggregator/backend-surroundings.ts'
 import { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
-import { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
+import { OpenApiDownloads, type RemoteOpenApi } from '../servers/aggregator/openapi-downloads.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi-endpoint.ts'
 import { KUBERNETES_MINOR } from '../servers/generic/version.ts'
 import { Policies } from '../servers/aggregator/policy/policies.ts'
@@ -48,7 +49,7 @@ import type { Delegate } from '../servers/generic/delegate.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
 import type { RulesOf } from '../servers/generic/filters/request-info.ts'
-import type { ResourceServer, ResourceServerOptions } from '../servers/generic/resource-server.ts'
+import type { ResourceServerOptions } from '../servers/generic/resource-server.ts'
 import type { Credentials } from './credentials.ts'
 import { leadershipHook } from './leadership.ts'
 import { followBackendFiles } from './backend-files.ts'
@@ -70,8 +71,15 @@ export interface Aggregator {
 export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {
   readonly storagePrefix: string
   readonly tables: CoreTables
-  readonly core: ResourceServer
+  /** Behind the aggregator, in the order requests are offered to them. */
+  readonly others: readonly Delegate[]
+  /** What those of them describe that are in this process, and the documents of those that are not. */
+  readonly described: () => readonly DescribedGroupVersion[]
+  readonly documents: readonly Published<ReadonlyMap<string, RemoteOpenApi>>[]
+  /** Sees what clients see. */
   readonly client: Client
+  /** Of what this process and its replicas keep for themselves. */
+  readonly keeper: Client
   readonly credentials: Credentials
   /** Of our own listener, once it is up. */
   readonly ownPort: () => number
@@ -116,22 +124,23 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     availability.reconciler.serviceChanged(namespace, name)
   })
   const openapi = new OpenApiEndpoint({
-    local: () => [...server.described(), ...parts.core.described()],
-    remote: downloads.reconciler.documents,
+    local: () => [...server.described(), ...parts.described()],
+    remote: unitedMaps([downloads.reconciler.documents, ...parts.documents]),
     info: { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` },
     clock,
   })
   const delegate = new AggregatorDelegate({
     table: registration.reconciler.table,
     remote: discovery.reconciler.groups,
-    local: [server.discovery, parts.core.discovery],
+    own: server.discovery,
+    local: parts.others.map((d) => d.discovery),
     serverAddress: () => `${config.advertiseAddress}:${parts.ownPort()}`,
     metrics,
   })
   const { reconciler: conditions } = controllers.conditions
   delegate.postStartHooks.push(
     ...aggregatorHooks(around, { informers, controllers, delegate }),
-    leadershipHook(around, { name: CONDITIONS_LEASE, lead: (signal) => conditions.lead(signal) }, parts.client),
+    leadershipHook(around, { name: CONDITIONS_LEASE, lead: (signal) => conditions.lead(signal) }, parts.keeper),
   )
   delegate.healthChecks.push(
     { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },
@@ -206,7 +215,7 @@ function makeControllers(
         backends: wireBackends(around, {
           ...parts,
           lookup,
-          local: delegateChain([parts.core]),
+          local: delegateChain(parts.others),
           observed,
           problemChanged: (name) => void availability.queue.add(name),
         }),
@@ -252,7 +261,7 @@ function makeControllers(
     auto: controller(
       'autoregister',
       AUTOREGISTER_WORKERS,
-      (queue) => new AutoRegistration({ informer, client, queue, sources: [parts.core.discovery] }),
+      (queue) => new AutoRegistration({ informer, client, queue, sources: parts.others }),
     ),
     policyStatus: policyStatusController(around, parts, informers, policies),
   }

@@ -13,11 +13,24 @@ import type { Surroundings } from './wire.ts'
 
 const DELETABLE = ['list', 'delete']
 
-/** @param discovery everything that is served, backends included. */
-export function controllerHooks(
-  around: Surroundings,
-  o: { client: Client; credentials: Credentials; discovery: () => readonly GroupDiscovery[] },
-): PostStartHook[] {
+export interface ControllerParts {
+  /** Sees what clients see. */
+  readonly client: Client
+  /** Of what this process and its replicas keep for themselves. */
+  readonly keeper: Client
+  readonly credentials: Credentials
+  /** Everything that is served, backends included. */
+  readonly discovery: () => readonly GroupDiscovery[]
+  readonly isCoreElsewhere: boolean
+}
+
+/** A cluster that is fronted has controllers of its own: nothing is written there. */
+export function controllerHooks(around: Surroundings, o: ControllerParts): PostStartHook[] {
+  const namespaces = systemNamespacesHook(around, o.keeper)
+  return o.isCoreElsewhere ? [namespaces] : [namespaces, ...loneServerHooks(around, o)]
+}
+
+function loneServerHooks(around: Surroundings, o: ControllerParts): PostStartHook[] {
   const { clock, log, metrics, life, config, systemNamespaces } = around
   const { client } = o
   const queues = new WorkQueueMetrics(metrics)
@@ -51,10 +64,6 @@ export function controllerHooks(
   )
   return [
     {
-      name: 'start-system-namespaces-controller',
-      run: (signal) => keepSystemNamespaces({ client, clock, log }, signal).then(systemNamespaces.resolve),
-    },
-    {
       name: 'start-cluster-authentication-info-controller',
       run: async () => {
         info.start()
@@ -69,6 +78,13 @@ export function controllerHooks(
       },
     },
   ]
+}
+
+function systemNamespacesHook({ clock, log, systemNamespaces }: Surroundings, client: Client): PostStartHook {
+  return {
+    name: 'start-system-namespaces-controller',
+    run: (signal) => keepSystemNamespaces({ client, clock, log }, signal).then(systemNamespaces.resolve),
+  }
 }
 
 /** The headers we send, whatever we accept ourselves. */

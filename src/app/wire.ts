@@ -5,6 +5,7 @@
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import { Client } from '../client/client.ts'
+import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
 import type { Handler } from '../http/filter.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { Deferred } from '../lib/deferred.ts'
@@ -33,6 +34,7 @@ import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
 import { wireAggregator } from './wire-aggregator.ts'
 import { openCredentials } from './credentials.ts'
 import { controllerHooks } from './wire-controllers.ts'
+import { wireBehind } from './wire-fronted.ts'
 import { addFixedPaths } from './wire-fixed-paths.ts'
 import { type Listeners, startListeners } from './wire-listeners.ts'
 import { addEtcdChecks } from './storage-health.ts'
@@ -129,12 +131,23 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const delegates: Delegate[] = [fixed]
   const chain = delegateChain(delegates)
   const client = loopbackClient(around, (ctx) => chain(ctx))
+  const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
+  const keeper = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
   let ownPort = config.values['secure-port']
-  const aggregator = wireAggregator(around, { ...shared, tables, core, client, credentials, ownPort: () => ownPort })
-  delegates.push(...aggregator.delegates, core)
+  const aggregator = wireAggregator(around, {
+    ...shared,
+    tables,
+    ...behind,
+    client,
+    keeper,
+    credentials,
+    ownPort: () => ownPort,
+  })
+  delegates.push(...aggregator.delegates, ...behind.others)
 
   const failed = new Deferred()
-  const controllers = controllerHooks(around, { client, credentials, discovery: () => aggregator.discovery.value })
+  const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
+  const controllers = controllerHooks(around, { ...behind, client, keeper, credentials, discovery })
   registerHooks(around, delegates, controllers)
   addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer })
   const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)

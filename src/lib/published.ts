@@ -24,3 +24,16 @@ export class Publisher<T> implements Published<T> {
     for (const fn of this.#subscribers) fn(value)
   }
 }
+
+/** All entries of several maps, in their order, under keys that tell the maps apart. */
+export function unitedMaps<T>(
+  sources: readonly Published<ReadonlyMap<string, T>>[],
+): Published<ReadonlyMap<string, T>> {
+  const [only] = sources
+  if (only && sources.length === 1) return only
+  const unite = (): ReadonlyMap<string, T> =>
+    new Map(sources.flatMap((source, i) => [...source.value].map(([key, value]) => [`${i} ${key}`, value] as const)))
+  const united = new Publisher(unite())
+  for (const source of sources) source.subscribe(() => united.publish(unite()))
+  return united
+}

@@ -41,7 +41,7 @@ export interface ForwardRules {
   readonly backend: string
   readonly identity: IdentityMode
   readonly identityNames?: IdentityNames | undefined
-  /** `Bearer ...`, for identity `impersonate`. */
+  /** `Bearer ...`, for identity `impersonate` and `own`. */
   readonly authorization?: string | undefined
   /** Refuses answers that would send the client elsewhere (CVE-2022-3172). Default true. */
   readonly rejectRedirects?: boolean

@@ -9,8 +9,9 @@ import { StatusError } from '../api/status-error.ts'
  * requestheader: X-Remote-*, believed because of our front-proxy certificate.
  * impersonate:   Impersonate-*, believed because our own credentials may impersonate.
  * passthrough:   the client's own Authorization and Impersonate-* headers.
+ * own:           our own credentials, for ourselves.
  */
-export type IdentityMode = 'requestheader' | 'impersonate' | 'passthrough'
+export type IdentityMode = 'requestheader' | 'impersonate' | 'passthrough' | 'own'
 
 /** Names beside the fixed ones that claim an identity, in lower case: what --requestheader-* configures. */
 export interface IdentityNames {
@@ -39,7 +40,7 @@ export function claimsIdentity(name: string, mode: IdentityMode, configured: Ide
  * @throws StatusError 400 on a name that a header cannot carry unchanged.
  */
 export function addIdentity(headers: string[], user: UserInfo, mode: IdentityMode): void {
-  if (mode === 'passthrough') return
+  if (mode === 'passthrough' || mode === 'own') return
   const prefix = mode === 'requestheader' ? 'X-Remote-' : 'Impersonate-'
   headers.push(`${prefix}User`, asHeader(user.name, 'user name'))
   if (user.uid) headers.push(`${prefix}Uid`, asHeader(user.uid, 'uid'))

@@ -18,7 +18,7 @@ export interface RequestHeadersOptions {
   readonly identityNames?: IdentityNames | undefined
   /** Needed for every mode but passthrough. */
   readonly user: UserInfo | undefined
-  /** `Bearer ...`: our own credentials, for impersonate. */
+  /** `Bearer ...`: our own credentials, for impersonate and own. */
   readonly authorization?: string | undefined
   readonly auditId: string
   /** Goes on as traceparent; absent: the client's own does. */
@@ -53,7 +53,8 @@ export function requestHeaders(options: RequestHeadersOptions): string[] {
   })
   if (cookies > 1) joinCookies(headers)
   if (user) addIdentity(headers, user, identity)
-  if (identity === 'impersonate' && options.authorization) headers.push('Authorization', options.authorization)
+  if ((identity === 'impersonate' || identity === 'own') && options.authorization)
+    headers.push('Authorization', options.authorization)
   addForwarded(headers, exchange)
   if (auditId !== '') headers.push('Audit-ID', auditId)
   if (trace) {

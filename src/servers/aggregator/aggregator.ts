@@ -27,21 +27,21 @@ import { Publisher, type Published } from '../../lib/published.ts'
 import type { Counter, MetricsRecorder } from '../../observability/metrics.ts'
 import type { Delegate, PostStartHook, Route } from '../generic/delegate.ts'
 import type { HealthCheck } from '../generic/health.ts'
-import type { APIServiceTable, TableEntry } from './apiservice-table.ts'
+import type { APIServiceTable, TableEntry, TableGroup } from './apiservice-table.ts'
 import type { Backend } from './backend.ts'
 
 export interface AggregatorOptions {
   readonly table: Published<APIServiceTable>
   /** Of the backends. */
   readonly remote: Published<readonly GroupDiscovery[]>
-  /** Of the servers in this process; the aggregator's own first. */
+  /** Of the aggregator's own server: groups that have no APIService. */
+  readonly own: Published<readonly GroupDiscovery[]>
+  /** Of the other servers that are no backends. */
   readonly local: readonly Published<readonly GroupDiscovery[]>[]
   /** `host:port` that clients are told in `/api`. */
   readonly serverAddress: () => string
   readonly metrics: MetricsRecorder
 }
-
-const OWN_GROUP = 'apiregistration.k8s.io'
 
 export class AggregatorDelegate implements Delegate {
   readonly name = 'aggregator-proxy'
@@ -67,7 +67,7 @@ export class AggregatorDelegate implements Delegate {
       })
       .with()
     const changed = (): void => this.#changed()
-    for (const source of [o.table, o.remote, ...o.local]) source.subscribe(changed)
+    for (const source of [o.table, o.remote, o.own, ...o.local]) source.subscribe(changed)
     this.#changed()
   }
   listedPaths(): readonly string[] {
@@ -75,7 +75,7 @@ export class AggregatorDelegate implements Delegate {
       `/apis/${g.group}`,
       ...g.versions.map((v) => `/apis/${g.group}/${v}`),
     ])
-    return ['/api', '/apis', `/apis/${OWN_GROUP}`, ...groups]
+    return ['/api', '/apis', ...this.#ownGroups().map((g) => `/apis/${g.group}`), ...groups]
   }
 
   route(info: RequestInfo): Route | undefined {
@@ -97,7 +97,7 @@ export class AggregatorDelegate implements Delegate {
   }
 
   #routeGroup(info: RequestInfo, group: string): Route | undefined {
-    const known = this.#o.table.value.group(group) ?? (group === OWN_GROUP ? { group, versions: ['v1'] } : undefined)
+    const known = this.#o.table.value.group(group) ?? this.#ownGroups().find((g) => g.group === group)
     if (!known) return undefined
     return this.#fixed(
       info,
@@ -134,7 +134,7 @@ export class AggregatorDelegate implements Delegate {
   }
 
   #changed(): void {
-    this.#groups = mergeGroups([this.#o.remote.value, ...this.#o.local.map((l) => l.value)])
+    this.#groups = mergeGroups([this.#o.remote.value, this.#o.own.value, ...this.#o.local.map((l) => l.value)])
     this.#apis = undefined
     this.#api = undefined
     this.#legacy.clear()
@@ -169,9 +169,14 @@ export class AggregatorDelegate implements Delegate {
 
   /** Every group that has an APIService, available or not; our own first. */
   #legacyGroups(): { group: string; versions: readonly string[] }[] {
-    const others = this.#o.table.value.groups.filter((g) => g.group !== OWN_GROUP)
-    const own = this.#groups.find((g) => g.group === OWN_GROUP)?.versions.map((v) => v.version) ?? []
-    return [{ group: OWN_GROUP, versions: own.toSorted(compareVersions) }, ...others]
+    const own = this.#ownGroups()
+    return [...own, ...this.#o.table.value.groups.filter((g) => !own.some((o) => o.group === g.group))]
+  }
+  #ownGroups(): TableGroup[] {
+    return this.#o.own.value.map(({ group, versions }) => ({
+      group,
+      versions: versions.map((v) => v.version).toSorted(compareVersions),
+    }))
   }
 }
 

@@ -7,33 +7,39 @@ import { StatusError } from '../../api/status-error.ts'
 import type { ResourceClient } from '../../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../client/controller.ts'
 import type { Informer } from '../../client/informer.ts'
+import type { Lister } from '../../client/object-store.ts'
 import type { WorkQueue } from '../../client/work-queue.ts'
-import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
-import type { Published } from '../../lib/published.ts'
+import type { Delegate } from '../generic/delegate.ts'
 
 /** A label, as kube-aggregator's: `true` is kept in step always, `onstart` was by older servers once. */
 export const AUTOMANAGED = 'kube-aggregator.kubernetes.io/automanaged'
 
+/** Of a server elsewhere, what it serves is not known at once. */
+export type RegisteredServer = Pick<Delegate, 'discovery' | 'installed'>
+type Registrations = Pick<Informer<APIService>, 'addHandler'> & { readonly lister: Pick<Lister<APIService>, 'get'> }
+type Writer = Pick<ResourceClient<APIService>, 'create' | 'update' | 'delete'>
+const NOT_YET: ReconcileResult = { kind: 'requeue', afterMs: 1000 }
+
 export class AutoRegistration implements Reconciler {
-  readonly #informer: Informer<APIService>
-  readonly #client: ResourceClient<APIService>
+  readonly #informer: Registrations
+  readonly #client: Writer
   readonly #queue: WorkQueue
-  readonly #sources: readonly Published<readonly GroupDiscovery[]>[]
+  readonly #sources: readonly RegisteredServer[]
   #desired = new Map<string, APIService['spec']>()
   readonly #missing = new Set<string>()
 
   constructor(o: {
-    informer: Informer<APIService>
-    client: ResourceClient<APIService>
+    informer: Registrations
+    client: Writer
     queue: WorkQueue
-    sources: readonly Published<readonly GroupDiscovery[]>[]
+    sources: readonly RegisteredServer[]
   }) {
     this.#informer = o.informer
     this.#client = o.client
     this.#queue = o.queue
     this.#sources = o.sources
     this.#derive()
-    for (const source of o.sources) source.subscribe(() => this.#derive())
+    for (const { discovery } of o.sources) discovery.subscribe(() => this.#derive())
     const wake = (a: APIService): void => void this.#queue.add(a.metadata.name!)
     o.informer.addHandler({ added: wake, updated: (_before, after) => wake(after), deleted: wake })
   }
@@ -44,7 +50,7 @@ export class AutoRegistration implements Reconciler {
 
   #derive(): void {
     const desired = new Map<string, APIService['spec']>()
-    for (const { group, versions } of this.#sources.flatMap((s) => s.value)) {
+    for (const { group, versions } of this.#sources.flatMap((s) => s.discovery.value)) {
       for (const v of versions) {
         desired.set(apiServiceName(group, v.version), {
           ...(group === '' ? {} : { group }),
@@ -73,6 +79,8 @@ export class AutoRegistration implements Reconciler {
       else if (desired && current && managed && !sameSpec(current.spec, desired))
         await this.#client.update({ ...current, spec: desired })
       else if (!desired && current && managed) {
+        // A server that did not tell yet may well serve it, as it did before our restart.
+        if (!this.#sources.every((s) => s.installed.value)) return NOT_YET
         const { uid } = current.metadata
         await this.#client.delete(name, uid === undefined ? {} : { preconditions: { uid } })
       } else if (desired) this.#missing.delete(name)

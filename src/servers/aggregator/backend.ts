@@ -29,7 +29,7 @@ import { noTimeouts } from './policy/timeouts.ts'
 const DISCOVERY_TIMEOUT_MS = 5000
 
 /** No name is one. A backend that resolves them would serve another object than the one that was authorized. */
-const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
+export const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
 
 interface Lane {
   /** Equal for equal settings: it outlives a change of the others. */

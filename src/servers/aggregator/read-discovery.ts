@@ -34,6 +34,18 @@ function readVersion(group: string, v: Fields, versions: Map<string, readonly Re
   }
 }
 
+/** An APIVersions or an APIGroupList, best version first. @throws SyntaxError, TypeError where it is neither. */
+export function readGroupVersions(body: string): { group: string; version: string }[] {
+  const { kind, versions, groups } = fieldsOf(JSON.parse(body))
+  if (kind === 'APIVersions') return textsOf(versions).map((version) => ({ group: '', version }))
+  if (kind !== 'APIGroupList') throw new TypeError('neither APIVersions nor an APIGroupList')
+  return listOf(groups).flatMap((entry) => {
+    const g = fieldsOf(entry)
+    const group = nameOf(g['name'])
+    return listOf(g['versions']).map((v) => ({ group, version: nameOf(fieldsOf(v)['version']) }))
+  })
+}
+
 /** An APIResourceList. @throws SyntaxError, TypeError where it is none. */
 export function readResourceList(body: string, group: string, version: string): ResourceDiscovery[] {
   const list = listOf(fieldsOf(JSON.parse(body))['resources']).map((entry): APIResource => {

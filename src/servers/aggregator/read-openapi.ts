@@ -21,6 +21,17 @@ export function documentUrl(index: string, key: string): string | undefined {
   return typeof url === 'string' && url.startsWith(V3_PREFIX) ? url : undefined
 }
 
+/** All of them. @throws SyntaxError, TypeError. */
+export function documentUrls(index: string): Map<string, string> {
+  const paths = (readOpenApi(index)['paths'] ?? {}) as Record<string, { serverRelativeURL?: unknown } | null>
+  const urls = new Map<string, string>()
+  for (const [key, entry] of Object.entries(paths)) {
+    const url = entry?.serverRelativeURL
+    if (typeof url === 'string' && url.startsWith(V3_PREFIX)) urls.set(key, url)
+  }
+  return urls
+}
+
 /** Without the paths that start with none of the prefixes. */
 export function withPathsOf(document: Json, prefixes: readonly string[]): Json {
   const paths = Object.entries((document['paths'] ?? {}) as Json)

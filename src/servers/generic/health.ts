@@ -11,6 +11,8 @@ export interface HealthCheck {
   readonly name: string
   /** @returns undefined when well, else what is wrong; shown only on the check's own path. */
   check(): string | undefined | Promise<string | undefined>
+  /** Default: all. What no restart would mend belongs in readyz alone. */
+  readonly probes?: readonly Probe[]
 }
 export type Probe = 'healthz' | 'livez' | 'readyz'
 
@@ -36,7 +38,7 @@ export class HealthChecks {
       total.with(name, probe, ok ? 'success' : 'error').inc()
     }
   }
-  add(check: HealthCheck, probes: readonly Probe[] = ['healthz', 'livez', 'readyz']): void {
+  add(check: HealthCheck, probes: readonly Probe[] = check.probes ?? ['healthz', 'livez', 'readyz']): void {
     for (const probe of probes) this.#checks[probe].push(check)
   }
   /** A check of the start-up: livez overlooks it for the grace period. */

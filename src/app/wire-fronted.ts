@@ -1,0 +1,88 @@
+/** The API servers that this one fronts, as delegates. */
+import type { UserInfo } from '../api/meta.ts'
+import type { DescribedGroupVersion } from '../endpoints/openapi/described-api.ts'
+import type { Published } from '../lib/published.ts'
+import { ProxyMetrics } from '../proxy/proxy-metrics.ts'
+import { TlsContexts } from '../proxy/upstream-tls.ts'
+import { Upstreams } from '../proxy/upstreams.ts'
+import { hasCredentials } from '../servers/aggregator/fronted/fronted-connection.ts'
+import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
+import { everythingBut, groupFilter } from '../servers/aggregator/fronted/fronted-groups.ts'
+import type { RemoteOpenApi } from '../servers/aggregator/openapi-downloads.ts'
+import type { Delegate } from '../servers/generic/delegate.ts'
+import type { ResourceServer } from '../servers/generic/resource-server.ts'
+import { ConfigurationError } from './configuration-error.ts'
+import type { Credentials } from './credentials.ts'
+import { followKubeconfig } from './followed-server.ts'
+import type { Surroundings } from './wire.ts'
+
+/** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
+export interface Behind {
+  /** In the order requests are offered to them. */
+  readonly others: readonly Delegate[]
+  readonly described: () => readonly DescribedGroupVersion[]
+  readonly documents: readonly Published<ReadonlyMap<string, RemoteOpenApi>>[]
+  /** The core server keeps only what replicas agree on among themselves. */
+  readonly isCoreElsewhere: boolean
+}
+export interface BehindParts {
+  readonly core: ResourceServer
+  readonly credentials: Credentials
+  /** Of this process, where it asks a fronted server for itself. */
+  readonly self: UserInfo
+}
+
+/** @throws ConfigurationError for a kubeconfig that cannot be used. */
+export function wireBehind(around: Surroundings, o: BehindParts): Behind {
+  const fronted = wireFronted(around, o)
+  const isCoreElsewhere = around.config.delegates.some((d) => d.groups === undefined)
+  return {
+    others: isCoreElsewhere ? fronted : [...fronted, o.core],
+    described: () => (isCoreElsewhere ? [] : o.core.described()),
+    documents: fronted.map((d) => d.openapi.documents),
+    isCoreElsewhere,
+  }
+}
+
+function wireFronted(around: Surroundings, o: BehindParts): readonly FrontedDelegate[] {
+  const { clock, config, life, log, metrics, tracer } = around
+  const { delegates, requestHeader } = config
+  if (delegates.length === 0) return []
+  const missingSan = metrics
+    .counter({
+      name: 'apiserver_kube_aggregator_x509_missing_san_total',
+      help: '[ALPHA] Certificates of backends without subject alternative names.',
+    })
+    .with()
+  const shared = {
+    upstreams: life.own(new Upstreams({ clock })),
+    tlsContexts: new TlsContexts(),
+    identityNames: {
+      names: new Set([...requestHeader.usernameHeaders, ...requestHeader.uidHeaders, ...requestHeader.groupHeaders]),
+      prefixes: requestHeader.extraHeaderPrefixes,
+    },
+    tracer,
+    clock,
+    log,
+    life,
+    onMissingSan: () => missingSan.inc(),
+    frontProxy: o.credentials.frontProxyClient,
+    self: o.self,
+  }
+  const proxied = new ProxyMetrics(metrics)
+  const filters = delegates.flatMap((d) => (d.groups ? [groupFilter(d.groups)] : []))
+  return delegates.map(({ name, kubeconfig, identity, groups, origin }) => {
+    const access = followKubeconfig(around, { path: kubeconfig, origin })
+    if (identity !== 'requestheader' && !hasCredentials(access.value))
+      throw new ConfigurationError(`${origin}: ${kubeconfig}: names no credentials, which ${identity} needs`)
+    return new FrontedDelegate({
+      ...shared,
+      name,
+      access,
+      identity,
+      metrics: proxied.of(name),
+      serves: groups ? groupFilter(groups) : everythingBut(filters),
+      otherPaths: groups === undefined,
+    })
+  })
+}
