@@ -9,6 +9,7 @@ import type { AutoRegistration } from '../servers/aggregator/auto-registration.t
 import type { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
 import type { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import type { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
+import type { NamespaceStatus } from '../servers/aggregator/impact.ts'
 import type { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
 import type { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import type { RegistrationController } from '../servers/aggregator/registration-controller.ts'
@@ -36,6 +37,7 @@ export interface AggregatorInformers {
   readonly services: Informer<Service>
   readonly slices: Informer<EndpointSlice>
   readonly policies: Informer<BackendPolicy>
+  readonly namespaces: Informer<NamespaceStatus>
 }
 
 export function aggregatorHooks(
@@ -67,8 +69,8 @@ export function aggregatorHooks(
     }),
     hook('apiservice-discovery-controller', async () => {
       await registered
+      await discovery.reconciler.begin()
       run(discovery, [])
-      discovery.reconciler.begin()
       await discovery.reconciler.initiated.promise
     }),
     hook('apiservice-openapiv3-controller', () => run(downloads, [registered])),

@@ -1,5 +1,5 @@
 /**
- * What operators ask a running server: `/debug/routes` and `/debug/apiservices/<name>/diagnosis`.
+ * What operators ask a running server: `/debug/routes`, `/debug/apiservices/<name>/diagnosis` and `.../impact`.
  * Paths of no API: whoever is not of system:masters needs permission for them.
  */
 import type { Authorizer } from '../access/authorization/authorizer.ts'
@@ -26,6 +26,7 @@ export interface DebugParts {
 }
 
 const DIAGNOSIS_PATH = /^\/debug\/apiservices\/([^/]+)\/diagnosis$/
+const IMPACT_PATH = /^\/debug\/apiservices\/([^/]+)\/impact$/
 /** Each holds connections to a backend for some seconds. */
 const MAX_DIAGNOSES = 32
 
@@ -33,6 +34,8 @@ export function addDebugPaths(around: Surroundings, o: DebugParts): void {
   o.fixed.exact('/debug/routes', { handler: (ctx) => routes(ctx, o), listed: false })
   let underWay = 0
   o.fixed.prefix('/debug/apiservices/', async (ctx) => {
+    const impact = o.aggregator.impact(IMPACT_PATH.exec(ctx.path)?.[1] ?? '')
+    if (impact) return answerJson(ctx, impact)
     const name = DIAGNOSIS_PATH.exec(ctx.path)?.[1]
     const entry = [...o.aggregator.table.value.entries].find((e) => e.apiService.metadata.name === name)
     if (!entry) throw notFound({ group: 'apiregistration.k8s.io', resource: 'apiservices' }, name ?? '')

@@ -34,6 +34,8 @@ export interface AggregatorOptions {
   readonly table: Published<APIServiceTable>
   /** Of the backends. */
   readonly remote: Published<readonly GroupDiscovery[]>
+  /** Left out of all lists, for its backend is unavailable. */
+  readonly isOmitted: (group: string, version: string) => boolean
   /** Of the aggregator's own server: groups that have no APIService. */
   readonly own: Published<readonly GroupDiscovery[]>
   /** Of the other servers that are no backends. */
@@ -101,7 +103,11 @@ export class AggregatorDelegate implements Delegate {
     if (!known) return undefined
     return this.#fixed(
       info,
-      (ctx) => this.#legacyDocument(`group ${group}`, () => apiGroup(known)).send(ctx),
+      (ctx) => {
+        const shown = this.#shown(known)
+        if (shown.versions.length === 0) throw serviceUnavailable('service unavailable')
+        return this.#legacyDocument(`group ${group}`, () => apiGroup(shown)).send(ctx)
+      },
       `APIServices of the group ${group}`,
     )
   }
@@ -167,10 +173,18 @@ export class AggregatorDelegate implements Delegate {
     return this.#api
   }
 
-  /** Every group that has an APIService, available or not; our own first. */
-  #legacyGroups(): { group: string; versions: readonly string[] }[] {
+  #shown({ group, versions }: TableGroup): TableGroup {
+    return { group, versions: versions.filter((v) => !this.#o.isOmitted(group, v)) }
+  }
+
+  /** Every group that has an APIService, available or not unless its policy says otherwise; our own first. */
+  #legacyGroups(): TableGroup[] {
     const own = this.#ownGroups()
-    return [...own, ...this.#o.table.value.groups.filter((g) => !own.some((o) => o.group === g.group))]
+    const others = this.#o.table.value.groups
+      .filter((g) => !own.some((o) => o.group === g.group))
+      .map((g) => this.#shown(g))
+      .filter((g) => g.versions.length > 0)
+    return [...own, ...others]
   }
   #ownGroups(): TableGroup[] {
     return this.#o.own.value.map(({ group, versions }) => ({

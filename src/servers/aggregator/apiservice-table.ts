@@ -3,6 +3,7 @@
  */
 import type { APIService } from '../../api/apiservice.ts'
 import { compareVersions } from '../../api/group-version.ts'
+import type { Published } from '../../lib/published.ts'
 import type { Backend } from './backend.ts'
 
 export interface TableEntry {
@@ -38,6 +39,18 @@ export class APIServiceTable {
   get entries(): Iterable<TableEntry> {
     return this.#byGroupVersion.values()
   }
+}
+
+/** With another spec or policy of an APIService comes another backend. */
+export function onNewBackend(table: Published<APIServiceTable>, changed: (apiService: APIService) => void): void {
+  const seen = new WeakSet<Backend>()
+  table.subscribe(({ entries }) => {
+    for (const { apiService, backend } of entries) {
+      if (!backend || seen.has(backend)) continue
+      seen.add(backend)
+      changed(apiService)
+    }
+  })
 }
 
 const keyOf = (group: string, version: string): string => `${group}/${version}`

@@ -17,7 +17,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { MetricsRecorder } from '../../observability/metrics.ts'
-import type { APIServiceTable } from './apiservice-table.ts'
+import { type APIServiceTable, onNewBackend } from './apiservice-table.ts'
 import { LOCAL } from './apiservice-strategy.ts'
 import { type Verdict, checkService } from './availability-check.ts'
 import { AvailabilityMetrics } from './availability-metrics.ts'
@@ -26,7 +26,7 @@ import type { Backend } from './backend.ts'
 import type { ConditionWriter } from './condition-writer.ts'
 import { Damping } from './damping.ts'
 import { type ObservedPhase, PassiveSignals } from './passive-signals.ts'
-import { probe } from './probe.ts'
+import { type Judgement, probe } from './probe.ts'
 import type { ProbeSettings } from './policy/effective-policy.ts'
 import type { ServiceLookup } from './service-resolver.ts'
 
@@ -43,6 +43,8 @@ export interface AvailabilityOptions {
   readonly informer: Pick<Informer<APIService>, 'lister' | 'addHandler'>
   readonly table: Published<APIServiceTable>
   readonly lookup: ServiceLookup
+  /** Of a namespace. */
+  readonly isTerminating: (namespace: string) => boolean
   readonly queue: WorkQueue
   readonly view: AvailabilityView
   readonly conditions: Pick<ConditionWriter, 'want' | 'wantFalse'>
@@ -62,7 +64,6 @@ export class AvailabilityController implements Reconciler {
   readonly #metrics: AvailabilityMetrics
   /** The spec that the last accepted verdict was about. */
   readonly #probedSpec = new Map<string, APIService['spec']>()
-  readonly #seen = new WeakSet<Backend>()
   /** How long the last probe that passed took. */
   readonly #usualMs = new Map<string, number>()
 
@@ -78,14 +79,7 @@ export class AvailabilityController implements Reconciler {
       },
       deleted: wake,
     })
-    // With another spec or policy comes another backend.
-    o.table.subscribe((table) => {
-      for (const { apiService, backend } of table.entries) {
-        if (!backend || this.#seen.has(backend)) continue
-        this.#seen.add(backend)
-        wake(apiService)
-      }
-    })
+    onNewBackend(o.table, wake)
   }
   /** Entries kept, of all kinds. */
   get size(): number {
@@ -117,16 +111,17 @@ export class AvailabilityController implements Reconciler {
       return DONE
     }
     const rules = this.#o.rulesOf(apiService)
-    const verdict = await this.#judge(apiService, rules, signal)
+    const judgement = await this.#judge(apiService, rules, signal)
     if (signal.aborted) return DONE
     // The table is a step behind a change of the spec: look again once it has caught up.
-    if (!verdict) return { kind: 'requeue', afterMs: RETRY.baseMs }
+    if (!judgement) return { kind: 'requeue', afterMs: RETRY.baseMs }
+    const { verdict, phase } = judgement
     // Deleted while it was probed: its deletion woke this key again.
     if (this.#o.informer.lister.get(name)?.metadata.uid !== apiService.metadata.uid) return DONE
     const passed = verdict.status === 'True'
     if (isProbed(verdict) && !this.#damping.accepts(name, this.#believed(apiService), passed, rules))
       return { kind: 'requeue', afterMs: passed ? CONFIRM_PASS_MS : CONFIRM_FAILURE_MS }
-    this.#believe(apiService, verdict)
+    this.#believe(apiService, this.#inItsNamespace(apiService, verdict), phase)
     this.#probedSpec.set(name, apiService.spec)
     this.#tellDegraded(apiService, passed)
     if (verdict.reason === 'FailedDiscoveryCheck') return { kind: 'requeue', afterMs: this.#backoff.next(name) }
@@ -151,16 +146,24 @@ export class AvailabilityController implements Reconciler {
   }
 
   /** From here on requests are routed by it. */
-  #believe(apiService: APIService, verdict: Verdict): void {
+  #believe(apiService: APIService, verdict: Verdict, phase?: ObservedPhase): void {
     const name = apiService.metadata.name!
     const before = this.#o.view.current(apiService)
-    this.#o.view.set(apiService, verdict)
+    this.#o.view.set(apiService, verdict, phase)
     const backend = this.#backendOf(apiService)
     if (backend) backend.available = verdict.status === 'True'
     this.#metrics.judged(name, before, verdict)
     if (before?.status !== verdict.status || before.reason !== verdict.reason)
       this.#o.log.info('availability changed', { apiService: name, ...verdict })
     this.#o.conditions.want(apiService, { type: AVAILABLE, ...verdict })
+  }
+
+  /** A backend that goes with its namespace is not to be waited for, and may be what keeps the namespace from going. */
+  #inItsNamespace({ spec }: APIService, verdict: Verdict): Verdict {
+    const namespace = spec.service?.namespace ?? ''
+    if (verdict.status === 'True' || namespace === '' || !this.#o.isTerminating(namespace)) return verdict
+    const message = `the namespace "${namespace}" of the backend is being deleted: ${verdict.message}`
+    return { status: 'False', reason: 'BackendNamespaceTerminating', message }
   }
 
   #tellDegraded(apiService: APIService, passed: boolean): void {
@@ -176,13 +179,13 @@ export class AvailabilityController implements Reconciler {
       })
   }
 
-  async #judge(apiService: APIService, rules: ProbeSettings, signal: AbortSignal): Promise<Verdict | undefined> {
+  async #judge(apiService: APIService, rules: ProbeSettings, signal: AbortSignal): Promise<Judgement | undefined> {
     const backend = this.#backendOf(apiService)
     if (!backend) return undefined
     const hard = backend.service && backend.usesOwnService ? this.#checkService(backend.service) : undefined
-    if (hard) return hard
+    if (hard) return { verdict: hard, phase: 'resolve' }
     if (backend.tlsProblem !== undefined)
-      return { status: 'False', reason: 'InvalidCABundle', message: backend.tlsProblem }
+      return { verdict: { status: 'False', reason: 'InvalidCABundle', message: backend.tlsProblem }, phase: 'tls' }
     return this.#probe(apiService, backend, rules, signal)
   }
 
@@ -203,10 +206,15 @@ export class AvailabilityController implements Reconciler {
     return same ? entry?.backend : undefined
   }
 
-  async #probe(apiService: APIService, backend: Backend, rules: ProbeSettings, signal: AbortSignal): Promise<Verdict> {
+  async #probe(
+    apiService: APIService,
+    backend: Backend,
+    rules: ProbeSettings,
+    signal: AbortSignal,
+  ): Promise<Judgement> {
     const { clock, transportTo } = this.#o
     const startedMs = clock.monotonicMs()
-    const verdict = await probe({
+    const judgement = await probe({
       backend,
       transport: transportTo(backend),
       path: rules.path ?? groupVersionPath(apiService),
@@ -217,8 +225,8 @@ export class AvailabilityController implements Reconciler {
     })
     const tookMs = clock.monotonicMs() - startedMs
     this.#metrics.probed(backend.name, tookMs)
-    if (verdict.status === 'True') this.#usualMs.set(backend.name, tookMs)
-    return verdict
+    if (judgement.verdict.status === 'True') this.#usualMs.set(backend.name, tookMs)
+    return judgement
   }
 
   /** One that hangs while requests fail is found out soon, and a slow one keeps its time. */

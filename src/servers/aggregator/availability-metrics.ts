@@ -10,6 +10,7 @@ const FAILURES = [
   'MissingEndpoints',
   'FailedDiscoveryCheck',
   'InvalidCABundle',
+  'BackendNamespaceTerminating',
 ]
 
 export class AvailabilityMetrics {

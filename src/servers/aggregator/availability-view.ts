@@ -6,18 +6,32 @@
  */
 import { type APIService, availableCondition } from '../../api/apiservice.ts'
 import type { Verdict } from './availability-check.ts'
+import type { ObservedPhase } from './passive-signals.ts'
+
+interface OwnVerdict {
+  readonly uid: string | undefined
+  readonly verdict: Verdict
+  readonly phase: ObservedPhase | undefined
+}
 
 export class AvailabilityView {
   /** By name; the uid tells an APIService that was made anew. */
-  readonly #own = new Map<string, { uid: string | undefined; verdict: Verdict }>()
+  readonly #own = new Map<string, OwnVerdict>()
   readonly #subscribers = new Set<(name: string) => void>()
 
   get size(): number {
     return this.#own.size
   }
-  own({ metadata }: APIService): Verdict | undefined {
+  own(apiService: APIService): Verdict | undefined {
+    return this.#of(apiService)?.verdict
+  }
+  /** Where the last verdict's probe failed. */
+  failingPhase(apiService: APIService): ObservedPhase | undefined {
+    return this.#of(apiService)?.phase
+  }
+  #of({ metadata }: APIService): OwnVerdict | undefined {
     const found = this.#own.get(metadata.name!)
-    return found?.uid === metadata.uid ? found?.verdict : undefined
+    return found?.uid === metadata.uid ? found : undefined
   }
   current(apiService: APIService): Verdict | undefined {
     return this.own(apiService) ?? availableCondition(apiService)
@@ -25,10 +39,10 @@ export class AvailabilityView {
   isAvailable(apiService: APIService): boolean {
     return this.current(apiService)?.status === 'True'
   }
-  set(apiService: APIService, verdict: Verdict): void {
+  set(apiService: APIService, verdict: Verdict, phase: ObservedPhase | undefined): void {
     const name = apiService.metadata.name!
     const before = this.own(apiService)
-    this.#own.set(name, { uid: apiService.metadata.uid, verdict })
+    this.#own.set(name, { uid: apiService.metadata.uid, verdict, phase })
     if (before?.status !== verdict.status) for (const changed of this.#subscribers) changed(name)
   }
   forget(name: string): void {

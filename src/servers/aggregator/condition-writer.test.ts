@@ -28,7 +28,7 @@ let refuse: boolean
 /** As the API server and an informer behind it. */
 function put(name: string, change: (o: APIService) => APIService): APIService {
   const before = store.get(name)
-  const after = change(before ?? { metadata: { name, uid: `uid of ${name}` }, spec: SPEC })
+  const after = change(before ?? { metadata: { name, uid: `uid of ${name}`, resourceVersion: '1' }, spec: SPEC })
   store.set(after)
   if (before) handler.updated?.(before, after)
   else handler.added?.(after)
@@ -162,7 +162,7 @@ test('conditions: nothing is left of one that was deleted, or made anew under th
   const a = put('a', (o) => o)
   writer.want(a, DOWN)
   await pass(0)
-  const anew = put('a', (o) => ({ ...o, metadata: { name: 'a', uid: 'other' }, status: {} }))
+  const anew = put('a', (o) => ({ ...o, metadata: { name: 'a', uid: 'other', resourceVersion: '2' }, status: {} }))
   writer.want(a, DOWN)
   await pass(20_000)
   assert.deepEqual(writes, ['Available=False'], 'the verdict was about the old one')
@@ -173,4 +173,14 @@ test('conditions: nothing is left of one that was deleted, or made anew under th
   handler.deleted?.(anew)
   writer.want(anew, DOWN)
   assert.equal(writer.size, 0)
+})
+
+test('conditions: one that stands in a file has nothing to be written to', async () => {
+  void writer.lead(leader.signal)
+  writer.want(
+    put('a', () => ({ metadata: { name: 'a', uid: 'file' }, spec: SPEC })),
+    UP,
+  )
+  await pass(20_000)
+  assert.deepEqual(writes, [])
 })

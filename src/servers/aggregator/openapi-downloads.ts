@@ -20,7 +20,7 @@ import type { Logger } from '../../observability/logger.ts'
 import type { APIServiceTable } from './apiservice-table.ts'
 import type { AvailabilityView } from './availability-view.ts'
 import type { Backend } from './backend.ts'
-import { readAll } from './discovery-manager.ts'
+import { readAll } from './discovery-downloads.ts'
 import { documentUrl, readOpenApi, withPathsOf } from './read-openapi.ts'
 
 const REFRESH_MS = 60_000
@@ -41,7 +41,7 @@ export interface RemoteOpenApi {
 }
 
 export interface OpenApiDownloadOptions {
-  readonly informer: Informer<APIService>
+  readonly informer: Pick<Informer<APIService>, 'lister' | 'addHandler'>
   readonly table: Published<APIServiceTable>
   readonly queue: WorkQueue
   readonly view: AvailabilityView

@@ -4,10 +4,16 @@ import type { Transport } from '../../client/transport.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { PASSED, type Verdict, probeFailed } from './availability-check.ts'
 import type { Backend } from './backend.ts'
+import type { ObservedPhase } from './passive-signals.ts'
 
 /** So that the backend's own logs tell who asks. */
 export const PROBE_AGENT = 'portico/availability-probe'
 
+export interface Judgement {
+  readonly verdict: Verdict
+  /** Where it failed. */
+  readonly phase?: ObservedPhase | undefined
+}
 export interface ProbeRequest {
   readonly backend: Pick<Backend, 'url'>
   readonly transport: Transport
@@ -19,7 +25,7 @@ export interface ProbeRequest {
 }
 
 /** Never throws. */
-export async function probe(o: ProbeRequest): Promise<Verdict> {
+export async function probe(o: ProbeRequest): Promise<Judgement> {
   const { backend, path } = o
   const timeout = new AbortController()
   const cancel = o.clock.after(o.timeoutMs, () => timeout.abort())
@@ -33,20 +39,31 @@ export async function probe(o: ProbeRequest): Promise<Verdict> {
       signal: AbortSignal.any([o.signal, timeout.signal]),
     })
     for await (const _chunk of response.body) break
-    if (isExpected(response.status, o.expectedStatuses)) return PASSED
-    return probeFailed(
+    if (isExpected(response.status, o.expectedStatuses)) return { verdict: PASSED }
+    return failed(
+      'status',
       `failing or missing response from ${url}: bad status from ${url}: ${response.status}${hintFor(response.status)}`,
     )
   } catch (e) {
     if (timeout.signal.aborted)
-      return probeFailed(`failing or missing response from ${url}: Get "${url}": context deadline exceeded`)
-    if (url === path) return probeFailed((e as Error).message)
+      return failed('first-byte', `failing or missing response from ${url}: Get "${url}": context deadline exceeded`)
+    if (url === path) return failed('resolve', (e as Error).message)
     const why =
       e instanceof StatusError ? e.message.replace(/^error trying to reach service: /, '') : (e as Error).message
-    return probeFailed(`failing or missing response from ${url}: Get "${url}": ${why}`)
+    return failed(phaseOf(e), `failing or missing response from ${url}: Get "${url}": ${why}`)
   } finally {
     cancel()
   }
+}
+
+const failed = (phase: ObservedPhase | undefined, message: string): Judgement => ({
+  verdict: probeFailed(message),
+  phase,
+})
+
+function phaseOf(error: unknown): ObservedPhase | undefined {
+  if (!(error instanceof StatusError)) return undefined
+  return error.details?.causes?.find((c) => c.field === 'phase')?.message as ObservedPhase | undefined
 }
 
 function isExpected(status: number, expected: readonly number[] | undefined): boolean {

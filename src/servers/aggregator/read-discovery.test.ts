@@ -35,7 +35,7 @@ test('discovery of a backend: null lists are empty, a missing kind is an empty o
 
 test('discovery of a backend: names of built-in properties are names', () => {
   const text = '{"resources":[{"name":"__proto__","kind":"P","verbs":["get"],"__proto__":{"namespaced":true}}]}'
-  const [resource] = readResourceList(text, 'g', 'v1')
+  const [resource] = readResourceList(text, 'g', 'v1').resources
   assert.equal(resource?.resource, '__proto__')
   assert.equal(resource?.scope, 'Cluster')
 })

@@ -28,7 +28,7 @@ export function readAggregated(body: string): Map<string, readonly ResourceDisco
 
 function readVersion(group: string, v: Fields, versions: Map<string, readonly ResourceDiscovery[]>): void {
   try {
-    versions.set(`${group}/${textOf(v['version'])}`, listOf(v['resources']).map(readResource))
+    versions.set(`${group}/${textOf(v['version'])}`, readResources(v['resources']))
   } catch (e) {
     if (!(e instanceof TypeError)) throw e
   }
@@ -46,9 +46,19 @@ export function readGroupVersions(body: string): { group: string; version: strin
   })
 }
 
+/** As they are in an APIGroupDiscoveryList. @throws TypeError */
+export function readResources(value: unknown): ResourceDiscovery[] {
+  return listOf(value).map(readResource)
+}
+
 /** An APIResourceList. @throws SyntaxError, TypeError where it is none. */
-export function readResourceList(body: string, group: string, version: string): ResourceDiscovery[] {
-  const list = listOf(fieldsOf(JSON.parse(body))['resources']).map((entry): APIResource => {
+export function readResourceList(
+  body: string,
+  group: string,
+  version: string,
+): { readonly groupVersion: string | undefined; readonly resources: ResourceDiscovery[] } {
+  const fields = fieldsOf(JSON.parse(body))
+  const list = listOf(fields['resources']).map((entry): APIResource => {
     const r = fieldsOf(entry)
     return {
       name: nameOf(r['name']),
@@ -62,7 +72,11 @@ export function readResourceList(body: string, group: string, version: string): 
       ...optionalTexts(r, 'categories'),
     }
   })
-  return fromApiResourceList(list, group, version)
+  const given = fields['groupVersion']
+  return {
+    groupVersion: typeof given === 'string' && given !== '' ? given : undefined,
+    resources: fromApiResourceList(list, group, version),
+  }
 }
 
 function readResource(entry: unknown): ResourceDiscovery {

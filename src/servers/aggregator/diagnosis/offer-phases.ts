@@ -3,7 +3,7 @@ import type { Transport } from '../../../client/transport.ts'
 import { readLines } from '../../../client/response-body.ts'
 import type { ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { ACCEPT_V2, isAggregated, readAll } from '../discovery-manager.ts'
+import { ACCEPT_V2, isAggregated, readAll } from '../discovery-downloads.ts'
 import { readAggregated, readResourceList } from '../read-discovery.ts'
 import { documentUrl, readOpenApi } from '../read-openapi.ts'
 import { type Finding, failed, ok, textOf, warning } from './report.ts'
@@ -43,7 +43,7 @@ export async function discoveryPhase(asking: Asking, signal: AbortSignal): Promi
   const { group, version } = asking
   const root = rootOf(asking)
   const legacy = await get(asking, root, signal)
-  const resources = legacy.status === 200 ? readResourceList(legacy.body, group, version) : undefined
+  const resources = legacy.status === 200 ? readResourceList(legacy.body, group, version).resources : undefined
   const aggregated = await get(asking, group === '' ? '/api' : '/apis', signal, ACCEPT_V2)
   const versions =
     aggregated.status === 200 && isAggregated(aggregated.type) ? readAggregated(aggregated.body) : undefined

@@ -9,7 +9,7 @@ import { sortGroups } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery, ResourceDiscovery, VersionDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { Publisher } from '../../../lib/published.ts'
-import { ACCEPT_V2, isAggregated, readAll } from '../discovery-manager.ts'
+import { ACCEPT_V2, isAggregated, readAll } from '../discovery-downloads.ts'
 import { readAggregated, readGroupVersions, readResourceList } from '../read-discovery.ts'
 import { groupPriority, versionPriority } from './fronted-groups.ts'
 
@@ -108,7 +108,7 @@ export class FrontedDiscovery {
         })
         const body = await readAll(response)
         // One group whose own server is away hides no other.
-        if (response.status === 200) found.set(`${group}/${version}`, readResourceList(body, group, version))
+        if (response.status === 200) found.set(`${group}/${version}`, readResourceList(body, group, version).resources)
       }
     }
     await Promise.all(Array.from({ length: LEGACY_AT_ONCE }, worker))

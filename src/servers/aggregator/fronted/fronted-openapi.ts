@@ -8,7 +8,7 @@ import type { Transport } from '../../../client/transport.ts'
 import { filterPaths } from '../../../endpoints/openapi/merge-v2.ts'
 import { nextTurn } from '../../../lib/next-turn.ts'
 import { Publisher } from '../../../lib/published.ts'
-import { readAll } from '../discovery-manager.ts'
+import { readAll } from '../discovery-downloads.ts'
 import type { RemoteOpenApi } from '../openapi-downloads.ts'
 import { documentUrls, readOpenApi } from '../read-openapi.ts'
 
