@@ -28,7 +28,7 @@ async function withSet(
   const set = new EndpointSet({
     clock,
     random: seeded(),
-    rules: { ...defaultBalancing, ...rules },
+    rules: () => ({ ...defaultBalancing, ...rules }),
     poolOf: (address) => upstreams.pool(address),
     onDrain: (endpoint) => drained.push(endpoint.id),
   })
@@ -90,7 +90,10 @@ test('failures in a row eject an endpoint for a time that doubles; a success bet
   withSet({ consecutiveFailures: 3, ejectionMs: 1_000 }, (set, clock) => {
     set.update([info('a'), info('b')])
     const a = set.members[0]!
-    for (const ok of [false, false, true, false, false]) ok ? set.succeeded(a) : set.failed(a)
+    for (const ok of [false, false, true, false, false]) {
+      if (ok) set.succeeded(a)
+      else set.failed(a)
+    }
     assert.equal(set.ejected(a), false)
     set.failed(a)
     assert.equal(set.ejected(a), true)

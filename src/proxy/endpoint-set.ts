@@ -26,7 +26,7 @@ export const defaultBalancing: BalancingRules = {
   zone: '',
   slowStartMs: 10_000,
   consecutiveFailures: 3,
-  ejectionMs: 5_000,
+  ejectionMs: 2_000,
   maxEjectedPercent: 50,
 }
 /** What a source of endpoints knows of one. */
@@ -91,7 +91,8 @@ export function onlyEndpoint(pool: UpstreamPool): EndpointChoice {
 export interface EndpointSetOptions {
   readonly clock: Clock
   readonly random: () => number
-  readonly rules: BalancingRules
+  /** Asked each time. */
+  readonly rules: () => BalancingRules
   readonly poolOf: (address: Address) => UpstreamPool
   readonly onEject?: (endpoint: Endpoint) => void
   /** No longer a member, or terminating: what still runs there is to be ended softly. */
@@ -108,7 +109,7 @@ export class EndpointSet implements EndpointChoice {
   }
   /** One address for good. */
   static of(address: Address, o: Omit<EndpointSetOptions, 'rules'>): EndpointSet {
-    const set = new EndpointSet({ ...o, rules: defaultBalancing })
+    const set = new EndpointSet({ ...o, rules: () => defaultBalancing })
     set.update([{ address, zone: '', terminating: false }])
     return set
   }
@@ -164,7 +165,7 @@ export class EndpointSet implements EndpointChoice {
     return all.length === 0 ? undefined : this.#choose(all, longRunning, now)
   }
   failed(endpoint: Endpoint): void {
-    const { consecutiveFailures, ejectionMs, maxEjectedPercent } = this.#o.rules
+    const { consecutiveFailures, ejectionMs, maxEjectedPercent } = this.#o.rules()
     endpoint.failuresInRow++
     const now = this.#o.clock.monotonicMs()
     if (endpoint.failuresInRow < consecutiveFailures || endpoint.ejectedUntilMs > now) return
@@ -178,7 +179,10 @@ export class EndpointSet implements EndpointChoice {
   }
   succeeded(endpoint: Endpoint): void {
     if (endpoint.failuresInRow !== 0) endpoint.failuresInRow = 0
-    if (endpoint.ejections !== 0 && endpoint.ejectedUntilMs + this.#o.rules.slowStartMs <= this.#o.clock.monotonicMs())
+    if (
+      endpoint.ejections !== 0 &&
+      endpoint.ejectedUntilMs + this.#o.rules().slowStartMs <= this.#o.clock.monotonicMs()
+    )
       endpoint.ejections = 0
   }
 
@@ -189,7 +193,7 @@ export class EndpointSet implements EndpointChoice {
   }
   /** Our own zone, while more than half of its endpoints are among the candidates. */
   #nearest(candidates: readonly Endpoint[]): readonly Endpoint[] {
-    const { zone } = this.#o.rules
+    const { zone } = this.#o.rules()
     if (zone === '') return candidates
     const near = candidates.filter((e) => e.zone === zone)
     const known = [...this.#members.values()].filter((e) => e.zone === zone).length
@@ -217,7 +221,7 @@ export class EndpointSet implements EndpointChoice {
   }
   /** From 0.1 for a new endpoint to 1. */
   #warmth(e: Endpoint, now: number): number {
-    const { slowStartMs } = this.#o.rules
+    const { slowStartMs } = this.#o.rules()
     const part = (now - e.warmSinceMs) / slowStartMs
     return part >= 1 ? 1 : Math.max(0.1, part)
   }

@@ -25,6 +25,7 @@ import type { BackendMetrics, EndpointMetrics } from './proxy-metrics.ts'
 import { ReplayableBody } from './replayable-body.ts'
 import { requestHeaders } from './request-headers.ts'
 import { defaultRetries, mayRepeat, type RetryBudget, type RetryRules } from './retries.ts'
+import { WatchFrames } from './watch-frames.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 import {
   joinStreams,
@@ -104,6 +105,9 @@ class Forwarding implements UpstreamHandler {
   #whole = false
   #done = false
   #judged = false
+  /** Of a watch: to know where it may be ended. */
+  #frames: WatchFrames | undefined
+  #endsSoon = false
   /** A connection of its own is being secured. */
   #handshaking = false
 
@@ -172,6 +176,8 @@ class Forwarding implements UpstreamHandler {
     if (isRedirect(status, headers) && rules.rejectRedirects !== false) return this.#answerInstead(502, REDIRECT_TEXT)
     if (this.#message.upgrade !== undefined && status < 400)
       return this.#answerInstead(503, `invalid upgrade response: status code ${status}`)
+    if (this.#endpoint?.endings.has(this.#endSoftly))
+      this.#frames = new WatchFrames(headerValue(headers, 'content-type') ?? '')
     const length = headerValue(headers, 'content-length')
     const bodyless = this.#message.method === 'HEAD' || status === 204 || status === 304
     if (length !== undefined && !bodyless) this.#left = Number(length)
@@ -192,6 +198,7 @@ class Forwarding implements UpstreamHandler {
     const { rules, observe, idleTimeoutMs } = this.#options
     rules.metrics.bytesReceived.inc(chunk.length)
     observe?.(chunk)
+    this.#frames?.seen(chunk)
     if (idleTimeoutMs !== undefined) this.#awaitMore()
     this.#left -= chunk.length
     if (this.#left === 0) {
@@ -200,7 +207,9 @@ class Forwarding implements UpstreamHandler {
       exchange.end(chunk)
       return true
     }
-    if (exchange.write(chunk)) return true
+    const wantsMore = exchange.write(chunk)
+    if (this.#endsSoon) this.#endSoftly()
+    if (wantsMore) return true
     exchange.onDrain(this.#resume)
     return false
   }
@@ -309,7 +318,7 @@ class Forwarding implements UpstreamHandler {
       return
     }
     endpoint.watches++
-    endpoint.endings.add(this.#endSoftly)
+    if (this.#ctx.info?.verb === 'watch') endpoint.endings.add(this.#endSoftly)
   }
   #release(): void {
     const endpoint = this.#endpoint
@@ -321,9 +330,11 @@ class Forwarding implements UpstreamHandler {
       endpoint.endings.delete(this.#endSoftly)
     }
   }
-  /** The endpoint goes: a watch ends between two chunks as if its time were up, and the client watches elsewhere. */
+  /** The endpoint goes: a watch ends between two events as if its time were up, and the client watches elsewhere. */
   readonly #endSoftly = (): void => {
-    if (this.#done || !this.#answered || this.#message.upgrade !== undefined) return
+    if (this.#done || !this.#frames) return
+    this.#endsSoon = !this.#frames.atEnd
+    if (this.#endsSoon) return
     const stream = this.#stream
     this.ended([])
     stream?.abort()

@@ -10,8 +10,8 @@ export interface RetryRules {
 }
 export const defaultRetries: RetryRules = { attempts: 2, budgetPercent: 20, maxBodyBytes: 262_144 }
 
-/** Retries that are allowed when there were few requests yet. */
-const RESERVE = 20
+/** Retries that are allowed at once: all that ran on an endpoint which dies. */
+const RESERVE = 100
 
 export class RetryBudget {
   readonly #percent: number

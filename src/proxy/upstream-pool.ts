@@ -259,6 +259,13 @@ export class UpstreamPool implements Http1ClientOwner {
   }
   #lost(): void {
     const error = new Error(LOST)
+    const unsent = new UpstreamError('tls', LOST, { unprocessed: true })
+    for (const cancel of this.#dialling) cancel()
+    this.#dialling.clear()
+    this.#diallingHttp1 = 0
+    const waiting = [...this.#queue, ...this.#short.takeWaiting(), ...this.#long.takeWaiting()]
+    this.#queue.clear()
+    for (const w of waiting) w.handler.failed(unsent)
     for (const connection of this.#http1) connection.lost(error)
     this.#short.lost()
     this.#long.lost()

@@ -15,6 +15,10 @@ export interface RawBackend extends AsyncDisposable {
   readonly seen: string[]
   readonly sockets: ReadonlySet<Socket>
   handler: RawHandler
+  /** New connections are shown this certificate. */
+  secure(pair: { readonly cert: string; readonly key: string }): void
+  /** Breaks all connections. */
+  cut(): void
   close(): Promise<void>
 }
 export const RAW_GROUP = 'raw.example.com'
@@ -87,7 +91,14 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
     for (const socket of sockets) socket.destroy()
     await closed
   }
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   return Object.assign(backend, {
+    cut,
+    secure: (pair: { readonly cert: string; readonly key: string }) => {
+      if ('setSecureContext' in server) server.setSecureContext(pair)
+    },
     port: o.socketPath ? 0 : (server.address() as AddressInfo).port,
     address: o.host ?? '127.0.0.1',
     seen,

@@ -35,9 +35,11 @@ export interface BackendTargetOptions {
 }
 
 export class BackendTarget {
-  readonly #o: BackendTargetOptions
+  #o: BackendTargetOptions
   readonly endpoints: EndpointSet
+  /** undefined: plain. */
   #tls: TlsProfile | Error | undefined
+  #profileOf: (host: string) => TlsProfile | Error = () => new Error('not secured')
   #problem: string | undefined
   #told: string | undefined
   #stopped = false
@@ -47,16 +49,30 @@ export class BackendTarget {
     this.endpoints = new EndpointSet({
       clock: o.clock,
       random: o.random,
-      rules: o.balancing,
-      poolOf: (address) => o.upstreams.pool(address, o.pool),
+      rules: () => this.#o.balancing,
+      poolOf: (address) => this.#o.upstreams.pool(address, this.#o.pool),
       onEject: (endpoint) => {
-        o.metrics.endpoint(endpoint.id).ejected()
-        o.log.warn('an endpoint fails and is left out for a while', { backend: o.source.text, endpoint: endpoint.id })
+        const { metrics, log, source } = this.#o
+        metrics.endpoint(endpoint.id).ejected()
+        log.warn('an endpoint fails and is left out for a while', { backend: source.text, endpoint: endpoint.id })
       },
       onDrain: (endpoint) => this.#drain(endpoint),
     })
+    this.#start()
+  }
+  /** Other settings, or another source: endpoints that stay go on with what they have, those that went are drained. */
+  reconfigure(o: BackendTargetOptions): void {
+    this.#o.source.stop()
+    this.#o = o
+    this.#tls = undefined
+    this.#start()
+  }
+  #start(): void {
     this.securityChanged()
-    o.source.start(() => this.refresh())
+    const { source } = this.#o
+    source.start(() => {
+      if (source === this.#o.source) this.refresh()
+    })
   }
   get text(): string {
     return this.#o.source.text
@@ -95,11 +111,14 @@ export class BackendTarget {
       const allowed = found.filter((e) => why(e) === undefined)
       this.#problem = allowed.length === 0 ? why(found[0]!) : undefined
       this.endpoints.update(
-        allowed.map(({ host, port, path, zone, terminating }) => ({
-          address: { host, port, tls: this.#tls instanceof TlsProfile ? this.#tls : undefined, path },
-          zone,
-          terminating,
-        })),
+        allowed.map(({ host, port, path, zone, terminating }) => {
+          const profile = this.#tls === undefined ? undefined : this.#profileOf(host)
+          return {
+            address: { host, port, tls: profile instanceof Error ? undefined : profile, path },
+            zone,
+            terminating,
+          }
+        }),
       )
     } catch (e) {
       this.#problem = (e as Error).message
@@ -110,7 +129,8 @@ export class BackendTarget {
   securityChanged(): void {
     const { source, tls, onMissingSan, tlsContexts, log } = this.#o
     if (!source.plain) {
-      const next = profileOf(tls(), onMissingSan, tlsContexts)
+      const settings = tls()
+      const next = profileOf(settings, onMissingSan, tlsContexts)
       // The halves of a pair are replaced one after the other: until they match, the last good ones stay.
       if (next instanceof Error && this.#tls instanceof TlsProfile)
         return log.warn('changed certificates of a backend cannot be used; the old ones stay', {
@@ -118,6 +138,11 @@ export class BackendTarget {
           error: next,
         })
       this.#tls = next
+      // A list of endpoints without a name in common: each is verified by its own address.
+      this.#profileOf = (host) =>
+        next instanceof Error || next.serverName !== ''
+          ? next
+          : profileOf({ ...(settings as TlsProfileOptions), serverName: host }, onMissingSan, tlsContexts)
     }
     this.refresh()
   }
@@ -125,6 +150,11 @@ export class BackendTarget {
   ready(): boolean {
     if (this.endpoints.size === 0) this.refresh()
     return this.endpoints.size > 0
+  }
+  /** Nothing leads here any more. */
+  retire(): void {
+    this.stop()
+    this.endpoints.update([])
   }
   /** What runs goes on; nothing is kept in step any more. */
   stop(): void {

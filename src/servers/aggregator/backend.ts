@@ -19,7 +19,7 @@ import { failureCauses } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../proxy/retries.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
-import { BackendTarget } from './backend-target.ts'
+import { BackendTarget, type BackendTargetOptions } from './backend-target.ts'
 import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.ts'
 import type { EffectivePolicy } from './policy/effective-policy.ts'
 import { ownTls, policyTls } from './backend-tls.ts'
@@ -73,8 +73,8 @@ export class Backend {
     this.#bulkhead = new Bulkhead(policy.bulkhead, o.clock)
     if (this.service) this.#addLane(OWN_BACKEND, previous)
     for (const name of policy.backends.keys()) this.#addLane(name, previous)
-    for (const [name, lane] of previous === undefined ? [] : previous.#lanes)
-      if (this.#lanes.get(name) !== lane) lane.target.stop()
+    for (const [name, { target }] of previous === undefined ? [] : previous.#lanes)
+      if (!this.#lanes.has(name)) target.retire()
     this.direct = (ctx) => this.#forward(ctx, policy.routing.fallback, false)
     this.handler = (ctx) => {
       ctx.served('aggregator')
@@ -144,6 +144,10 @@ export class Backend {
   securityChanged(): void {
     for (const { target } of this.#lanes.values()) target.securityChanged()
   }
+  /** It is gone: what still runs there is ended softly. */
+  retire(): void {
+    for (const { target } of this.#lanes.values()) target.retire()
+  }
   stop(): void {
     for (const { target } of this.#lanes.values()) target.stop()
   }
@@ -178,7 +182,7 @@ export class Backend {
         o.breakerChanged(this.name, name, state)
         o.log.warn('a circuit breaker changed', { apiService: this.name, backend: name, state })
       })
-    const target = new BackendTarget({
+    const options: BackendTargetOptions = {
       ...o,
       source,
       pool,
@@ -189,7 +193,9 @@ export class Backend {
         configured
           ? policyTls(configured.tls, source.serverName, o)
           : ownTls(this.#apiService, source.serverName, o.clientCertificate.value),
-    })
+    }
+    const target = known?.target ?? new BackendTarget(options)
+    if (known) known.target.reconfigure(options)
     this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf() })
   }
   #rulesOf(): ForwardRules {

@@ -19,7 +19,7 @@ export interface EndpointSource {
   /** How people name it. */
   readonly text: string
   readonly plain: boolean
-  /** What its certificate is verified for, unless told otherwise. */
+  /** What its certificate is verified for, unless told otherwise; empty: each endpoint's own address. */
   readonly serverName: string
   /** Of the URL: stands before each request's path. */
   readonly pathPrefix: string
@@ -81,7 +81,7 @@ export function sourceOf(backend: PolicyBackend, o: SourceSurroundings): Endpoin
     ...NOTHING,
     endpoints: () => list,
     text: list.map((e) => `${e.host}:${e.port}`).join(', '),
-    serverName: list[0]?.host ?? '',
+    serverName: '',
   }
 }
 

@@ -70,7 +70,7 @@ export class RegistrationController implements Reconciler {
     for (const [name, { backend }] of this.#backends) {
       if (names.has(name)) continue
       this.#backends.delete(name)
-      backend.stop()
+      backend.retire()
       this.#around.metrics.forget(name)
     }
     this.table.publish(new APIServiceTable(entries))
@@ -95,7 +95,7 @@ export class RegistrationController implements Reconciler {
     const same = known !== undefined && known.apiService.metadata.uid === apiService.metadata.uid
     if (same && known.backend.policy.key === policy.key && sameTarget(known.apiService, apiService))
       return known.backend
-    if (!same) known?.backend.stop()
+    if (!same) known?.backend.retire()
     const backend = new Backend(apiService, policy, this.#around, same ? known.backend : undefined)
     this.#backends.set(name, { apiService, backend })
     return backend

@@ -1,0 +1,157 @@
+/** Endpoints that terminate, vanish, freeze or come back: watches move without a torn event, requests fail over. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type KeyPair, makeCA, makeCertificate } from '../../src/http/certificates.ts'
+import {
+  answerText,
+  putPolicy,
+  RAW_PATH,
+  RAW_TLS,
+  type RawHandler,
+  registerRaw,
+  startRawBackend,
+} from '../harness/raw-backend.ts'
+import { startChildBackend } from '../harness/child-backend.ts'
+import { startTestServer, type TestServer } from '../harness/server.ts'
+
+const path = `${RAW_PATH}/things`
+const EVENT = `{"type":"ADDED","object":{"kind":"Thing","spec":"${'x'.repeat(200)}"}}\n`
+const policyOf = (backends: readonly { readonly address: string; readonly port: number }[]): object => ({
+  backends: [{ name: 'default', endpoints: backends.map(({ address, port }) => ({ address, port })), tls: RAW_TLS }],
+})
+const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 }
+function issued(commonName: string): { ca: string; pair: KeyPair } {
+  const ca = makeCA({ commonName, ...validity })
+  return {
+    ca: ca.cert,
+    pair: makeCertificate({ commonName: 'raw', names: ['localhost', '127.0.0.1'], ...validity }, ca),
+  }
+}
+/** Half an event at once, the other half when it is let go. */
+function halves(): { handler: RawHandler; letGo: () => void; open: () => number } {
+  const waiting: (() => void)[] = []
+  return {
+    handler: (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.write(EVENT + EVENT.slice(0, 50))
+      waiting.push(() => response.write(EVENT.slice(50)))
+    },
+    letGo: () => {
+      for (const send of waiting) send()
+    },
+    open: () => waiting.length,
+  }
+}
+async function watch(portico: TestServer): Promise<{ text: Promise<string>; ended: () => boolean }> {
+  const { body } = await portico.admin.stream(`${path}?watch=1`)
+  let done = false
+  const text = (async () => {
+    let all = ''
+    for await (const chunk of body) all += String(chunk)
+    done = true
+    return all
+  })().catch(() => 'broken off')
+  return { text, ended: () => done }
+}
+
+test('watches of an endpoint that goes end between two events, spread over the time, and others go on', async () => {
+  await using portico = await startTestServer(['--backend-drain-duration=400ms'])
+  const first = halves()
+  await using going = await startRawBackend(portico, { host: '127.0.0.2', handler: first.handler })
+  const second = halves()
+  await using staying = await startRawBackend(portico, { host: '127.0.0.3', handler: second.handler })
+  await registerRaw(portico, policyOf([going, staying]))
+  const watches = await Promise.all(Array.from({ length: 20 }, () => watch(portico)))
+  assert.deepEqual([first.open(), second.open()], [10, 10], 'spread evenly')
+  const startedMs = performance.now()
+  await putPolicy(portico, policyOf([staying]))
+  // None may be torn: each has to wait for the rest of its event.
+  first.letGo()
+  const endedMs: number[] = []
+  const texts = watches.map(async (w) => {
+    const text = await w.text
+    endedMs.push(performance.now() - startedMs)
+    return text
+  })
+  while (endedMs.length < 10) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(watches.filter((w) => w.ended()).length, 10)
+  for (const [i, w] of watches.entries()) if (w.ended()) assert.equal(await texts[i]!, EVENT + EVENT)
+  const spread = Math.max(...endedMs) - Math.min(...endedMs)
+  assert.ok(spread > 200 && spread < 800, `over ${spread} ms`)
+  assert.equal(
+    await portico.admin.get(`${path}?watch=1`, { signal: AbortSignal.timeout(200) }).catch((e: Error) => e.name),
+    'TimeoutError',
+    'new watches are served',
+  )
+  assert.equal(first.open(), 10, 'nothing new went to the one that goes')
+})
+
+for (const protocol of ['http/1.1', 'h2']) {
+  test(`a frozen endpoint (SIGSTOP, ${protocol}) is found out, its requests go to another one, and it comes back`, async () => {
+    await using portico = await startTestServer()
+    await using frozen = await startChildBackend(portico, { host: '127.0.0.2', protocol })
+    await using good = await startChildBackend(portico, { host: '127.0.0.3', protocol })
+    await registerRaw(portico, policyOf([frozen, good]))
+    const hosts = async (n: number): Promise<Set<string>> => {
+      const answers = await Promise.all(Array.from({ length: n }, () => portico.admin.get(path)))
+      return new Set(answers.map((a) => (a.status === 200 ? a.json<{ host: string }>().host : a.text)))
+    }
+    assert.deepEqual(await hosts(50), new Set(['127.0.0.2', '127.0.0.3']))
+    frozen.process.kill('SIGSTOP')
+    const startedMs = performance.now()
+    assert.deepEqual(await hosts(50), new Set(['127.0.0.3']))
+    assert.ok(performance.now() - startedMs < 10_000, `after ${performance.now() - startedMs} ms`)
+    const nextMs = performance.now()
+    assert.deepEqual(await hosts(50), new Set(['127.0.0.3']))
+    assert.ok(performance.now() - nextMs < 1_000, 'it is left out')
+    frozen.process.kill('SIGCONT')
+    const backMs = performance.now()
+    while (!(await hosts(20)).has('127.0.0.2')) assert.ok(performance.now() - backMs < 10_000)
+  })
+}
+
+test('all certificates of a backend rotate under load without an error, and the old CA is refused afterwards', async () => {
+  await using portico = await startTestServer()
+  const [{ ca: oldCa, pair: oldPair }, { ca: newCa, pair: newPair }] = [issued('old'), issued('new')]
+  await using raw = await startRawBackend(portico, { pair: oldPair, handler: answerText('{}') })
+  const put = async (cas: readonly string[]): Promise<void> => {
+    const name = '/api/v1/namespaces/default/configmaps/rotating-ca'
+    const object = { metadata: { name: 'rotating-ca' }, data: { 'ca.crt': cas.join('\n') } }
+    const made = await portico.admin.post('/api/v1/namespaces/default/configmaps', object)
+    if (made.status !== 201) assert.equal((await portico.admin.put(name, object)).status, 200)
+  }
+  await put([oldCa])
+  const tls = { ca: [{ configMap: { namespace: 'default', name: 'rotating-ca' } }] }
+  await registerRaw(portico, { backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls }] })
+  let stop = false
+  const statuses = new Map<number, number>()
+  const load = Array.from({ length: 4 }, async () => {
+    while (!stop) {
+      const { status } = await portico.admin.get(path)
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+  })
+  const requests = async (n: number): Promise<void> => {
+    const goal = [...statuses.values()].reduce((a, b) => a + b, 0) + n
+    while ([...statuses.values()].reduce((a, b) => a + b, 0) < goal) await new Promise((r) => setImmediate(r))
+  }
+  await requests(50)
+  await put([oldCa, newCa])
+  await requests(50)
+  raw.secure(newPair)
+  await requests(50)
+  await put([newCa])
+  await requests(50)
+  stop = true
+  await Promise.all(load)
+  assert.deepEqual([...statuses.keys()], [200])
+  // Whoever shows a certificate of the old CA now is nobody.
+  raw.secure(oldPair)
+  raw.cut()
+  const startedMs = performance.now()
+  for (;;) {
+    const answer = await portico.admin.get(path)
+    if (answer.status === 503 && answer.text.includes('certificate signed by unknown authority')) break
+    assert.ok(performance.now() - startedMs < 5_000, `${answer.status} ${answer.text}`)
+  }
+})
