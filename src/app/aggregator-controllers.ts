@@ -27,6 +27,11 @@ import type { AggregatorControllers, AggregatorInformers, RunnableController } f
 import type { AggregatorParts } from './wire-aggregator.ts'
 import { wireBackends } from './wire-backends.ts'
 import type { Surroundings } from './wire.ts'
+import { buildV3 } from '../endpoints/openapi/build-documents.ts'
+import { keyOf } from '../servers/aggregator/openapi-endpoint.ts'
+import { KUBERNETES_MINOR } from '../servers/generic/version.ts'
+
+export const OPENAPI_INFO = { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` }
 
 /** What the parts of the aggregator look at. */
 export interface AggregatorFacts {
@@ -145,7 +150,15 @@ function makeReaders(
     downloads: controller(
       'open_api_v3_aggregation_controller',
       OPENAPI_WORKERS,
-      (queue) => new OpenApiDownloads({ ...asking, queue }),
+      (queue) =>
+        new OpenApiDownloads({
+          ...asking,
+          queue,
+          local: (key) => {
+            const described = o.parts.described().find((gv) => keyOf(gv) === key)
+            return described && buildV3(described, OPENAPI_INFO)
+          },
+        }),
     ),
     policyStatus: controller(
       'backendpolicy-status',
@@ -178,7 +191,7 @@ function controllerFactory({ clock, metrics }: Surroundings): ControllerFactory 
 }
 
 /** As the aggregator's own user, whatever the availability; the backend's logs tell who asked. */
-export function transportTo({ clock, log }: Surroundings): (backend: Backend) => Transport {
+export function transportTo({ clock, log }: Surroundings): (source: Pick<Backend, 'direct'>) => Transport {
   return ({ direct }) => {
     const transport = inProcessTransport({ handler: direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })
     return (request) => transport({ ...request, headers: { 'user-agent': AGGREGATOR_AGENT, ...request.headers } })

@@ -18,7 +18,6 @@ import { AvailabilityView } from '../servers/aggregator/availability-view.ts'
 import { type Impact, type NamespaceStatus, impactOf } from '../servers/aggregator/impact.ts'
 import type { RemoteOpenApi } from '../servers/aggregator/openapi-downloads.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi-endpoint.ts'
-import { KUBERNETES_MINOR } from '../servers/generic/version.ts'
 import { Policies } from '../servers/aggregator/policy/policies.ts'
 import { type EndpointSlice, type Service, sliceServiceName } from '../servers/aggregator/service-resolver.ts'
 import type { CoreTables } from '../servers/core/tables.ts'
@@ -27,7 +26,13 @@ import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
 import type { RulesOf } from '../servers/generic/filters/request-info.ts'
 import type { ResourceServerOptions } from '../servers/generic/resource-server.ts'
 import type { Credentials } from './credentials.ts'
-import { type AggregatorFacts, BY_SERVICE, makeControllers, transportTo } from './aggregator-controllers.ts'
+import {
+  type AggregatorFacts,
+  BY_SERVICE,
+  makeControllers,
+  OPENAPI_INFO,
+  transportTo,
+} from './aggregator-controllers.ts'
 import { addApiServiceReadiness, addReadinessChecks } from './apiservice-paths.ts'
 import { leadershipHook } from './leadership.ts'
 import { followBackendFiles } from './backend-files.ts'
@@ -88,7 +93,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   const openapi = new OpenApiEndpoint({
     local: () => [...server.described(), ...parts.described()],
     remote: unitedMaps([downloads.reconciler.documents, ...parts.documents]),
-    info: { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` },
+    info: OPENAPI_INFO,
     clock,
   })
   const delegate = new AggregatorDelegate({

@@ -36,6 +36,8 @@ export interface RawOptions {
   /** Path of a socket, plain HTTP. */
   readonly socketPath?: string
   readonly resources?: readonly string[]
+  /** Instead of its own: the group it speaks for, in version v1. */
+  readonly anyGroup?: string
 }
 
 export const answerText =
@@ -48,11 +50,22 @@ export const answerText =
 export async function startRawBackend(portico: TestServer, o: RawOptions = {}): Promise<RawBackend> {
   const seen: string[] = []
   const sockets = new Set<Socket>()
+  const group = o.anyGroup ?? RAW_GROUP
+  const root = `/apis/${group}/v1`
+  const names = o.resources ?? [o.anyGroup ? 'remotes' : 'things']
+  const openapi = JSON.stringify({
+    openapi: '3.0.0',
+    info: { title: 'raw', version: 'v1' },
+    paths: Object.fromEntries(
+      names.flatMap((name, i) => [[`${root}/${name}`, {}], ...(i === 0 ? [[`${root}/${name}/{name}`, {}]] : [])]),
+    ),
+    components: { schemas: {} },
+  })
   const discovery = JSON.stringify({
     kind: 'APIResourceList',
     apiVersion: 'v1',
-    groupVersion: `${RAW_GROUP}/v1`,
-    resources: (o.resources ?? ['things']).map((name) => ({
+    groupVersion: `${group}/v1`,
+    resources: names.map((name) => ({
       name,
       singularName: '',
       namespaced: false,
@@ -63,8 +76,15 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
   const backend = { handler: o.handler ?? answerText('{"kind":"Thing"}') }
   const listener: RawHandler = (request, response) => {
     response.on('error', () => {})
-    if (request.url === RAW_PATH) return answerText(discovery)(request, response)
-    if (!request.url.startsWith(`${RAW_PATH}/`)) return answerText('{}', 404)(request, response)
+    if (request.url === root) return answerText(discovery)(request, response)
+    if (request.url === '/openapi/v3')
+      return answerText(
+        JSON.stringify({
+          paths: { [root.slice(1)]: { serverRelativeURL: `/openapi/v3${root}?hash=${names.join()}` } },
+        }),
+      )(request, response)
+    if (request.url.startsWith('/openapi/v3/')) return answerText(openapi)(request, response)
+    if (!request.url.startsWith(`${root}/`)) return answerText('{}', 404)(request, response)
     seen.push(`${request.method} ${request.url}`)
     backend.handler(request, response)
   }

@@ -19,6 +19,7 @@ import { failureCauses } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../proxy/retries.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
+import type { DocumentSource } from './document-source.ts'
 import { BackendTarget, type BackendTargetOptions } from './backend-target.ts'
 import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.ts'
 import type { EffectivePolicy } from './policy/effective-policy.ts'
@@ -93,9 +94,16 @@ export class Backend {
   get tlsProblem(): string | undefined {
     return this.#fallback?.target.tlsProblem
   }
-  /** Whether its discovery may be shared with other APIServices, and by which key. */
-  get documentKey(): string {
-    return this.#fallback?.target.text ?? this.name
+  /** Whose documents describe it; the first speaks for what no route takes elsewhere. */
+  get sources(): readonly DocumentSource[] {
+    const { fallback, owners } = this.policy.routing
+    const names = new Set([fallback, ...owners.values()])
+    return [...names].map((name) => ({
+      direct: (ctx) => this.#forward(ctx, name, false),
+      documentKey: this.#lanes.get(name)?.target.text ?? `local ${this.name}`,
+      isLocal: !this.#lanes.has(name),
+      owns: (resource) => (owners.get(resource) ?? fallback) === name,
+    }))
   }
   get targets(): ReadonlyMap<string, BackendTarget> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))

@@ -8,6 +8,7 @@ import type { Transport, TransportResponse } from '../../client/transport.ts'
 import type { ResourceDiscovery } from '../../endpoints/discovery-types.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Backend } from './backend.ts'
+import { type DocumentSource, ownedResources } from './document-source.ts'
 import { readAggregated, readResourceList } from './read-discovery.ts'
 
 const FETCH_TIMEOUT_MS = 5000
@@ -39,14 +40,16 @@ export interface DownloadRequest {
   readonly signal: AbortSignal
 }
 
+type SourceRequest = Omit<DownloadRequest, 'backend'> & { readonly source: DocumentSource }
+
 export class DiscoveryDownloads {
   readonly #clock: Clock
-  readonly #transportTo: (backend: Backend) => Transport
+  readonly #transportTo: (source: DocumentSource) => Transport
   readonly #documents = new Map<string, ServerDocument>()
   /** Who asks meanwhile waits for the same answer. */
   readonly #asking = new Map<string, { startedMs: number; document: Promise<ServerDocument | undefined> }>()
 
-  constructor(o: { clock: Clock; transportTo: (backend: Backend) => Transport }) {
+  constructor(o: { clock: Clock; transportTo: (source: DocumentSource) => Transport }) {
     this.#clock = o.clock
     this.#transportTo = o.transportTo
   }
@@ -55,12 +58,25 @@ export class DiscoveryDownloads {
     return this.#documents.size
   }
   keepOnly(backends: Iterable<Backend>): void {
-    const used = new Set([...backends].map((b) => b.documentKey))
+    const used = new Set([...backends].flatMap((b) => b.sources.map((s) => s.documentKey)))
     for (const key of this.#documents.keys()) if (!used.has(key)) this.#documents.delete(key)
   }
 
-  /** Never rejects. */
-  async fetch(o: DownloadRequest): Promise<Offer> {
+  /** Never rejects. Where one of several servers cannot be asked, nothing new is known of the group version. */
+  async fetch({ backend, ...o }: DownloadRequest): Promise<Offer> {
+    const { sources } = backend
+    const offers = await Promise.all(sources.map((source) => this.#fetchFrom({ ...o, source })))
+    const resources: ResourceDiscovery[][] = []
+    for (const offer of offers) {
+      if (offer.kind !== 'resources') return offer
+      resources.push([...offer.resources])
+    }
+    return {
+      kind: 'resources',
+      resources: ownedResources(sources.map((source, i) => ({ source, resources: resources[i]! }))),
+    }
+  }
+  async #fetchFrom(o: SourceRequest): Promise<Offer> {
     const timeout = new AbortController()
     const cancel = this.#clock.after(FETCH_TIMEOUT_MS, () => timeout.abort(new Error('context deadline exceeded')))
     const request = { ...o, signal: AbortSignal.any([o.signal, timeout.signal]) }
@@ -77,14 +93,14 @@ export class DiscoveryDownloads {
   }
 
   /** @returns undefined where the backend has no aggregated discovery. */
-  #documentOf({ backend, notBeforeMs, signal }: DownloadRequest): Promise<ServerDocument | undefined> {
-    const key = backend.documentKey
+  #documentOf({ source, notBeforeMs, signal }: SourceRequest): Promise<ServerDocument | undefined> {
+    const key = source.documentKey
     const known = this.#documents.get(key)
     const nowMs = this.#clock.monotonicMs()
     if (known && known.fetchedMs > notBeforeMs && nowMs - known.fetchedMs < SHARED_MS) return Promise.resolve(known)
     const asking = this.#asking.get(key)
     if (asking && asking.startedMs >= notBeforeMs) return asking.document
-    const mine = { startedMs: nowMs, document: this.#download(backend, key, signal) }
+    const mine = { startedMs: nowMs, document: this.#download(source, key, signal) }
     this.#asking.set(key, mine)
     const done = (): void => {
       if (this.#asking.get(key) === mine) this.#asking.delete(key)
@@ -93,14 +109,14 @@ export class DiscoveryDownloads {
     return mine.document
   }
 
-  async #download(backend: Backend, key: string, signal: AbortSignal): Promise<ServerDocument | undefined> {
+  async #download(source: DocumentSource, key: string, signal: AbortSignal): Promise<ServerDocument | undefined> {
     const known = this.#documents.get(key)
     const fetchedMs = this.#clock.monotonicMs()
     const headers: Record<string, string> = {
       accept: ACCEPT_V2,
       ...(known?.etag === undefined ? {} : { 'if-none-match': known.etag }),
     }
-    const response = await this.#transportTo(backend)({ method: 'GET', path: '/apis', headers, signal })
+    const response = await this.#transportTo(source)({ method: 'GET', path: '/apis', headers, signal })
     const body = await readAll(response)
     if (response.status === 304 && known) {
       const renewed = { ...known, fetchedMs }
@@ -114,10 +130,10 @@ export class DiscoveryDownloads {
     return document
   }
 
-  async #legacy({ backend, group, version, signal }: DownloadRequest): Promise<Offer> {
+  async #legacy({ source, group, version, signal }: SourceRequest): Promise<Offer> {
     const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
     const headers = { accept: 'application/json' }
-    const response = await this.#transportTo(backend)({ method: 'GET', path, headers, signal })
+    const response = await this.#transportTo(source)({ method: 'GET', path, headers, signal })
     const body = await readAll(response)
     if (response.status === 404) return mismatch('GroupVersionNotFound', `${path}: the backend answers 404`)
     if (response.status !== 200) throw new Error(`${path}: bad status ${response.status}`)

@@ -22,9 +22,9 @@ import { Publisher, type Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { type APIServiceTable, onNewBackend } from './apiservice-table.ts'
 import type { AvailabilityView } from './availability-view.ts'
-import type { Backend } from './backend.ts'
 import type { ConditionWriter } from './condition-writer.ts'
 import type { CachedDiscovery, DiscoveryCache } from './discovery-cache.ts'
+import type { DocumentSource } from './document-source.ts'
 import { DiscoveryDownloads, type Offer } from './discovery-downloads.ts'
 
 const REFRESH_MS = 60_000
@@ -51,7 +51,7 @@ export interface DiscoveryManagerOptions {
   readonly conditions: Pick<ConditionWriter, 'want' | 'wantFalse'>
   readonly cache: DiscoveryCache
   readonly onUnavailable: (apiService: APIService) => OnUnavailable
-  readonly transportTo: (backend: Backend) => Transport
+  readonly transportTo: (source: Pick<DocumentSource, 'direct'>) => Transport
   readonly clock: Clock
   readonly log: Logger
 }
@@ -143,7 +143,8 @@ export class DiscoveryManager implements Reconciler {
     }
     const { group = '', version = '', service } = apiService.spec
     const backend = this.#o.table.value.get(group, version)?.backend
-    if (!backend?.isRemote) {
+    // Where routes take single resources elsewhere, the rest is told by this process.
+    if (!backend || (!backend.isRemote && backend.sources.length === 1)) {
       this.#forget(name)
       // The table is a step behind.
       return service && !backend ? { kind: 'requeue', afterMs: 20 } : DONE

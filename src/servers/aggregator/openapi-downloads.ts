@@ -17,9 +17,9 @@ import { Backoff } from '../../lib/backoff.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { Publisher, type Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
-import type { APIServiceTable } from './apiservice-table.ts'
+import { type APIServiceTable, onNewBackend } from './apiservice-table.ts'
 import type { AvailabilityView } from './availability-view.ts'
-import type { Backend } from './backend.ts'
+import { type DocumentSource, ownedPaths } from './document-source.ts'
 import { readAll } from './discovery-downloads.ts'
 import { documentUrl, readOpenApi, withPathsOf } from './read-openapi.ts'
 
@@ -45,7 +45,9 @@ export interface OpenApiDownloadOptions {
   readonly table: Published<APIServiceTable>
   readonly queue: WorkQueue
   readonly view: AvailabilityView
-  readonly transportTo: (backend: Backend) => Transport
+  readonly transportTo: (source: Pick<DocumentSource, 'direct'>) => Transport
+  /** Version 3 of what this process serves of a group version. @param key `apis/apps/v1`. */
+  readonly local: (key: string) => Json | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -67,16 +69,18 @@ export class OpenApiDownloads implements Reconciler {
       deleted: wake,
     })
     o.view.subscribe((name) => o.queue.add(name))
+    onNewBackend(o.table, wake)
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { group = '', version = '', service } = this.#o.informer.lister.get(name)?.spec ?? {}
-    if (!service) {
+    const backend = this.#o.table.value.get(group, version)?.backend
+    const isLocal = !backend || (!backend.isRemote && backend.sources.length === 1)
+    if ((!service && isLocal) || backend?.policy.openApi === false) {
       this.#set(name, undefined)
       this.#backoff.forget(name)
       return DONE
     }
-    const backend = this.#o.table.value.get(group, version)?.backend
     // A backend that is down is asked again when its availability changes.
     if (!backend?.available) return { kind: 'requeue', afterMs: this.#backoff.next(name) }
     const key = group === '' ? `api/${version}` : `apis/${group}/${version}`
@@ -85,8 +89,8 @@ export class OpenApiDownloads implements Reconciler {
     try {
       this.#set(
         name,
-        await this.#download(
-          this.#o.transportTo(backend),
+        await this.#downloadAll(
+          backend.sources,
           key,
           this.documents.value.get(name),
           AbortSignal.any([signal, timeout.signal]),
@@ -105,6 +109,33 @@ export class OpenApiDownloads implements Reconciler {
     }
   }
 
+  /** Where several servers share the group version: of each the paths of its own resources. */
+  async #downloadAll(
+    sources: readonly DocumentSource[],
+    key: string,
+    known: RemoteOpenApi | undefined,
+    signal: AbortSignal,
+  ): Promise<RemoteOpenApi> {
+    const [only] = sources
+    if (sources.length === 1) return this.#download(this.#o.transportTo(only!), key, known, signal)
+    const found = await Promise.all(
+      sources.map(async (source) => {
+        const document = source.isLocal
+          ? { key, tag: 'local', url: undefined, v2Etag: '', v2: undefined, v3: this.#o.local(key) }
+          : await this.#download(this.#o.transportTo(source), key, undefined, signal)
+        return { source, document }
+      }),
+    )
+    const tag = found.map(({ document }) => document.tag).join(' ')
+    if (known?.tag === tag) return known
+    const merged = (form: 'v3' | 'v2'): Json | undefined =>
+      ownedPaths(
+        found.flatMap(({ source, document: d }) => (d[form] ? [{ source, document: d[form] }] : [])),
+        key,
+        form,
+      )
+    return { key, tag, url: undefined, v2Etag: '', v3: merged('v3'), v2: merged('v2') }
+  }
   async #download(
     transport: Transport,
     key: string,

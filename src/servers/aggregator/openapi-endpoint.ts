@@ -143,7 +143,7 @@ export class OpenApiEndpoint {
   }
 }
 
-const keyOf = (gv: DescribedGroupVersion): string =>
+export const keyOf = (gv: DescribedGroupVersion): string =>
   gv.group === '' ? `api/${gv.version}` : `apis/${gv.group}/${gv.version}`
 const urlOf = (key: string, document: Encoded): string => `${V3_PREFIX}${key}?hash=${document.hash}`
 

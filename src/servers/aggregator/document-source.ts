@@ -1,0 +1,62 @@
+/**
+ * Whose documents describe an APIService: one server's, or several servers' where routes divide its resources.
+ *
+ * Callers: discovery-downloads.ts and openapi-downloads.ts ask each source and keep of each what it owns.
+ */
+import type { Handler } from '../../http/filter.ts'
+import type { ResourceDiscovery } from '../../endpoints/discovery-types.ts'
+import type { Json } from '../../endpoints/openapi/schemas.ts'
+
+export interface DocumentSource {
+  /** As the aggregator's own user, whatever the availability. */
+  readonly direct: Handler
+  /** Equal for the same server. */
+  readonly documentKey: string
+  /** Served by this process: there is nothing to download. */
+  readonly isLocal: boolean
+  /** @param resource without its subresource. */
+  owns(resource: string): boolean
+}
+
+export function ownedResources(
+  parts: readonly { readonly source: DocumentSource; readonly resources: readonly ResourceDiscovery[] }[],
+): readonly ResourceDiscovery[] {
+  const [only] = parts
+  if (parts.length === 1) return only!.resources
+  return parts
+    .flatMap(({ source, resources }) => resources.filter((r) => source.owns(r.resource)))
+    .toSorted((a, b) => (a.resource < b.resource ? -1 : 1))
+}
+
+/**
+ * One document of several: of each its paths of resources that it owns, and all schemas, the first of a name.
+ * @param key `apis/apps/v1`. @param schemas where a document has its schemas: `components.schemas` or `definitions`.
+ */
+export function ownedPaths(
+  parts: readonly { readonly source: DocumentSource; readonly document: Json }[],
+  key: string,
+  schemas: 'v3' | 'v2',
+): Json | undefined {
+  const [first] = parts
+  if (!first || parts.length === 1) return first?.document
+  const paths: Json = {}
+  for (const { source, document } of parts)
+    for (const [path, item] of Object.entries((document['paths'] ?? {}) as Json))
+      if (!Object.hasOwn(paths, path) && source.owns(resourceIn(path, key))) paths[path] = item
+  const schemasOf = (d: Json): Json =>
+    ((schemas === 'v2' ? d['definitions'] : (d['components'] as Json | undefined)?.['schemas']) ?? {}) as Json
+  const merged = Object.assign({}, ...parts.toReversed().map((p) => schemasOf(p.document))) as Json
+  const { document } = first
+  return schemas === 'v2'
+    ? { ...document, paths, definitions: merged }
+    : { ...document, paths, components: { ...(document['components'] as Json | undefined), schemas: merged } }
+}
+
+/** `/apis/g/v/namespaces/{namespace}/flowers/{name}/status` -> `flowers`; empty for what is of no resource. */
+function resourceIn(path: string, key: string): string {
+  const parts = path.slice(key.length + 2).split('/')
+  if (parts[0] === 'watch') parts.shift()
+  return (
+    (parts[0] === 'namespaces' && parts[1]?.startsWith('{') === true && parts.length > 2 ? parts[2] : parts[0]) ?? ''
+  )
+}
