@@ -1,6 +1,7 @@
 /** The headers a request carries to a backend: the client's, without what it may not say, and ours. */
 import type { UserInfo } from '../api/meta.ts'
 import type { Exchange } from '../http/exchange.ts'
+import { withoutTokenProtocols } from '../http/websocket-token.ts'
 import { formatTraceparent, type SpanContext } from '../observability/tracer.ts'
 import { endToEndHeaders } from './end-to-end-headers.ts'
 import {
@@ -40,7 +41,9 @@ const SET_HERE = new Set([
 /** @throws StatusError 400 where the user's name does not fit into a header. */
 export function requestHeaders(options: RequestHeadersOptions): string[] {
   const { exchange, identity, identityNames = noIdentityNames, user, auditId, trace } = options
-  const raw = exchange.headers.raw
+  const goesOn = exchange.upgrade === undefined || identity === 'passthrough'
+  // A bearer token is for who authenticates the caller, not for the backend.
+  const raw = goesOn ? exchange.headers.raw : withoutTokenProtocols(exchange.headers.raw)
   let cookies = 0
   const headers = endToEndHeaders(raw, (name) => {
     if (name === 'cookie') cookies++

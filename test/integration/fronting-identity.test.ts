@@ -1,9 +1,11 @@
 /** Whom a fronted server is told that it serves, for each way of telling it. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { WebSocket } from 'ws'
 import { completeConfig } from '../../src/app/config.ts'
 import { readOptions } from '../../src/app/read-options.ts'
 import { makeCA, makeCertificate } from '../../src/http/certificates.ts'
@@ -141,6 +143,25 @@ test('the configuration in docs/fronting.md is one', () => {
     ],
   )
 })
+
+for (const { identity, want } of [
+  { identity: 'impersonate', want: /^v4\.channel\.k8s\.io$/ },
+  { identity: 'passthrough', want: /^v4\.channel\.k8s\.io, ?base64url\.bearer\.authorization\.k8s\.io\./ },
+]) {
+  test(`a token that came as a sub-protocol of a WebSocket, with ${identity}`, async () => {
+    await using cluster = await startRecordingCluster(serving)
+    await using front = await start(cluster, TOKEN, identity)
+    const token = `base64url.bearer.authorization.k8s.io.${Buffer.from('jane-token').toString('base64url')}`
+    const path = `${OBJECTS}/a/exec`
+    const socket = new WebSocket(`${front.url.replace('https', 'wss')}${path}`, ['v4.channel.k8s.io', token], {
+      ca: front.pki.ca().cert,
+    })
+    // The recording cluster switches to nothing.
+    await once(socket, 'error')
+    const { headers } = cluster.seen.find((s) => s.path === path)!
+    assert.match(headers['sec-websocket-protocol']!, want)
+  })
+}
 
 test('new credentials are used without a restart', async () => {
   await using cluster = await startRecordingCluster(serving)

@@ -1,7 +1,7 @@
 import type { HeaderView } from '../../http/exchange.ts'
+import { TOKEN_PROTOCOL_PREFIX } from '../../http/websocket-token.ts'
 import { type Authenticator, type AuthnResult, type TokenAuthenticator, NO_OPINION } from './authenticator.ts'
 
-const WEBSOCKET_PREFIX = 'base64url.bearer.authorization.k8s.io.'
 const INVALID: AuthnResult = { kind: 'rejected', reason: 'invalid bearer token' }
 
 /** `Authorization: Bearer`, or for browsers the sub-protocol of a WebSocket request. A token nobody knows is a bad one. */
@@ -30,8 +30,8 @@ export function bearerToken(headers: HeaderView): string | undefined {
 
 function webSocketToken(headers: HeaderView): string | undefined {
   const protocols = headers.all('sec-websocket-protocol').flatMap((v) => v.split(',').map((p) => p.trim()))
-  const tokens = protocols.filter((p) => p.startsWith(WEBSOCKET_PREFIX))
+  const tokens = protocols.filter((p) => p.startsWith(TOKEN_PROTOCOL_PREFIX))
   // A token alone is refused: the server has to choose another sub-protocol to answer with.
   if (tokens.length !== 1 || protocols.length < 2) return undefined
-  return Buffer.from(tokens[0]!.slice(WEBSOCKET_PREFIX.length), 'base64url').toString('utf8')
+  return Buffer.from(tokens[0]!.slice(TOKEN_PROTOCOL_PREFIX.length), 'base64url').toString('utf8')
 }

@@ -34,6 +34,22 @@ function readVersion(group: string, v: Fields, versions: Map<string, readonly Re
   }
 }
 
+/** The group versions of an APIGroupDiscoveryList that its server could not ask itself. */
+export function readStale(body: string): Set<string> {
+  const stale = new Set<string>()
+  for (const item of listOf(fieldsOf(JSON.parse(body))['items'])) {
+    try {
+      const { metadata, versions } = fieldsOf(item)
+      const group = textOf(fieldsOf(metadata ?? {})['name'])
+      for (const v of listOf(versions).map(fieldsOf))
+        if (v['freshness'] === 'Stale') stale.add(`${group}/${textOf(v['version'])}`)
+    } catch (e) {
+      if (!(e instanceof TypeError)) throw e
+    }
+  }
+  return stale
+}
+
 /** An APIVersions or an APIGroupList, best version first. @throws SyntaxError, TypeError where it is neither. */
 export function readGroupVersions(body: string): { group: string; version: string }[] {
   const { kind, versions, groups } = fieldsOf(JSON.parse(body))

@@ -10,7 +10,7 @@ import type { GroupDiscovery, ResourceDiscovery, VersionDiscovery } from '../../
 import type { Clock } from '../../../lib/clock.ts'
 import { Publisher } from '../../../lib/published.ts'
 import { ACCEPT_V2, isAggregated, readAll } from '../discovery-downloads.ts'
-import { readAggregated, readGroupVersions, readResourceList } from '../read-discovery.ts'
+import { readAggregated, readGroupVersions, readResourceList, readStale } from '../read-discovery.ts'
 import { groupPriority, versionPriority } from './fronted-groups.ts'
 
 const STALE_AFTER_MS = 30_000
@@ -23,6 +23,8 @@ type Versions = ReadonlyMap<string, readonly ResourceDiscovery[]>
 interface KnownRoot {
   readonly etag: string | undefined
   readonly versions: Versions
+  /** Those whose own server is away. */
+  readonly stale: ReadonlySet<string>
 }
 
 export class FrontedDiscovery {
@@ -88,14 +90,18 @@ export class FrontedDiscovery {
     if (response.status === 304 && known) return known
     if (response.status !== 200) throw new Error(`${path}: bad status ${response.status}`)
     if (isAggregated(response.headers['content-type']))
-      return { etag: response.headers['etag'], versions: readAggregated(body) }
-    return { etag: undefined, versions: await this.#legacy(readGroupVersions(body), signal) }
+      return { etag: response.headers['etag'], versions: readAggregated(body), stale: readStale(body) }
+    return { etag: undefined, ...(await this.#legacy(readGroupVersions(body), signal)) }
   }
 
-  async #legacy(groupVersions: readonly { group: string; version: string }[], signal: AbortSignal): Promise<Versions> {
+  async #legacy(
+    groupVersions: readonly { group: string; version: string }[],
+    signal: AbortSignal,
+  ): Promise<Omit<KnownRoot, 'etag'>> {
     const found = new Map<string, readonly ResourceDiscovery[]>(
       groupVersions.map((gv) => [`${gv.group}/${gv.version}`, []]),
     )
+    const stale = new Set<string>()
     const queue = groupVersions.filter((gv) => this.#o.serves(gv.group)).values()
     const worker = async (): Promise<void> => {
       for (const { group, version } of queue) {
@@ -109,15 +115,16 @@ export class FrontedDiscovery {
         const body = await readAll(response)
         // One group whose own server is away hides no other.
         if (response.status === 200) found.set(`${group}/${version}`, readResourceList(body, group, version).resources)
+        else stale.add(`${group}/${version}`)
       }
     }
     await Promise.all(Array.from({ length: LEGACY_AT_ONCE }, worker))
-    return found
+    return { versions: found, stale }
   }
 
   #publish(freshness: VersionDiscovery['freshness']): void {
     const groups = new Map<string, VersionDiscovery[]>()
-    for (const { versions } of this.#known.values()) {
+    for (const { versions, stale } of this.#known.values()) {
       for (const [groupVersion, resources] of versions) {
         const slash = groupVersion.lastIndexOf('/')
         const [group, version] = [groupVersion.slice(0, slash), groupVersion.slice(slash + 1)]
@@ -125,7 +132,7 @@ export class FrontedDiscovery {
         const list = groups.get(group) ?? []
         groups.set(group, list)
         const priorities = { groupPriority: groupPriority(group), versionPriority: versionPriority(list.length) }
-        list.push({ version, resources, freshness, ...priorities })
+        list.push({ version, resources, freshness: stale.has(groupVersion) ? 'Stale' : freshness, ...priorities })
       }
     }
     const next = sortGroups([...groups].map(([group, versions]) => ({ group, versions })))

@@ -73,6 +73,18 @@ test('discovery of a fronted server: aggregated, without what is ours, asked wit
   assert.equal(published, 1)
 })
 
+test('discovery of a fronted server that cannot ask one of its own backends', async () => {
+  const { discovery } = discoveryOf({
+    '/api': list(),
+    '/apis': list(group('apps', 'v1', 'deployments'), {
+      metadata: { name: 'metrics.k8s.io' },
+      versions: [{ version: 'v1beta1', freshness: 'Stale' }],
+    }),
+  })
+  await discovery.refresh(signal)
+  assert.deepEqual(shown(discovery), ['apps/v1 Current 1', 'metrics.k8s.io/v1beta1 Stale 0'])
+})
+
 test('discovery of a fronted server that has the legacy form alone', async () => {
   const resources = (...names: string[]): Canned => ({
     body: { resources: names.map((name) => ({ name, kind: 'K', namespaced: false, verbs: ['get'] })) },
@@ -94,7 +106,7 @@ test('discovery of a fronted server that has the legacy form alone', async () =>
     '/apis/broken.example.com/v1': { status: 503 },
   })
   await discovery.refresh(signal)
-  assert.deepEqual(shown(discovery), ['/v1 Current 1', 'apps/v1 Current 1', 'broken.example.com/v1 Current 0'])
+  assert.deepEqual(shown(discovery), ['/v1 Current 1', 'apps/v1 Current 1', 'broken.example.com/v1 Stale 0'])
   assert.ok(!asked.includes('/apis/apiregistration.k8s.io/v1'))
 })
 
