@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { SAMPLES } from '../../fixtures/backends/definitions.ts'
 import { makeCA, makeCertificate } from '../../src/http/certificates.ts'
 import type { Diagnosis, PhaseName } from '../../src/servers/aggregator/diagnosis/report.ts'
-import { registerBackend, registerSample } from '../harness/backends.ts'
+import { registerBackend, registerSample, untilCondition } from '../harness/backends.ts'
 import { freePort } from '../harness/prometheus.ts'
 import { type Ended, startPortico } from '../harness/portico-process.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
@@ -155,6 +155,8 @@ for (const fault of faults) {
 test('portico doctor: an APIService without its backend, and what waits for it', async () => {
   await using portico = await startTestServer()
   await registerBackend(portico, { definition: SAMPLES['garden']!, port: await freePort(), caBundle: caOf(portico) })
+  await untilCondition(portico, 'v1.garden.example.com', (c) => c?.status === 'False')
+  await stale(portico, 'garden.example.com')
   await portico.admin.post('/api/v1/namespaces', { metadata: { name: 'leaving' } })
   await portico.admin.delete('/api/v1/namespaces/leaving')
   const { code, stdout } = await run(portico, 'doctor')
@@ -189,6 +191,14 @@ test('commands that cannot be run like this', async (t) => {
     assert.match(ended.stderr, /\/missing\/kubeconfig does not exist/)
   })
 })
+
+/** Only then a namespace waits for the group. */
+async function stale(portico: TestServer, group: string): Promise<void> {
+  const headers = { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' }
+  type Groups = { items: { metadata: { name?: string }; versions: { freshness: string }[] }[] }
+  const look = async (): Promise<Groups> => (await portico.admin.get('/apis', { headers })).json<Groups>()
+  await until(look, ({ items }) => items.find((g) => g.metadata.name === group)?.versions[0]!.freshness === 'Stale')
+}
 
 const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} }
 
