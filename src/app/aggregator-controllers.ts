@@ -65,6 +65,15 @@ export function makeControllers(
   const client = parts.client.resource<APIService>(APISERVICES)
   const informer = informers.apiServices
   const observed: BackendSurroundings['observed'] = (...how) => availability.reconciler.observed(...how)
+  const backends = wireBackends(around, {
+    ...parts,
+    lookup,
+    local: delegateChain(parts.others),
+    observed,
+    problemChanged: (name) => void availability.queue.add(name),
+  })
+  // One that comes back may be another version.
+  view.subscribe((name) => backends.watchLists.forget(name))
   const registration = controller(
     'APIServiceRegistrationController',
     1,
@@ -73,13 +82,7 @@ export function makeControllers(
         informer,
         queue,
         policies,
-        backends: wireBackends(around, {
-          ...parts,
-          lookup,
-          local: delegateChain(parts.others),
-          observed,
-          problemChanged: (name) => void availability.queue.add(name),
-        }),
+        backends,
         view,
       }),
   )

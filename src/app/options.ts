@@ -227,6 +227,12 @@ export const OPTIONS = {
     '10s',
     'Least time between two writes of the conditions of one APIService; the first verdict is written at once.',
   ),
+  'watchlist-bookmark-timeout': option(
+    AGGREGATOR,
+    'duration',
+    '4s',
+    'How long a backend may be silent while a client waits for the end of the initial events of a watch; then clients are told to list instead. 0 turns this off.',
+  ),
   'readyz-apiservices': option(
     AGGREGATOR,
     'list',

@@ -14,6 +14,7 @@ import {
   endpointResolver,
   loopbackResolver,
 } from '../servers/aggregator/service-resolver.ts'
+import { WatchListGuard } from '../servers/aggregator/watch-list-guard.ts'
 import { terminationCounter } from '../servers/generic/request-metrics.ts'
 import type { Credentials } from './credentials.ts'
 import type { Surroundings } from './wire.ts'
@@ -75,6 +76,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     material: life.own(new CertificateMaterial({ client: parts.client, clock, log })),
     drainMs: values['backend-drain-duration'],
     local: parts.local,
+    watchLists: new WatchListGuard({ clock, metrics, timeoutMs: values['watchlist-bookmark-timeout'] }),
     terminated: terminationCounter(metrics),
     breakerChanged: (apiService, target, state) => breakers.with(apiService, target).set(BREAKER_STATES[state]),
     observed: parts.observed,

@@ -70,8 +70,14 @@ export interface ForwardRequest {
   readonly idleTimeoutMs?: number | undefined
   /** Hears how it went, once, when the answer's head is there or will not come (status 0). */
   readonly onVerdict?: ((verdict: BackendVerdict, error: UpstreamError | undefined, status: number) => void) | undefined
-  /** Sees the bytes of the answer as they pass. */
-  readonly observe?: ((chunk: Buffer) => void) | undefined
+  readonly tap?: AnswerTap | undefined
+}
+/** Sees an answer as it passes, and changes nothing. */
+export interface AnswerTap {
+  answered(status: number, headers: HeaderList): void
+  data(chunk: Buffer): void
+  /** Whether nothing more may come for now, because the client does not read. */
+  blocked(isBlocked: boolean): void
 }
 
 /** Answers that say: not this process, not now. */
@@ -182,6 +188,7 @@ class Forwarding implements UpstreamHandler {
     const bodyless = this.#message.method === 'HEAD' || status === 204 || status === 304
     if (length !== undefined && !bodyless) this.#left = Number(length)
     if (idleTimeoutMs !== undefined) this.#awaitMore()
+    this.#options.tap?.answered(status, headers)
     const tried = this.#tried.length
     if (tried > 1) this.#ctx.answerHeaders.push(ATTEMPTS_HEADER, String(tried))
     try {
@@ -195,9 +202,9 @@ class Forwarding implements UpstreamHandler {
   data(chunk: Buffer): boolean {
     if (this.#done) return true
     const { exchange } = this.#ctx
-    const { rules, observe, idleTimeoutMs } = this.#options
+    const { rules, tap, idleTimeoutMs } = this.#options
     rules.metrics.bytesReceived.inc(chunk.length)
-    observe?.(chunk)
+    tap?.data(chunk)
     this.#frames?.seen(chunk)
     if (idleTimeoutMs !== undefined) this.#awaitMore()
     this.#left -= chunk.length
@@ -210,6 +217,7 @@ class Forwarding implements UpstreamHandler {
     const wantsMore = exchange.write(chunk)
     if (this.#endsSoon) this.#endSoftly()
     if (wantsMore) return true
+    tap?.blocked(true)
     exchange.onDrain(this.#resume)
     return false
   }
@@ -363,6 +371,7 @@ class Forwarding implements UpstreamHandler {
     this.failed(error)
   }
   readonly #resume = (): void => {
+    this.#options.tap?.blocked(false)
     this.#stream?.resume()
   }
   readonly #onFinish = (outcome: Outcome): void => {

@@ -16,6 +16,7 @@ import type { DnsLookup } from './endpoint-source.ts'
 import type { ForbiddenAddresses } from './forbidden-addresses.ts'
 import type { ObservedPhase } from './passive-signals.ts'
 import type { ServiceResolver } from './service-resolver.ts'
+import type { WatchListGuard } from './watch-list-guard.ts'
 
 export interface BackendSurroundings {
   readonly upstreams: Upstreams
@@ -42,6 +43,7 @@ export interface BackendSurroundings {
   readonly breakerChanged: (apiService: string, backend: string, state: BreakerState) => void
   /** What stands in the way of reaching it is another thing than before, or nothing: it is worth another probe. */
   readonly problemChanged: (apiService: string) => void
+  readonly watchLists: WatchListGuard
   /** How a client's request to a backend went; not where it was given no chance. */
   readonly observed: (apiService: string, ok: boolean, phase: ObservedPhase) => void
 }

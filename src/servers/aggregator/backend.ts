@@ -14,7 +14,7 @@ import { type RequestInfo, splitPath } from '../../http/request-info.ts'
 import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
 import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
 import type { Address } from '../../proxy/dial.ts'
-import { type ForwardRules, forward } from '../../proxy/forward.ts'
+import { type AnswerTap, type ForwardRules, forward } from '../../proxy/forward.ts'
 import { failureCauses } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../proxy/retries.ts'
@@ -229,17 +229,17 @@ export class Backend {
     if (limited && !this.available && lane === this.#fallback)
       return this.#reject(ctx, 'unavailable', 'service unavailable')
     if (!this.#resolved(ctx, lane.target)) return
-    if (!limited) return this.#send(ctx, lane, false)
-    this.#enter(ctx, lane)
+    if (!limited) return this.#send(ctx, lane, { counted: false })
+    this.#enter(ctx, lane, this.#o.watchLists.enter(ctx, this.name, lane.target.text))
   }
   /** Within the bulkhead; the breaker is asked last, for who is let in by it has to be tried. */
-  #enter(ctx: RequestContext, lane: Lane): void {
+  #enter(ctx: RequestContext, lane: Lane, tap: AnswerTap | undefined): void {
     const { longRunning } = ctx
     const entered = (): void => {
       ctx.exchange.onFinish(() => this.#bulkhead.leave(longRunning))
       const waitMs = lane.breaker?.enter() ?? 0
       if (waitMs > 0) this.#reject(ctx, 'breaker', 'the backend fails too many requests', waitMs)
-      else this.#send(ctx, lane, true)
+      else this.#send(ctx, lane, { counted: true, tap })
     }
     const answer = this.#bulkhead.enter(longRunning)
     if (answer === undefined) return entered()
@@ -257,13 +257,14 @@ export class Backend {
     })
     ctx.exchange.onFinish(giveUp)
   }
-  /** @param counted a client's request; our own probes are neither let in nor counted by the breaker. */
-  #send(ctx: RequestContext, lane: Lane, counted: boolean): void {
+  /** @param o.counted a client's request; our own probes are neither let in nor counted by the breaker. */
+  #send(ctx: RequestContext, lane: Lane, o: { counted: boolean; tap?: AnswerTap | undefined }): void {
     const { target, breaker, rules } = lane
     const timeouts = this.policy.timeouts(ctx.info)
     const isDiscovery = !ctx.info.isResourceRequest && splitPath(ctx.path).length === 3
     const { pathPrefix } = target
     forward(ctx, {
+      tap: o.tap,
       rules,
       endpoints: target.endpoints,
       longRunning: ctx.longRunning,
@@ -272,7 +273,7 @@ export class Backend {
       idleTimeoutMs: timeouts.idleMs,
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
       onVerdict: (verdict, error, status) => {
-        if (!counted) return
+        if (!o.counted) return
         if (verdict === 'abandoned') return breaker?.abandoned()
         breaker?.report(verdict === 'ok')
         if (lane === this.#fallback)

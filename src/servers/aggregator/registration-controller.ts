@@ -72,6 +72,7 @@ export class RegistrationController implements Reconciler {
       this.#backends.delete(name)
       backend.retire()
       this.#around.metrics.forget(name)
+      this.#around.watchLists.forget(name)
     }
     this.table.publish(new APIServiceTable(entries))
     if (this.#informer.hasSynced) this.initiated.resolve()
@@ -96,6 +97,7 @@ export class RegistrationController implements Reconciler {
     if (same && known.backend.policy.key === policy.key && sameTarget(known.apiService, apiService))
       return known.backend
     if (!same) known?.backend.retire()
+    this.#around.watchLists.forget(name)
     const backend = new Backend(apiService, policy, this.#around, same ? known.backend : undefined)
     this.#backends.set(name, { apiService, backend })
     return backend

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encodeProtobuf } from '../../api/codec/codec.ts'
+import { frameProtobuf, watchEventMessage } from '../../api/codec/protobuf-envelope.ts'
+import { metaTypes } from '../../api/schema/meta-types.ts'
+import { type WatchForm, WatchFrames, watchFormOf } from './watch-frames.ts'
+
+const END = { 'k8s.io/initial-events-end': 'true' }
+const PARTIAL = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata'
+
+function event(form: WatchForm, type: string, annotations?: object): Buffer {
+  const metadata = { name: 'a', resourceVersion: '5', ...(annotations ? { annotations } : {}) }
+  const object = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata }
+  if (form === 'json') return Buffer.from(`${JSON.stringify({ type, object })}\n`)
+  return Buffer.from(frameProtobuf(watchEventMessage(type, encodeProtobuf(metaTypes(), PARTIAL, object))))
+}
+
+/** The chunk in which the end was found; -1: in none. */
+function find(form: WatchForm, chunks: readonly Buffer[]): number {
+  const frames = new WatchFrames(form)
+  return chunks.findIndex((chunk) => frames.push(chunk))
+}
+
+for (const form of ['json', 'protobuf'] as const) {
+  const added = event(form, 'ADDED')
+  const end = event(form, 'BOOKMARK', END)
+
+  test(`watch frames: ${form}: the bookmark is found however the bytes are cut`, () => {
+    const stream = Buffer.concat([added, event(form, 'BOOKMARK'), added, end])
+    for (let size = 1; size <= stream.length; size++) {
+      const chunks: Buffer[] = []
+      for (let at = 0; at < stream.length; at += size) chunks.push(stream.subarray(at, at + size))
+      const frames = new WatchFrames(form)
+      const found = chunks.map((chunk) => frames.push(chunk))
+      assert.equal(found.indexOf(true), chunks.length - 1, `pieces of ${size}`)
+      assert.ok(frames.atBoundary)
+    }
+  })
+
+  const others: readonly { name: string; events: Buffer[] }[] = [
+    { name: 'objects and other bookmarks', events: [added, event(form, 'BOOKMARK'), event(form, 'MODIFIED')] },
+    { name: 'an object with the annotation', events: [event(form, 'ADDED', END)] },
+    {
+      name: 'an object with the annotation, then a bookmark',
+      events: [event(form, 'ADDED', END), event(form, 'BOOKMARK')],
+    },
+  ]
+  for (const { name, events } of others) {
+    test(`watch frames: ${form}: ${name} are not the end`, () => assert.equal(find(form, events), -1))
+  }
+
+  test(`watch frames: ${form}: within an event is no boundary`, () => {
+    for (let cut = 1; cut < added.length; cut++) {
+      const frames = new WatchFrames(form)
+      frames.push(added.subarray(0, cut))
+      assert.equal(frames.atBoundary, false, `cut at ${cut}`)
+    }
+  })
+
+  test(`watch frames: ${form}: a chunk that is changed later does no harm`, () => {
+    const frames = new WatchFrames(form)
+    const cut = end.indexOf('initial-events') + 3
+    const first = Buffer.from(end.subarray(0, cut))
+    frames.push(first)
+    first.fill(0)
+    assert.ok(frames.push(end.subarray(cut)))
+  })
+}
+
+const types: readonly [type: string, encoding: string | undefined, want: WatchForm | undefined][] = [
+  ['application/json', undefined, 'json'],
+  ['application/json;stream=watch', 'identity', 'json'],
+  ['application/vnd.kubernetes.protobuf;stream=watch', undefined, 'protobuf'],
+  ['application/json', 'gzip', undefined],
+  ['application/cbor-seq', undefined, undefined],
+  ['', undefined, undefined],
+]
+for (const [type, encoding, want] of types) {
+  test(`watch frames: ${type} ${encoding ?? ''} is looked at as ${want}`, () =>
+    assert.equal(watchFormOf(type, encoding), want))
+}

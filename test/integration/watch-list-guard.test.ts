@@ -1,0 +1,146 @@
+/** The guard of streamed lists by itself: when it looks, what it learns, how it ends a stream. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { StatusError } from '../../src/api/status-error.ts'
+import { FakeClock } from '../../src/lib/fake-clock.ts'
+import { noopMetrics } from '../../src/observability/metrics.ts'
+import type { AnswerTap } from '../../src/proxy/forward.ts'
+import { WatchListGuard } from '../../src/servers/aggregator/watch-list-guard.ts'
+import { type FakeExchange, fakeRequest } from '../harness/fake-exchange.ts'
+
+const PATH = '/apis/g.example.com/v1/things'
+const STREAMED = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
+const ADDED = Buffer.from('{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n')
+const END = Buffer.from(
+  '{"type":"BOOKMARK","object":{"metadata":{"annotations":{"k8s.io/initial-events-end":"true"}}}}\n',
+)
+
+function setUp() {
+  const clock = new FakeClock()
+  const guard = new WatchListGuard({ clock, metrics: noopMetrics, timeoutMs: 4000 })
+  const open = (query = STREAMED, target = 't'): { tap: AnswerTap | undefined; exchange: FakeExchange } => {
+    const { ctx, exchange } = fakeRequest({ target: `${PATH}?${query}` }, clock)
+    ctx.recover = (_, e) => exchange.end(Buffer.from(String((e as StatusError).code)))
+    return { tap: guard.enter(ctx, 'v1.g.example.com', target), exchange }
+  }
+  const answer = (o: { tap: AnswerTap | undefined; exchange: FakeExchange }, ...headers: string[]): AnswerTap => {
+    o.exchange.respond(200, [])
+    o.tap!.answered(200, headers.length === 0 ? ['Content-Type', 'application/json'] : headers)
+    return o.tap!
+  }
+  return { clock, guard, open, answer }
+}
+const isRefusal = (e: unknown): boolean => e instanceof StatusError && e.code === 422 && e.reason === 'Invalid'
+
+for (const query of [
+  'watch=1',
+  'watch=1&allowWatchBookmarks=true',
+  STREAMED.replace('sendInitialEvents=true', 'sendInitialEvents=false'),
+  STREAMED.replace('&allowWatchBookmarks=true', ''),
+  STREAMED.replace('watch=1&', ''),
+]) {
+  test(`watch-list guard: ${query} is none of its business`, () => {
+    const { open, guard, clock } = setUp()
+    assert.equal(open(query).tap, undefined)
+    assert.equal(guard.size + clock.pending, 0)
+  })
+}
+
+test('watch-list guard: after one bookmark a resource is trusted and its streams are not looked at', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  answer(first).data(Buffer.concat([ADDED, END]))
+  assert.equal(clock.pending, 0)
+  clock.advance(60_000)
+  assert.equal(first.exchange.phase, 'responded')
+  assert.equal(open().tap, undefined)
+})
+
+test('watch-list guard: 4 s of silence end a stream; events put that off; the next one is refused', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  const tap = answer(first)
+  for (let i = 0; i < 5; i++) {
+    tap.data(ADDED)
+    clock.advance(3999)
+  }
+  assert.equal(first.exchange.phase, 'responded')
+  clock.advance(1)
+  assert.equal(first.exchange.phase, 'finished')
+  assert.match(first.exchange.text, /^\{"type":"ERROR","object":\{.*"code":422/)
+  assert.throws(() => open(), isRefusal)
+  assert.notEqual(open(STREAMED, 'another target').tap, undefined)
+})
+
+test('watch-list guard: a client that does not read is no silence of the backend', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  const tap = answer(first)
+  tap.data(ADDED)
+  tap.blocked(true)
+  clock.advance(600_000)
+  assert.equal(first.exchange.phase, 'responded')
+  tap.blocked(false)
+  clock.advance(4000)
+  assert.equal(first.exchange.phase, 'finished')
+})
+
+test('watch-list guard: an answer that never begins is given three times as long', () => {
+  const { open, clock } = setUp()
+  const first = open()
+  clock.advance(11_999)
+  assert.equal(first.exchange.phase, 'waiting')
+  clock.advance(1)
+  assert.equal(first.exchange.text, '422')
+  assert.throws(() => open(), isRefusal)
+})
+
+test('watch-list guard: within an event there is no place for an error', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  answer(first).data(ADDED.subarray(0, 10))
+  clock.advance(4000)
+  assert.ok(first.exchange.aborted instanceof Error)
+  assert.equal(first.exchange.text, '')
+})
+
+test('watch-list guard: a stream in protobuf ends with an error in protobuf', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  answer(first, 'content-type', 'application/vnd.kubernetes.protobuf;stream=watch')
+  clock.advance(4000)
+  assert.match(first.exchange.text, /^\0\0..[^]*ERROR[^]*k8s\0/)
+})
+
+test('watch-list guard: what is compressed, or no watch at all, is let pass', () => {
+  const { open, answer, clock } = setUp()
+  answer(open(), 'content-type', 'application/json', 'content-encoding', 'gzip')
+  open().tap!.answered(403, ['content-type', 'application/json'])
+  assert.equal(clock.pending, 0)
+})
+
+test('watch-list guard: two streams that a backend ends without the bookmark tell as much', () => {
+  const { open, answer } = setUp()
+  for (let i = 0; i < 2; i++) {
+    const stream = open()
+    answer(stream).data(ADDED)
+    stream.exchange.end()
+  }
+  assert.throws(() => open(), isRefusal)
+})
+
+test('watch-list guard: what was learned goes with the backend, and after an hour', () => {
+  const { open, answer, clock, guard } = setUp()
+  answer(open())
+  clock.advance(4000)
+  assert.throws(() => open(), isRefusal)
+  clock.advance(3_600_000)
+  const again = open()
+  assert.notEqual(again.tap, undefined)
+  assert.equal(guard.size, 1)
+  answer(again)
+  clock.advance(4000)
+  guard.forget('v1.g.example.com')
+  assert.equal(guard.size, 0)
+  assert.notEqual(open().tap, undefined)
+})
