@@ -16,6 +16,7 @@ import type { BackendSurroundings } from '../servers/aggregator/backend-surround
 import { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import { DiscoveryCache } from '../servers/aggregator/discovery-cache.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
+import { IdentityController } from '../servers/aggregator/identity-controller.ts'
 import { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
 import type { Policies } from '../servers/aggregator/policy/policies.ts'
 import { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
@@ -51,6 +52,7 @@ const DISCOVERY_WORKERS = 64
 const OPENAPI_WORKERS = 8
 const CONDITION_WORKERS = 16
 const AUTOREGISTER_WORKERS = 5
+const IDENTITY_WORKERS = 8
 const POLICY_WORKERS = 2
 
 export function makeControllers(
@@ -134,20 +136,32 @@ type Asking = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 
 function makeReaders(
   { life, config, clock, log }: Surroundings,
   o: { controller: ControllerFactory; parts: AggregatorParts; facts: AggregatorFacts; asking: Asking },
-): Pick<AggregatorControllers, 'discovery' | 'downloads' | 'policyStatus'> {
+): Pick<AggregatorControllers, 'discovery' | 'downloads' | 'identity' | 'policyStatus'> {
   const { controller, asking } = o
   const { informers, policies } = o.facts
   const cache = life.own(new DiscoveryCache({ path: join(config.values['data-dir'], DISCOVERY_CACHE), clock, log }))
+  const discovery = controller(
+    'discovery-manager',
+    DISCOVERY_WORKERS,
+    (queue) =>
+      new DiscoveryManager({
+        ...asking,
+        queue,
+        cache,
+        onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
+      }),
+  )
   return {
-    discovery: controller(
-      'discovery-manager',
-      DISCOVERY_WORKERS,
+    discovery,
+    identity: controller(
+      'identity-probe',
+      IDENTITY_WORKERS,
       (queue) =>
-        new DiscoveryManager({
+        new IdentityController({
           ...asking,
           queue,
-          cache,
-          onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
+          discovery: discovery.reconciler,
+          intervalMs: config.values['identity-probe-interval'],
         }),
     ),
     downloads: controller(

@@ -9,6 +9,7 @@ import type { AutoRegistration } from '../servers/aggregator/auto-registration.t
 import type { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
 import type { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import type { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
+import type { IdentityController } from '../servers/aggregator/identity-controller.ts'
 import type { NamespaceStatus } from '../servers/aggregator/impact.ts'
 import type { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
 import type { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
@@ -27,6 +28,7 @@ export interface AggregatorControllers {
   readonly registration: RunnableController<RegistrationController>
   readonly availability: RunnableController<AvailabilityController>
   readonly conditions: RunnableController<ConditionWriter>
+  readonly identity: RunnableController<IdentityController>
   readonly discovery: RunnableController<DiscoveryManager>
   readonly downloads: RunnableController<OpenApiDownloads>
   readonly auto: RunnableController<AutoRegistration>
@@ -45,7 +47,7 @@ export function aggregatorHooks(
   o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
 ): PostStartHook[] {
   const { informers, controllers, delegate } = o
-  const { registration, availability, conditions, discovery, downloads, auto, policyStatus } = controllers
+  const { registration, availability, conditions, identity, discovery, downloads, auto, policyStatus } = controllers
   const registered = registration.reconciler.initiated.promise
   const cachesSynced = Object.values(informers).map((i) => i.synced)
   const run = (c: RunnableController<Reconciler>, synced: readonly Promise<unknown>[]): void => {
@@ -66,6 +68,7 @@ export function aggregatorHooks(
     hook('apiservice-status-remote-available-controller', () => {
       run(availability, [...cachesSynced, registered])
       run(conditions, [informers.apiServices.synced])
+      run(identity, [registered])
     }),
     hook('apiservice-discovery-controller', async () => {
       await registered

@@ -233,6 +233,12 @@ export const OPTIONS = {
     '4s',
     'How long a backend may be silent while a client waits for the end of the initial events of a watch; then clients are told to list instead. 0 turns this off.',
   ),
+  'identity-probe-interval': option(
+    AGGREGATOR,
+    'duration',
+    '10m0s',
+    'How often each backend is asked with forged identity headers and without the front-proxy certificate, for the condition AuthBypassable; 0 turns this off.',
+  ),
   'readyz-apiservices': option(
     AGGREGATOR,
     'list',

@@ -69,6 +69,7 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
   readonly ownPort: () => number
 }
 
+/** Who probes identities and writes conditions. */
 const CONDITIONS_LEASE = 'portico-apiservice-conditions'
 export function wireAggregator(around: Surroundings, parts: AggregatorParts): Aggregator {
   const { clock, metrics, life, config } = around
@@ -105,10 +106,13 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     serverAddress: () => `${config.advertiseAddress}:${parts.ownPort()}`,
     metrics,
   })
-  const { reconciler: conditions } = controllers.conditions
+  const { conditions, identity } = controllers
+  const lead = async (signal: AbortSignal): Promise<void> => {
+    await Promise.all([conditions.reconciler.lead(signal), identity.reconciler.lead(signal)])
+  }
   delegate.postStartHooks.push(
     ...aggregatorHooks(around, { informers, controllers, delegate }),
-    leadershipHook(around, { name: CONDITIONS_LEASE, lead: (signal) => conditions.lead(signal) }, parts.keeper),
+    leadershipHook(around, { name: CONDITIONS_LEASE, lead }, parts.keeper),
   )
   delegate.healthChecks.push(
     { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },

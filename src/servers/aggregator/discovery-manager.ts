@@ -34,7 +34,7 @@ const RETRY = { baseMs: 500, maxMs: 60_000 }
 const MISMATCH = 'DiscoveryMismatch'
 const NOTHING: Known = { resources: [], isCurrent: false, goodAtMs: undefined }
 
-interface Known {
+export interface Known {
   readonly resources: readonly ResourceDiscovery[]
   readonly isCurrent: boolean
   /** Ms since the epoch, when the backend last said so. */
@@ -100,9 +100,8 @@ export class DiscoveryManager implements Reconciler {
     return this.#omitted.has(`${group}/${version}`)
   }
   /** What is known of an APIService: when its backend last told, and whether that holds now. */
-  state(name: string): { readonly goodAtMs: number | undefined; readonly isCurrent: boolean } {
-    const { goodAtMs, isCurrent } = this.#known.get(name) ?? NOTHING
-    return { goodAtMs, isCurrent }
+  state(name: string): Known {
+    return this.#known.get(name) ?? NOTHING
   }
 
   /**

@@ -40,7 +40,7 @@ for (const { message, blocked } of messages) {
       apiServices,
       namespaces,
       view,
-      discovery: { state: () => ({ goodAtMs: 1000, isCurrent: false }) },
+      discovery: { state: () => ({ goodAtMs: 1000, isCurrent: false, resources: [] }) },
       onUnavailable: () => 'ServeStale',
       now: () => 61_000,
     })

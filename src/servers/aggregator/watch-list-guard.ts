@@ -23,7 +23,7 @@ import { STATUS_TYPE } from '../../http/write-status.ts'
 import type { Cancel, Clock } from '../../lib/clock.ts'
 import type { Counter, Family, MetricsRecorder } from '../../observability/metrics.ts'
 import type { AnswerTap } from '../../proxy/forward.ts'
-import { type WatchForm, WatchFrames, watchFormOf } from './watch-frames.ts'
+import { type WatchForm, InitialEventsScanner, watchFormOf } from './initial-events-scanner.ts'
 
 /** Without a byte from a backend. client-go waits for ever, and users look at what hangs for 5 s. */
 export const defaultBookmarkTimeoutMs = 4000
@@ -134,7 +134,7 @@ class WatchedStream implements AnswerTap {
   readonly #timeoutMs: number
   readonly #tell: (found: Found) => void
   readonly #startedMs: number
-  #frames: WatchFrames | undefined
+  #scanner: InitialEventsScanner | undefined
   #cancel: Cancel | undefined
   #over = false
 
@@ -152,12 +152,12 @@ class WatchedStream implements AnswerTap {
     if (this.#over) return
     const form = watchFormOf(headerValue(headers, 'content-type') ?? '', headerValue(headers, 'content-encoding'))
     if (status !== 200 || !form) return this.#stop()
-    this.#frames = new WatchFrames(form)
+    this.#scanner = new InitialEventsScanner(form)
     this.#arm(this.#timeoutMs)
   }
   data(chunk: Buffer): void {
-    if (this.#over || !this.#frames) return
-    if (!this.#frames.push(chunk)) return this.#arm(this.#timeoutMs)
+    if (this.#over || !this.#scanner) return
+    if (!this.#scanner.push(chunk)) return this.#arm(this.#timeoutMs)
     this.#stop()
     this.#tell('bookmark')
   }
@@ -179,8 +179,8 @@ class WatchedStream implements AnswerTap {
     this.#stop()
     this.#tell('silence')
     const { exchange } = this.#ctx
-    if (!this.#frames) this.#ctx.fail(unsupported())
-    else if (this.#frames.atBoundary) exchange.end(errorEvent(this.#frames.form))
+    if (!this.#scanner) this.#ctx.fail(unsupported())
+    else if (this.#scanner.atBoundary) exchange.end(errorEvent(this.#scanner.form))
     else exchange.abort(new Error('the initial events of a watch did not end'))
   }
   #ended({ kind, status }: Outcome): void {

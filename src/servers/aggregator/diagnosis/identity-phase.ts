@@ -11,10 +11,13 @@ import { type Finding, failed, ok, warning } from './report.ts'
 
 const TIMEOUT_MS = 5000
 /** What somebody would claim who wants everything. */
-const FORGED = { 'X-Remote-User': 'portico:doctor', 'X-Remote-Group': 'system:masters' }
+const FORGED = { 'X-Remote-User': 'system:portico-probe', 'X-Remote-Group': 'system:masters' }
+const AGENT = 'portico/identity-probe'
 
-export interface IdentityQuestion {
+export interface IdentityQuestion extends StrangerQuestion {
   readonly transport: Transport
+}
+export interface StrangerQuestion {
   /** Without our certificate in its TLS profile. */
   readonly stranger: Address
   /** Something that not everybody may read. */
@@ -28,7 +31,7 @@ export async function identityPhase(o: IdentityQuestion): Promise<Finding> {
     return failed(
       `the backend answers ${ours} to our front-proxy certificate: does it trust the CA in kube-system/extension-apiserver-authentication?`,
     )
-  const [anonymous, forged] = [await ask(o, {}), await ask(o, FORGED)]
+  const { anonymous, forged } = await askAsStranger(o)
   const details = { path: o.path, asFrontProxy: ours, anonymous, forged }
   if (succeeded(anonymous))
     return warning('anybody who reaches the backend is served: it checks no identity', { ...details, bypassable: true })
@@ -40,6 +43,17 @@ export async function identityPhase(o: IdentityQuestion): Promise<Finding> {
   return ok('believes our front-proxy certificate, and nobody without it', { ...details, bypassable: false })
 }
 
+/** A status, or why there is none. */
+export interface StrangerAnswers {
+  readonly anonymous: number | string
+  readonly forged: number | string
+}
+
+/** As somebody without our certificate: first as nobody, then with forged headers. Only ever reads. */
+export async function askAsStranger(o: StrangerQuestion): Promise<StrangerAnswers> {
+  return { anonymous: await ask(o, {}), forged: await ask(o, FORGED) }
+}
+
 const succeeded = (status: number | string): boolean => typeof status === 'number' && status >= 200 && status < 300
 
 async function statusOf({ transport, path, signal }: IdentityQuestion): Promise<number> {
@@ -49,11 +63,16 @@ async function statusOf({ transport, path, signal }: IdentityQuestion): Promise<
 }
 
 /** @returns the status, or why there is none: a backend may refuse the connection without a certificate. */
-function ask({ stranger, path, signal }: IdentityQuestion, headers: Record<string, string>): Promise<number | string> {
+function ask({ stranger, path, signal }: StrangerQuestion, headers: Record<string, string>): Promise<number | string> {
   const sent = request({
     createConnection: () => connectTo(stranger),
     path,
-    headers: { ...headers, Host: stranger.tls?.serverName ?? stranger.host, Accept: 'application/json' },
+    headers: {
+      ...headers,
+      Host: stranger.tls?.serverName ?? stranger.host,
+      Accept: 'application/json',
+      'User-Agent': AGENT,
+    },
     timeout: TIMEOUT_MS,
     signal,
   })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { encodeProtobuf } from '../../api/codec/codec.ts'
 import { frameProtobuf, watchEventMessage } from '../../api/codec/protobuf-envelope.ts'
 import { metaTypes } from '../../api/schema/meta-types.ts'
-import { type WatchForm, WatchFrames, watchFormOf } from './watch-frames.ts'
+import { type WatchForm, InitialEventsScanner, watchFormOf } from './initial-events-scanner.ts'
 
 const END = { 'k8s.io/initial-events-end': 'true' }
 const PARTIAL = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata'
@@ -17,7 +17,7 @@ function event(form: WatchForm, type: string, annotations?: object): Buffer {
 
 /** The chunk in which the end was found; -1: in none. */
 function find(form: WatchForm, chunks: readonly Buffer[]): number {
-  const frames = new WatchFrames(form)
+  const frames = new InitialEventsScanner(form)
   return chunks.findIndex((chunk) => frames.push(chunk))
 }
 
@@ -25,12 +25,12 @@ for (const form of ['json', 'protobuf'] as const) {
   const added = event(form, 'ADDED')
   const end = event(form, 'BOOKMARK', END)
 
-  test(`watch frames: ${form}: the bookmark is found however the bytes are cut`, () => {
+  test(`initial events: ${form}: the bookmark is found however the bytes are cut`, () => {
     const stream = Buffer.concat([added, event(form, 'BOOKMARK'), added, end])
     for (let size = 1; size <= stream.length; size++) {
       const chunks: Buffer[] = []
       for (let at = 0; at < stream.length; at += size) chunks.push(stream.subarray(at, at + size))
-      const frames = new WatchFrames(form)
+      const frames = new InitialEventsScanner(form)
       const found = chunks.map((chunk) => frames.push(chunk))
       assert.equal(found.indexOf(true), chunks.length - 1, `pieces of ${size}`)
       assert.ok(frames.atBoundary)
@@ -46,19 +46,19 @@ for (const form of ['json', 'protobuf'] as const) {
     },
   ]
   for (const { name, events } of others) {
-    test(`watch frames: ${form}: ${name} are not the end`, () => assert.equal(find(form, events), -1))
+    test(`initial events: ${form}: ${name} are not the end`, () => assert.equal(find(form, events), -1))
   }
 
-  test(`watch frames: ${form}: within an event is no boundary`, () => {
+  test(`initial events: ${form}: within an event is no boundary`, () => {
     for (let cut = 1; cut < added.length; cut++) {
-      const frames = new WatchFrames(form)
+      const frames = new InitialEventsScanner(form)
       frames.push(added.subarray(0, cut))
       assert.equal(frames.atBoundary, false, `cut at ${cut}`)
     }
   })
 
-  test(`watch frames: ${form}: a chunk that is changed later does no harm`, () => {
-    const frames = new WatchFrames(form)
+  test(`initial events: ${form}: a chunk that is changed later does no harm`, () => {
+    const frames = new InitialEventsScanner(form)
     const cut = end.indexOf('initial-events') + 3
     const first = Buffer.from(end.subarray(0, cut))
     frames.push(first)
@@ -76,6 +76,6 @@ const types: readonly [type: string, encoding: string | undefined, want: WatchFo
   ['', undefined, undefined],
 ]
 for (const [type, encoding, want] of types) {
-  test(`watch frames: ${type} ${encoding ?? ''} is looked at as ${want}`, () =>
+  test(`initial events: ${type} ${encoding ?? ''} is looked at as ${want}`, () =>
     assert.equal(watchFormOf(type, encoding), want))
 }

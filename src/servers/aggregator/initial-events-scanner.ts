@@ -16,7 +16,7 @@ export function watchFormOf(contentType: string, contentEncoding: string | undef
   return contentType.startsWith('application/vnd.kubernetes.protobuf') ? 'protobuf' : undefined
 }
 
-export class WatchFrames {
+export class InitialEventsScanner {
   readonly form: WatchForm
   #bookmark = new Needle(BOOKMARK)
   #annotation = new Needle(ANNOTATION)
