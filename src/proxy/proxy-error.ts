@@ -58,6 +58,14 @@ interface SystemError extends Error {
   readonly reason?: string
   readonly address?: string
   readonly port?: number
+  /** Of a name that was looked up. */
+  readonly hostname?: string
+  /** Of a socket. */
+  readonly path?: string
+}
+const LOOKUP_TEXT: Record<string, string> = {
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'temporary failure in name resolution',
 }
 const SYSTEM_TEXT: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
@@ -65,6 +73,8 @@ const SYSTEM_TEXT: Record<string, string> = {
   EHOSTUNREACH: 'no route to host',
   ENETUNREACH: 'network is unreachable',
   ETIMEDOUT: 'connection timed out',
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
 }
 const VERIFY_TEXT: Record<string, string> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'x509: certificate signed by unknown authority',
@@ -79,20 +89,38 @@ function textOf(error: UpstreamError, withAddress: boolean): string {
   const cause = error.cause as SystemError | undefined
   const code = cause?.code ?? ''
   const system = SYSTEM_TEXT[code]
-  if (system !== undefined && error.phase === 'connect') {
-    if (!withAddress) return `dial tcp: connect: ${system}`
-    const host = cause?.address?.includes(':') ? `[${cause.address}]` : (cause?.address ?? '')
-    return `dial tcp ${host}:${cause?.port ?? ''}: connect: ${system}`
+  if (error.phase === 'connect') {
+    const { network, address, why } = dialled(error, cause)
+    return withAddress ? `dial ${network} ${address}: ${why}` : `dial ${network}: ${why}`
   }
   if (system !== undefined) return `read: ${system}`
   if (VERIFY_TEXT[code] !== undefined) return `tls: failed to verify certificate: ${VERIFY_TEXT[code]}`
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID' || error.message.startsWith('x509: '))
-    return `tls: failed to verify certificate: ${error.message.startsWith('x509: ') ? '' : 'x509: '}${error.message}`
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `tls: failed to verify certificate: x509: ${withAddress ? error.message : 'it is for another name'}`
+  if (error.message.startsWith('x509: ')) return `tls: failed to verify certificate: ${error.message}`
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'http: server gave HTTP response to HTTPS client'
   if (code.startsWith('ERR_SSL_')) return `remote error: tls: ${cause?.reason ?? error.message}`
-  // Names and addresses that are dialled stand between `dial tcp` and the reason; Node's own say `getaddrinfo CODE name`.
-  if (withAddress || error.phase !== 'connect') return error.message
-  return error.message.startsWith('dial tcp ')
-    ? error.message.replace(/^dial tcp .*: /, 'dial tcp: ')
-    : `dial tcp: ${code || 'failed'}`
+  return error.message
+}
+
+/** In the words of Go's dialler, apart, so that the address can be left out. */
+function dialled(
+  error: UpstreamError,
+  cause: SystemError | undefined,
+): { network: string; address: string; why: string } {
+  const { code = '', hostname, path, address = '', port } = cause ?? {}
+  if (hostname !== undefined) return { network: 'tcp', address: `lookup ${hostname}`, why: LOOKUP_TEXT[code] ?? code }
+  const why = SYSTEM_TEXT[code] === undefined ? undefined : `connect: ${SYSTEM_TEXT[code]}`
+  if (code !== '' && port === undefined && address !== '')
+    return { network: 'unix', address, why: why ?? `connect: ${code}` }
+  if (path !== undefined) return { network: 'unix', address: path, why: why ?? `connect: ${code}` }
+  if (address !== '')
+    return {
+      network: 'tcp',
+      address: `${address.includes(':') ? `[${address}]` : address}:${port ?? ''}`,
+      why: why ?? error.message,
+    }
+  // Our own: `dial tcp <address>: <why>`.
+  const own = /^dial tcp (.*): (.*)$/.exec(error.message)
+  return { network: 'tcp', address: own?.[1] ?? '', why: own?.[2] ?? error.message }
 }

@@ -226,6 +226,9 @@ export class Backend {
     if (!lane) return this.#o.local(ctx)
     if (!ctx.user) return this.#refuse(ctx, new StatusError(500, '', 'missing user'))
     if (DOT_SEGMENT.test(ctx.path)) return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
+    // What is wrong with our own settings says more than that nobody can be reached.
+    const { tlsProblem } = lane.target
+    if (tlsProblem !== undefined) return this.#refuse(ctx, new StatusError(500, '', tlsProblem))
     if (limited && !this.available && lane === this.#fallback)
       return this.#reject(ctx, 'unavailable', 'service unavailable')
     if (!this.#resolved(ctx, lane.target)) return
@@ -283,10 +286,6 @@ export class Backend {
   }
 
   #resolved(ctx: RequestContext, target: BackendTarget): boolean {
-    if (target.tlsProblem !== undefined) {
-      this.#refuse(ctx, new StatusError(500, '', target.tlsProblem))
-      return false
-    }
     if (target.endpoints.size > 0) return true
     const span = ctx.span.recording ? this.#o.tracer.start('resolve', { parent: ctx.span }) : undefined
     const found = target.ready()
