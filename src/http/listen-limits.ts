@@ -10,10 +10,6 @@ export interface ListenLimits {
   readonly streamResetBurst: number
   /** Default 33 per second. */
   readonly streamResetRate: number
-  /** HTTP/2 pings unanswered at once before the connection is ended. Default 10. */
-  readonly maxOutstandingPings: number
-  /** HTTP/2 settings entries in one frame. Default 32. */
-  readonly maxSettings: number
   /** A connection without a request is closed after this. Default 90,000. */
   readonly idleTimeoutMs: number
   /** From a request's first byte (or the connection's start) to the end of its headers. Default 32,000. */
@@ -32,8 +28,6 @@ export const defaultLimits: ListenLimits = {
   maxConcurrentStreams: 250,
   streamResetBurst: 1_000,
   streamResetRate: 33,
-  maxOutstandingPings: 10,
-  maxSettings: 32,
   idleTimeoutMs: 90_000,
   headerTimeoutMs: 32_000,
   bodyTimeoutMs: 60_000,

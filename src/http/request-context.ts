@@ -3,6 +3,7 @@ import type { UserInfo } from '../api/meta.ts'
 import { type Logger, noopLogger } from '../observability/logger.ts'
 import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
+import { headerValue } from './header-list.ts'
 import type { RequestInfo } from './request-info.ts'
 
 /** Where it differs from what holds for all requests. */
@@ -114,7 +115,8 @@ export class RequestContext {
   #withFilterHeaders(headers: HeaderList): HeaderList {
     const all: string[] = []
     for (let i = 0; i < this.answerHeaders.length; i += 2) {
-      if (!hasName(headers, this.answerHeaders[i]!)) all.push(this.answerHeaders[i]!, this.answerHeaders[i + 1]!)
+      if (headerValue(headers, this.answerHeaders[i]!.toLowerCase()) === undefined)
+        all.push(this.answerHeaders[i]!, this.answerHeaders[i + 1]!)
     }
     for (const text of this.warnings) all.push('Warning', `299 - "${text.replace(/[\\"]/g, '\\$&')}"`)
     for (const part of headers) all.push(part)
@@ -124,12 +126,6 @@ export class RequestContext {
 
 function breakOff(ctx: RequestContext, thrown: unknown): void {
   ctx.exchange.abort(thrown)
-}
-
-function hasName(headers: HeaderList, name: string): boolean {
-  const wanted = name.toLowerCase()
-  for (let i = 0; i < headers.length; i += 2) if (headers[i]!.toLowerCase() === wanted) return true
-  return false
 }
 
 function decodePath(rawPath: string): string {

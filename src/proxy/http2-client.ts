@@ -48,6 +48,8 @@ export class Http2ClientSession implements WireOwner {
   readonly #streams = new Map<number, Http2UpstreamStream>()
   /** Those whose bodies wait for the peer or the socket. */
   readonly #waiting = new Set<Http2UpstreamStream>()
+  /** The backend opens none. */
+  readonly lastStream = 0
   #nextStream = 1
   #served = false
   #draining = false

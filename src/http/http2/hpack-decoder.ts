@@ -21,6 +21,8 @@ export interface HeaderBlock {
   readonly pseudo: string[]
   /** As far as the limits allow. */
   readonly fields: string[]
+  /** Of all names and values. */
+  readonly bytes: number
   readonly tooLarge: boolean
   /** A name or a value that no message may carry, or a pseudo-field behind others. */
   readonly malformed: boolean
@@ -39,6 +41,8 @@ const NAME = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]|^[ \t]|[ \t]$/
 const COLON = 58
+/** Moving the table down costs more than letting it go. */
+const MAX_EVICTED = 32
 const MAX_PSEUDO = 2 * 16
 /** Names that HTTP/2 forbids: they speak of one connection. Source: RFC 9113 section 8.2.2. */
 const PER_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
@@ -49,8 +53,9 @@ const STATIC_ENTRIES: readonly Entry[] = STATIC_FIELDS.map(({ name, value }) => 
 
 export class HpackDecoder {
   readonly #limits: HeaderLimits
-  /** Oldest first. */
+  /** Oldest first, from #first on; what was evicted stands in front of it for a while. */
   #table: Entry[] = []
+  #first = 0
   #tableBytes = 0
   #maxTableBytes = DEFAULT_TABLE_BYTES
   #block: Buffer = Buffer.alloc(0)
@@ -83,7 +88,7 @@ export class HpackDecoder {
       else pseudo.push(entry.name, entry.value)
     }
     this.#block = EMPTY
-    return { pseudo, fields, tooLarge: bytes > maxHeaderBytes, malformed }
+    return { pseudo, fields, bytes, tooLarge: bytes > maxHeaderBytes, malformed }
   }
 
   /** Only in front of the first field. */
@@ -117,15 +122,17 @@ export class HpackDecoder {
     return { name, value, badName, bad: badName || BAD_VALUE.test(value) || (name === 'te' && value !== 'trailers') }
   }
   #entry(index: number): Entry {
-    const entry =
-      index <= STATIC_COUNT ? STATIC_ENTRIES[index - 1] : this.#table[this.#table.length - (index - STATIC_COUNT)]
-    if (!entry) throw compression('index of no field')
-    return entry
+    if (index === 0) throw compression('index of no field')
+    if (index <= STATIC_COUNT) return STATIC_ENTRIES[index - 1]!
+    const at = this.#table.length - (index - STATIC_COUNT)
+    if (at < this.#first) throw compression('index of no field')
+    return this.#table[at]!
   }
   #evict(): void {
-    let evicted = 0
-    while (this.#tableBytes > this.#maxTableBytes) this.#tableBytes -= sizeOf(this.#table[evicted++]!)
-    if (evicted > 0) this.#table.splice(0, evicted)
+    while (this.#tableBytes > this.#maxTableBytes) this.#tableBytes -= sizeOf(this.#table[this.#first++]!)
+    if (this.#first < MAX_EVICTED) return
+    this.#table.splice(0, this.#first)
+    this.#first = 0
   }
   #integer(prefixMask: number): number {
     let value = this.#byte() & prefixMask

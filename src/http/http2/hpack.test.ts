@@ -208,6 +208,7 @@ function echo(socket: Socket): void {
     windowGrown() {},
     writable() {},
     isIdle: () => false,
+    lastStream: 0,
     closed() {},
   }
   const wire = new Http2Wire(socket, owner, {

@@ -1,23 +1,28 @@
 /**
- * One client's HTTP/2 connection, over Node's stream API (the compatibility API costs a third more).
+ * One client's HTTP/2 connection.
  *
- * Owns:    the session, and through it the socket.
- * Callers: listener.ts.
+ * Owns:     the wire, and through it the socket; the streams that are open.
+ * Callers:  listener.ts. Written by hand: an answer costs half of what node:http2's streams cost, and those of one turn
+ *           of the event loop leave in one write.
+ * Not here: frames (wire.ts), one request (server-exchange.ts).
+ *
+ *   open --retire(): GOAWAY--> draining --last stream--> closed
  */
-import { type ServerHttp2Session, type ServerHttp2Stream, constants, performServerHandshake } from 'node:http2'
-import type { IncomingHttpHeaders } from 'node:http2'
 import type { VerifiedCertificate } from '../exchange.ts'
-import { headerValue } from '../header-list.ts'
 import type { ConnectionSeed, ServerConnection } from '../server-connection.ts'
-import { type Http2RequestHead, Http2Exchange } from './server-exchange.ts'
+import { H2Code, Http2Error } from './errors.ts'
+import { Setting } from './frames.ts'
+import type { HeaderBlock } from './hpack-decoder.ts'
+import { type Http2RequestHead, requestHead } from './request-head.ts'
+import { Http2Exchange, STREAM_WINDOW_BYTES, type StreamOwner } from './server-exchange.ts'
+import { Http2Wire, type WireOwner } from './wire.ts'
 
-const FLAG_END_STREAM = 1
-/** What clients may send before we take it in: one stream, and the connection. Upstream: 256 KiB per stream. */
-const STREAM_WINDOW_BYTES = 262_144
+/** What a client may send on all streams before we take it in. */
 const CONNECTION_WINDOW_BYTES = 8_388_608
-const SESSION_MEMORY_MB = 64
+/** Of the headers of the requests that are open together: more streams are refused. */
+const MAX_OPEN_HEADER_BYTES = 16_777_216
 
-export class Http2ServerConnection implements ServerConnection {
+export class Http2ServerConnection implements ServerConnection, WireOwner, StreamOwner {
   readonly id: number
   readonly remoteAddress: string
   readonly remotePort: number
@@ -25,11 +30,17 @@ export class Http2ServerConnection implements ServerConnection {
   readonly protocol = 'h2'
   readonly secure: boolean
   readonly #seed: ConnectionSeed
-  readonly #session: ServerHttp2Session
+  readonly #wire: Http2Wire
+  readonly #streams = new Map<number, Http2Exchange>()
+  /** Those whose answers wait for the client or the socket. */
+  readonly #waiting = new Set<Http2Exchange>()
   /** Those whose bodies may stall. */
   readonly #uploads = new Map<Http2Exchange, { since: number; bytes: number }>()
-  #open = 0
+  #lastStream = 0
+  #openHeaderBytes = 0
+  #draining = false
   #since: number
+  #resets: { left: number; atMs: number }
 
   constructor(seed: ConnectionSeed) {
     this.#seed = seed
@@ -40,44 +51,37 @@ export class Http2ServerConnection implements ServerConnection {
     this.localPort = seed.socket.localPort ?? 0
     this.#since = seed.now()
     const { limits } = seed
-    // The listener's sockets are half-open for the sake of HTTP/1.1 tunnels; here an end without GOAWAY is the end.
-    seed.socket.allowHalfOpen = false
-    seed.socket.once('end', () => this.#session.destroy())
-    this.#session = performServerHandshake(seed.socket, {
-      // Twice what is allowed: the limit itself is answered with 431 here, nghttp2's with a reset.
-      maxHeaderListPairs: 2 * limits.maxHeaderCount,
-      maxSessionMemory: SESSION_MEMORY_MB,
-      maxOutstandingPings: limits.maxOutstandingPings,
-      maxSettings: limits.maxSettings,
-      maxSendHeaderBlockLength: 4 * 1_048_576,
-      streamResetBurst: limits.streamResetBurst,
-      streamResetRate: limits.streamResetRate,
-      settings: {
-        enableConnectProtocol: true,
-        enablePush: false,
-        maxConcurrentStreams: limits.maxConcurrentStreams,
-        maxHeaderListSize: 2 * limits.maxHeaderBytes,
-        maxFrameSize: 65_536,
-        initialWindowSize: STREAM_WINDOW_BYTES,
-      },
+    this.#resets = { left: limits.streamResetBurst, atMs: this.#since }
+    this.#wire = new Http2Wire(seed.socket, this, {
+      side: 'server',
+      settings: [
+        [Setting.maxConcurrentStreams, limits.maxConcurrentStreams],
+        [Setting.initialWindowSize, STREAM_WINDOW_BYTES],
+        [Setting.maxHeaderListSize, limits.maxHeaderBytes],
+        [Setting.enableConnectProtocol, 1],
+      ],
+      connectionWindowBytes: CONNECTION_WINDOW_BYTES,
+      maxHeaderBytes: limits.maxHeaderBytes,
+      maxHeaderCount: limits.maxHeaderCount,
+      now: seed.now,
     })
-    this.#session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
-    this.#session.on('stream', this.#onStream)
-    this.#session.on('error', seed.onProtocolError)
   }
 
   get clientCertificate(): VerifiedCertificate | undefined {
     return this.#seed.peer?.current()
   }
   retire(): void {
-    if (!this.#session.closed && !this.#session.destroyed) this.#session.close()
+    if (this.#draining || this.#wire.closed) return
+    this.#draining = true
+    this.#wire.sendGoaway(this.#lastStream, H2Code.noError)
+    if (this.#streams.size === 0) this.#wire.end()
   }
   destroy(): void {
-    this.#session.destroy()
+    this.#wire.destroy()
   }
   sweep(nowMs: number): void {
     const { idleTimeoutMs, bodyTimeoutMs } = this.#seed.limits
-    if (this.#open === 0 && nowMs - this.#since > idleTimeoutMs) this.retire()
+    if (this.#streams.size === 0 && nowMs - this.#since > idleTimeoutMs) this.retire()
     for (const [exchange, upload] of this.#uploads) {
       if (!exchange.starved || exchange.bytesIn !== upload.bytes) {
         upload.since = nowMs
@@ -86,59 +90,115 @@ export class Http2ServerConnection implements ServerConnection {
     }
   }
 
-  readonly #onStream = (
-    stream: ServerHttp2Stream,
-    _headers: IncomingHttpHeaders,
-    flags: number,
-    rawHeaders: string[],
-  ): void => {
-    this.#open++
-    stream.on('close', this.#onStreamClose)
-    const head = this.#headOf(rawHeaders, (flags & FLAG_END_STREAM) === 0)
-    if (typeof head === 'number') return refuse(stream, head)
-    const exchange = new Http2Exchange(stream, head, this)
-    if (head.hasBody) {
-      this.#uploads.set(exchange, { since: this.#seed.now(), bytes: 0 })
-      exchange.onFinish(() => this.#uploads.delete(exchange))
-    }
+  // What exchanges report.
+  dateValue(): string {
+    return this.#seed.dateValue()
+  }
+  ended(id: number, headerBytes: number): void {
+    const exchange = this.#streams.get(id)
+    if (!exchange) return
+    this.#streams.delete(id)
+    this.#waiting.delete(exchange)
+    this.#uploads.delete(exchange)
+    this.#openHeaderBytes -= headerBytes
+    if (this.#streams.size > 0) return
+    this.#since = this.#seed.now()
+    if (this.#draining) this.#wire.end()
+  }
+  waits(exchange: Http2Exchange): void {
+    this.#waiting.add(exchange)
+  }
+  /** What the client did wrong counts as a reset of its own: it costs us as much. */
+  faulted(): void {
+    this.#countReset()
+  }
+
+  // What the wire reports.
+  headers(id: number, block: HeaderBlock, endStream: boolean): void {
+    if (id % 2 === 0) throw new Http2Error(H2Code.protocol, 'HEADERS on a stream of ours')
+    // Those of a stream that is over come too late; those behind our GOAWAY are the client's to send again.
+    if (id <= this.#lastStream) return this.#streams.get(id)?.receiveTrailers(block, endStream)
+    if (this.#draining) return
+    this.#lastStream = id
+    if (block.malformed) return this.#refuse(id, H2Code.protocol)
+    const { maxConcurrentStreams } = this.#seed.limits
+    if (this.#streams.size >= maxConcurrentStreams || this.#openHeaderBytes > MAX_OPEN_HEADER_BYTES)
+      return this.#refuse(id, H2Code.refusedStream)
+    const head = requestHead(block, endStream)
+    if (head === undefined) return this.#refuse(id, H2Code.protocol)
+    if (typeof head === 'number') return this.#answer(id, head, endStream)
+    this.#start(id, head, block.bytes)
+  }
+  data(id: number, chunk: Buffer, endStream: boolean, counted: number): void {
+    const exchange = this.#streams.get(id)
+    if (exchange) exchange.receive(chunk, endStream, counted)
+    else this.#wire.consumed(counted)
+  }
+  reset(id: number, code: number): void {
+    this.#streams.get(id)?.receiveReset(code)
+    this.#countReset()
+  }
+  goaway(): void {
+    this.#draining = true
+    if (this.#streams.size === 0) this.#wire.end()
+  }
+  settings(windowGrowth: number): void {
+    if (windowGrowth !== 0) for (const id of this.#streams.keys()) this.#grow(id, windowGrowth)
+  }
+  windowGrown(id: number, bytes: number): void {
+    if (bytes === 0) this.#streams.get(id)?.broken(H2Code.protocol, 'window update of nothing')
+    else this.#grow(id, bytes)
+  }
+  writable(): void {
+    for (const exchange of this.#waiting) this.#wake(exchange)
+  }
+  isIdle(id: number): boolean {
+    return id % 2 === 0 || (id > this.#lastStream && !this.#draining)
+  }
+  get lastStream(): number {
+    return this.#lastStream
+  }
+  closed(error: Error | undefined): void {
+    this.#draining = true
+    if (error) this.#seed.onProtocolError(error)
+    for (const exchange of this.#streams.values()) exchange.lost(error)
+  }
+
+  #start(id: number, head: Http2RequestHead, headerBytes: number): void {
+    const exchange = new Http2Exchange({ id, wire: this.#wire, owner: this, connection: this, head, headerBytes })
+    this.#streams.set(id, exchange)
+    this.#openHeaderBytes += headerBytes
+    if (head.hasBody) this.#uploads.set(exchange, { since: this.#seed.now(), bytes: 0 })
     this.#seed.onRequest(exchange)
   }
-  readonly #onStreamClose = (): void => {
-    this.#open--
-    if (this.#open === 0) this.#since = this.#seed.now()
+  #refuse(id: number, code: number): void {
+    this.#wire.sendReset(id, code)
+    this.#countReset()
   }
-  /** @returns a status where the request is refused. */
-  #headOf(raw: string[], hasBody: boolean): Http2RequestHead | number {
-    let method = ''
-    let target = ''
-    let authority = ''
-    let protocol: string | undefined
-    let at = 0
-    let bytes = 0
-    for (; at < raw.length && raw[at]!.startsWith(':'); at += 2) {
-      const value = raw[at + 1]!
-      bytes += value.length
-      if (raw[at] === ':method') method = value
-      else if (raw[at] === ':path') target = value
-      else if (raw[at] === ':authority') authority = value
-      else if (raw[at] === ':protocol') protocol = value
-    }
-    const headers = at === 0 ? raw : raw.slice(at)
-    if (headers.length > 2 * this.#seed.limits.maxHeaderCount) return 431
-    for (const part of headers) bytes += part.length
-    if (bytes > this.#seed.limits.maxHeaderBytes) return 431
-    if (method === 'CONNECT' && protocol === undefined) return 405
-    if (!target.startsWith('/') && !(target === '*' && method === 'OPTIONS')) return 400
-    if (authority === '') authority = headerValue(headers, 'host') ?? ''
-    return { method, target, authority, protocol, headers, hasBody }
+  /** Of a request that no handler sees. */
+  #answer(id: number, status: number, endStream: boolean): void {
+    const fields = [':status', String(status), 'content-type', 'text/plain; charset=utf-8', 'date', this.dateValue()]
+    this.#wire.sendHeaders(id, [...fields, 'content-length', '0'], true)
+    if (!endStream) this.#wire.sendReset(id, H2Code.noError)
   }
-}
-
-function refuse(stream: ServerHttp2Stream, status: number): void {
-  stream.on('error', () => {})
-  stream.resume()
-  stream.respond([':status', String(status), 'content-type', 'text/plain; charset=utf-8'])
-  stream.end(`${status} request refused\n`, () => {
-    if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR)
-  })
+  /** Streams are cheap to open and to reset, and dear to serve. */
+  #countReset(): void {
+    const { streamResetBurst, streamResetRate } = this.#seed.limits
+    const now = this.#seed.now()
+    const { left, atMs } = this.#resets
+    const filled = Math.min(streamResetBurst, left + ((now - atMs) * streamResetRate) / 1_000)
+    this.#resets = { left: filled - 1, atMs: now }
+    if (filled < 1) throw new Http2Error(H2Code.enhanceYourCalm, 'too many streams were reset')
+  }
+  #grow(id: number, bytes: number): void {
+    const exchange = this.#streams.get(id)
+    exchange?.grow(bytes)
+    if (exchange && this.#waiting.has(exchange)) this.#wake(exchange)
+  }
+  #wake(exchange: Http2Exchange): void {
+    if (!exchange.pump()) return
+    // First: what it writes now may have to wait again.
+    this.#waiting.delete(exchange)
+    exchange.drained()
+  }
 }

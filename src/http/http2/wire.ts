@@ -2,7 +2,7 @@
  * One HTTP/2 connection, whichever side we are: frames in, frames out. Source: RFC 9113.
  *
  * Owns:     the socket, the compression state of both directions, the connection's windows.
- * Callers:  proxy/http2-client.ts.
+ * Callers:  http2/server-session.ts, proxy/http2-client.ts.
  * Not here: what a stream means; each side has its own idea of that (WireOwner).
  *
  * What is sent in one turn of the event loop leaves in one piece at its end: a write costs more than a request.
@@ -41,6 +41,8 @@ export interface WireOwner {
   writable(): void
   /** Whether no such stream was ever opened: frames on it break the protocol. */
   isIdle(stream: number): boolean
+  /** Of the peer's streams, the last that was looked at. */
+  readonly lastStream: number
   /** Once. Nothing comes after it. */
   closed(error: Error | undefined): void
 }
@@ -63,6 +65,8 @@ const ANSWERED_BURST = 1_000
 const ANSWERED_PER_SECOND = 100
 /** Of what a peer that does not read lets pile up, in answers to pings and the like. */
 const MAX_UNSENT_BYTES = 1_048_576
+/** In one frame. */
+const MAX_SETTINGS = 32
 const EMPTY: Buffer = Buffer.alloc(0)
 
 export class Http2Wire {
@@ -76,6 +80,7 @@ export class Http2Wire {
   #pieces: Uint8Array[] = []
   #piecesBytes = 0
   #flushing = false
+  #sent: (() => void)[] = []
   #rest: Buffer = EMPTY
   #prefaceLeft: number
   #settled = false
@@ -170,6 +175,11 @@ export class Http2Wire {
     this.#out.uint32(0)
     this.#schedule()
   }
+  /** Calls back once all that was given to send until now is handed to the system. */
+  onceSent(fn: () => void): void {
+    this.#sent.push(fn)
+    this.#schedule()
+  }
   /** Body bytes of a stream were taken in. @param stream 0: of the connection. */
   sendWindowUpdate(stream: number, bytes: number): void {
     if (!this.#closed) this.#sendWindowUpdate(stream, bytes)
@@ -183,9 +193,9 @@ export class Http2Wire {
     this.#unacknowledged = 0
   }
   /** Says a last word, and closes once it is sent. */
-  fail(error: Http2Error, lastStream = 0): void {
+  fail(error: Http2Error): void {
     if (this.#closed) return
-    this.sendGoaway(lastStream, error.code)
+    this.sendGoaway(this.#owner.lastStream, error.code)
     this.#flush()
     this.#close(error)
     // A peer that does not read would keep it open.
@@ -221,10 +231,14 @@ export class Http2Wire {
     this.#flushing = false
     if (this.#closed) return
     const last = this.#out.take()
-    if (this.#pieces.length === 0) {
-      if (last.length > 0) this.#socket.write(last)
-      return
-    }
+    if (this.#pieces.length > 0) this.#writePieces(last)
+    else if (last.length > 0) this.#socket.write(last)
+    if (this.#sent.length === 0) return
+    const sent = this.#sent
+    this.#sent = []
+    for (const fn of sent) fn()
+  }
+  #writePieces(last: Buffer): void {
     this.#socket.cork()
     for (const piece of this.#pieces) this.#socket.write(piece)
     this.#pieces = []
@@ -391,6 +405,7 @@ export class Http2Wire {
     if (stream !== 0) throw new Http2Error(H2Code.protocol, 'SETTINGS on a stream')
     if ((flags & Flag.ack) !== 0) return this.#wantLength(from, to, 0)
     if ((to - from) % 6 !== 0) throw new Http2Error(H2Code.frameSize, 'SETTINGS of a wrong length')
+    if (to - from > 6 * MAX_SETTINGS) throw new Http2Error(H2Code.enhanceYourCalm, 'too many settings')
     this.#countAnswered()
     const before = this.initialWindow
     for (let at = from; at < to; at += 6) this.#setting(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2))

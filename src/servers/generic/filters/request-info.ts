@@ -18,6 +18,7 @@ function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
 export type RulesOf = (info: RequestInfo) => RequestRules | undefined
 
 export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
+  const infoOf = remembering()
   return {
     name: 'request-info',
     about:
@@ -25,7 +26,7 @@ export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
     wrap: (next) => (ctx) => {
       if (isMalformed(ctx)) return writeText(ctx, 400, '400 Bad Request')
       try {
-        ctx.info = parseRequestInfo(ctx.exchange.method, ctx.path, ctx.query)
+        ctx.info = infoOf(ctx)
       } catch (e) {
         const why = `failed to create RequestInfo: ${e instanceof Error ? e.message : String(e)}`
         return writeText(ctx, 500, `Internal Server Error: ${JSON.stringify(ctx.exchange.target)}: ${why}`)
@@ -34,5 +35,27 @@ export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
       ctx.longRunning = ctx.rules?.longRunning ?? isLongRunning(ctx.info)
       return next(ctx)
     },
+  }
+}
+
+const MAX_REMEMBERED = 1_024
+/** Of method and path. */
+const MAX_LENGTH = 256
+
+/** Clients ask for the same few paths again and again: leases, discovery, the objects they look after. */
+function remembering(): (ctx: RequestContext) => RequestInfo {
+  const known = new Map<string, RequestInfo>()
+  return (ctx) => {
+    const { path, exchange, rawQuery } = ctx
+    if (rawQuery !== '' || path.length + exchange.method.length > MAX_LENGTH)
+      return parseRequestInfo(exchange.method, path, ctx.query)
+    const key = `${exchange.method} ${path}`
+    let info = known.get(key)
+    if (!info) {
+      info = parseRequestInfo(exchange.method, path, ctx.query)
+      if (known.size >= MAX_REMEMBERED) known.clear()
+      known.set(key, info)
+    }
+    return info
   }
 }
