@@ -2,7 +2,7 @@ import { unauthorized } from '../../api/status-error.ts'
 import type { Filter, Handler } from '../../http/filter.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { MetricsRecorder } from '../../observability/metrics.ts'
+import type { Counter, MetricsRecorder } from '../../observability/metrics.ts'
 import type { Authenticator, AuthnResult } from './authenticator.ts'
 import { ANONYMOUS, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
@@ -33,6 +33,16 @@ export function authenticationFilter(authenticator: Authenticator, metrics: Metr
     labels: ['username'],
   })
 
+  const byLabel = new Map<string, Counter>()
+  function countUser(name: string): void {
+    const label = userLabel(name)
+    let counter = byLabel.get(label)
+    if (!counter) {
+      counter = users.with(label)
+      byLabel.set(label, counter)
+    }
+    counter.inc()
+  }
   function admit(ctx: RequestContext, result: AuthnResult, next: Handler): void | Promise<void> {
     count[result.kind].inc()
     const seconds = (clock.monotonicMs() - ctx.filterStartMs) / 1000
@@ -47,7 +57,7 @@ export function authenticationFilter(authenticator: Authenticator, metrics: Metr
     }
     took.ok.observe(seconds)
     ctx.user = result.user
-    users.with(userLabel(result.user.name)).inc()
+    countUser(result.user.name)
     return next(ctx)
   }
   return {

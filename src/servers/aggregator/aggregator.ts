@@ -95,7 +95,15 @@ export class AggregatorDelegate implements Delegate {
 
   #routeTo(entry: TableEntry | undefined): Route | undefined {
     const backend = entry?.backend
-    return backend && { handler: backend.handler, owner: backend.name, reason: reasonOf(backend) }
+    if (!backend) return undefined
+    return {
+      handler: backend.handler,
+      owner: backend.name,
+      // Nobody asks for it but who explains a route.
+      get reason() {
+        return reasonOf(backend)
+      },
+    }
   }
 
   #routeGroup(info: RequestInfo, group: string): Route | undefined {

@@ -122,7 +122,14 @@ function bindings(metrics: MetricsRecorder): (ctx: RequestContext) => [RequestMe
     }
   }
   const known = new Map<string, RequestMetrics>()
+  /** Requests without a query share their info: most need no look-up by all labels. */
+  const last = new WeakMap<RequestInfo, { component: string; method: string; found: RequestMetrics }>()
   return (ctx) => {
+    const { component, info } = ctx
+    const { method } = ctx.exchange
+    const before = last.get(info)
+    if (before?.component === component && before.method === method && method !== 'PATCH')
+      return [before.found, dryRunOf(ctx)]
     const labels = labelsOf(ctx)
     const key = labels.join('\u0000')
     let found = known.get(key)
@@ -131,6 +138,7 @@ function bindings(metrics: MetricsRecorder): (ctx: RequestContext) => [RequestMe
       // Label values come from what is served (component is empty else), so this stays small; the bound is for safety.
       if (known.size < MAX_SERIES) known.set(key, found)
     }
+    if (ctx.subresourceLabel === '') last.set(info, { component, method, found })
     return [found, dryRunOf(ctx)]
   }
 }

@@ -210,9 +210,12 @@ export class ResourceServer implements Delegate, AsyncDisposable {
 
   /** Below a path of a group that is served here, what is missing is a Status, not just a page. */
   #routeUnknown(info: RequestInfo): Route | undefined {
-    const [root, group = ''] = splitPath(info.path)
-    const ours = [...this.#groupVersions.values()].some((gv) => gv.group === (root === 'api' ? '' : group))
-    if (!ours || (root !== 'api' && root !== 'apis')) return undefined
+    const [root, group = ''] = info.isResourceRequest ? [info.apiPrefix, info.apiGroup] : splitPath(info.path)
+    if (root !== 'api' && root !== 'apis') return undefined
+    const wanted = root === 'api' ? '' : group
+    let ours = false
+    for (const gv of this.#groupVersions.values()) ours ||= gv.group === wanted
+    if (!ours) return undefined
     return { handler: unknownPath, owner: this.name, reason: 'a path of a group served here' }
   }
 
