@@ -219,7 +219,7 @@ test('HTTP/2 server: body, trailers and what the handler does not take yet', lim
   const [exchange] = rig.requests
   rig.peer.write(Buffer.concat([data(1, 'back'), headers(1, block('x-sum', '9'), LAST_FLAGS)]))
   const body = (await exchange!.body().toArray()).join('')
-  assert.deepEqual([body, exchange!.trailers(), exchange!.bytesIn], ['held back', ['x-sum', '9'], 9])
+  assert.deepEqual([body, exchange!.trailers()], ['held back', ['x-sum', '9']])
   exchange!.respond(204, [])
   exchange!.end()
   await rig.until(() => rig.outcomes.length === 1)
