@@ -95,15 +95,7 @@ export class AggregatorDelegate implements Delegate {
 
   #routeTo(entry: TableEntry | undefined): Route | undefined {
     const backend = entry?.backend
-    if (!backend) return undefined
-    return {
-      handler: backend.handler,
-      owner: backend.name,
-      // Nobody asks for it but who explains a route.
-      get reason() {
-        return reasonOf(backend)
-      },
-    }
+    return backend && new BackendRoute(backend)
   }
 
   #routeGroup(info: RequestInfo, group: string): Route | undefined {
@@ -210,7 +202,20 @@ function documentsOf(groups: readonly GroupDiscovery[], legacy: { kind: string }
   }
 }
 
-function reasonOf(backend: Backend): string {
-  const where = [...backend.targets.values()].map((t) => t.text).join(' | ')
-  return `APIService ${backend.name} names ${where}${backend.available ? '' : ', which is not available'}`
+/** Made for each request; its reason is asked for by nobody but who explains a route. */
+class BackendRoute implements Route {
+  readonly handler: Handler
+  readonly owner: string
+  readonly #backend: Backend
+
+  constructor(backend: Backend) {
+    this.handler = backend.handler
+    this.owner = backend.name
+    this.#backend = backend
+  }
+  get reason(): string {
+    const { name, targets, available } = this.#backend
+    const where = [...targets.values()].map((t) => t.text).join(' | ')
+    return `APIService ${name} names ${where}${available ? '' : ', which is not available'}`
+  }
 }
