@@ -1,7 +1,7 @@
 /** A backend whose every answer a test decides, HTTP/1.1 and HTTP/2, and how it is registered by a BackendPolicy. */
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import http2, { type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
 import { untilCondition } from './backends.ts'
@@ -15,6 +15,8 @@ export interface RawBackend extends AsyncDisposable {
   readonly seen: string[]
   readonly sockets: ReadonlySet<Socket>
   handler: RawHandler
+  /** As a server that is told to end: nothing new is taken (GOAWAY), what runs is finished. Then it starts again. */
+  restart(): Promise<void>
   /** New connections are shown this certificate. */
   secure(pair: { readonly cert: string; readonly key: string }): void
   /** Breaks all connections. */
@@ -114,8 +116,23 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()
   }
+  const sessions = new Set<ServerHttp2Session>()
+  server.on('session', (session: ServerHttp2Session) => {
+    sessions.add(session)
+    session.on('close', () => sessions.delete(session))
+    session.on('error', () => {})
+  })
   return Object.assign(backend, {
     cut,
+    restart: async () => {
+      const { port } = server.address() as AddressInfo
+      const closed = once(server, 'close')
+      server.close()
+      for (const session of sessions) session.close()
+      await closed
+      server.listen({ port, host: o.host ?? '127.0.0.1' })
+      await once(server, 'listening')
+    },
     secure: (pair: { readonly cert: string; readonly key: string }) => {
       if ('setSecureContext' in server) server.setSecureContext(pair)
     },

@@ -7,6 +7,7 @@ import {
   putPolicy,
   RAW_PATH,
   RAW_TLS,
+  type RawBackend,
   type RawHandler,
   registerRaw,
   startRawBackend,
@@ -109,6 +110,74 @@ for (const protocol of ['http/1.1', 'h2']) {
     while (!(await hosts(20)).has('127.0.0.2')) assert.ok(performance.now() - backMs < 10_000)
   })
 }
+
+test('a rolling restart of three endpoints under load, half of it POST: no error, no request twice', async () => {
+  await using portico = await startTestServer()
+  const posted: string[] = []
+  const handler: RawHandler = (request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+    request.on('end', () => {
+      if (request.method === 'POST') posted.push(body)
+      response.end('{}')
+    })
+  }
+  await using a = await startRawBackend(portico, { host: '127.0.0.1', handler })
+  await using b = await startRawBackend(portico, { host: '127.0.0.2', handler })
+  await using c = await startRawBackend(portico, { host: '127.0.0.3', handler })
+  await registerRaw(portico, policyOf([a, b, c]))
+  let stop = false
+  let sent = 0
+  const wrong: string[] = []
+  const one = async (n: number): Promise<void> => {
+    const { status, text } = n % 2 === 0 ? await portico.admin.get(path) : await portico.admin.post(path, `post ${n}`)
+    if (status !== 200) wrong.push(`${status} ${text}`)
+  }
+  const load = Array.from({ length: 16 }, async () => {
+    while (!stop) await one(sent++)
+  })
+  const more = async (n: number): Promise<void> => {
+    const goal = sent + n
+    while (sent < goal) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await more(300)
+  for (const backend of [a, b, c]) {
+    await backend.restart()
+    await more(300)
+  }
+  stop = true
+  await Promise.all(load)
+  assert.deepEqual(wrong, [])
+  assert.equal(new Set(posted).size, posted.length)
+  assert.equal(posted.length, Math.floor(sent / 2))
+})
+
+test('three endpoints share requests and watches evenly', async () => {
+  await using portico = await startTestServer()
+  const watches = new Map<string, number>()
+  const requests = new Map<string, number>()
+  const handlerOf =
+    (host: string): RawHandler =>
+    ({ url }, response) => {
+      const counts = url.includes('watch=1') ? watches : requests
+      counts.set(host, (counts.get(host) ?? 0) + 1)
+      if (url.includes('watch=1')) response.write('{}\n')
+      else response.end('{}')
+    }
+  const start = (host: string): Promise<RawBackend> => startRawBackend(portico, { host, handler: handlerOf(host) })
+  await using a = await start('127.0.0.1')
+  await using b = await start('127.0.0.2')
+  await using c = await start('127.0.0.3')
+  await registerRaw(portico, policyOf([a, b, c]))
+  const open = Array.from({ length: 150 }, () => watch(portico))
+  await Promise.all(open)
+  for (let i = 0; i < 60; i++) await Promise.all(Array.from({ length: 20 }, () => portico.admin.get(path)))
+  const ratio = (counts: ReadonlyMap<string, number>): number =>
+    Math.max(...counts.values()) / Math.min(...counts.values())
+  assert.deepEqual([watches.size, requests.size], [3, 3])
+  assert.ok(ratio(watches) <= 1.3, JSON.stringify([...watches]))
+  assert.ok(ratio(requests) <= 1.2, JSON.stringify([...requests]))
+})
 
 test('all certificates of a backend rotate under load without an error, and the old CA is refused afterwards', async () => {
   await using portico = await startTestServer()
