@@ -25,6 +25,8 @@ export class TlsProfile {
   readonly insecureSkipVerify: boolean
   readonly #onMissingSan: (serverName: string) => void
   readonly context: SecureContext
+  /** Ms since the epoch, of the certificate seen last; undefined before the first handshake. */
+  peerExpiresMs: number | undefined
   readonly #options: TlsProfileOptions
 
   /** @throws where a certificate, key or bundle cannot be read. */
@@ -48,6 +50,7 @@ export class TlsProfile {
   }
   /** Node falls back to the common name where a certificate has no subject alternative names; this does not. */
   readonly checkServerIdentity = (_host: string, certificate: PeerCertificate): Error | undefined => {
+    this.peerExpiresMs = Date.parse(certificate.valid_to)
     if (!certificate.subjectaltname) {
       this.#onMissingSan(this.serverName)
       return new Error(MISSING_SAN)

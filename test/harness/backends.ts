@@ -92,11 +92,12 @@ export interface Condition {
   readonly message: string
 }
 
-/** Follows the APIService until its Available condition is as wanted; fails after 15 s. */
+/** Follows the APIService until one of its conditions is as wanted; fails after 15 s. */
 export async function untilCondition(
   portico: TestServer,
   apiService: string,
   wanted: (c: Condition | undefined) => boolean,
+  type = 'Available',
 ): Promise<Condition> {
   const signal = AbortSignal.timeout(15_000)
   const path = `/apis/apiregistration.k8s.io/v1/apiservices?watch=1&fieldSelector=metadata.name%3D${apiService}`
@@ -110,7 +111,7 @@ export async function untilCondition(
       rest = lines.pop()!
       for (const line of lines) {
         const event = JSON.parse(line) as { object: { status?: { conditions?: Condition[] } } }
-        last = event.object.status?.conditions?.find((c) => c.type === 'Available')
+        last = event.object.status?.conditions?.find((c) => c.type === type)
         if (wanted(last)) return last!
       }
     }

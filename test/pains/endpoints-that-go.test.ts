@@ -5,6 +5,7 @@ import { type KeyPair, makeCA, makeCertificate } from '../../src/http/certificat
 import {
   answerText,
   putPolicy,
+  RAW_API_SERVICE,
   RAW_PATH,
   RAW_TLS,
   type RawBackend,
@@ -12,6 +13,7 @@ import {
   registerRaw,
   startRawBackend,
 } from '../harness/raw-backend.ts'
+import { untilCondition } from '../harness/backends.ts'
 import { startChildBackend } from '../harness/child-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
 
@@ -110,6 +112,26 @@ for (const protocol of ['http/1.1', 'h2']) {
     while (!(await hosts(20)).has('127.0.0.2')) assert.ok(performance.now() - backMs < 10_000)
   })
 }
+
+test('a certificate that ends soon is told in a condition and in metrics', async () => {
+  await using portico = await startTestServer()
+  const soon = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3 * 86_400_000 }
+  const pair = makeCertificate({ commonName: 'raw', names: ['127.0.0.1'], ...soon }, portico.pki.ca())
+  await using raw = await startRawBackend(portico, { pair })
+  await registerRaw(portico, policyOf([raw]))
+  const told = await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True', 'CertificateExpiring')
+  assert.equal(told.reason, 'CertificateEndsSoon')
+  assert.match(told.message, /^the backend's certificate ends at \d{4}-/)
+  const metrics = (await portico.admin.get('/metrics')).text
+  const seconds = Number(
+    /^portico_backend_certificate_expiry_seconds\{backend="v1.raw.example.com",use="backend"\} (\S+)$/m.exec(
+      metrics,
+    )?.[1],
+  )
+  assert.ok(seconds > 2.9 * 86_400 && seconds <= 3 * 86_400, String(seconds))
+  for (const use of ['serving', 'client-ca', 'front-proxy-ca', 'front-proxy-client'])
+    assert.match(metrics, new RegExp(`^portico_certificate_expiry_seconds\\{use="${use}"\\} [0-9.e+]+$`, 'm'))
+})
 
 test('a rolling restart of three endpoints under load, half of it POST: no error, no request twice', async () => {
   await using portico = await startTestServer()

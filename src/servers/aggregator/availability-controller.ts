@@ -23,6 +23,7 @@ import { type Verdict, checkService } from './availability-check.ts'
 import { AvailabilityMetrics } from './availability-metrics.ts'
 import type { AvailabilityView } from './availability-view.ts'
 import type { Backend } from './backend.ts'
+import { CERTIFICATE_EXPIRING, expiryVerdict } from './certificate-expiry.ts'
 import type { ConditionWriter } from './condition-writer.ts'
 import { Damping } from './damping.ts'
 import { type ObservedPhase, PassiveSignals } from './passive-signals.ts'
@@ -124,6 +125,7 @@ export class AvailabilityController implements Reconciler {
     this.#believe(apiService, this.#inItsNamespace(apiService, verdict), phase)
     this.#probedSpec.set(name, apiService.spec)
     this.#tellDegraded(apiService, passed)
+    this.#tellExpiry(apiService)
     if (verdict.reason === 'FailedDiscoveryCheck') return { kind: 'requeue', afterMs: this.#backoff.next(name) }
     this.#backoff.forget(name)
     return { kind: 'requeue', afterMs: rules.intervalMs }
@@ -164,6 +166,13 @@ export class AvailabilityController implements Reconciler {
     if (verdict.status === 'True' || namespace === '' || !this.#o.isTerminating(namespace)) return verdict
     const message = `the namespace "${namespace}" of the backend is being deleted: ${verdict.message}`
     return { status: 'False', reason: 'BackendNamespaceTerminating', message }
+  }
+
+  #tellExpiry(apiService: APIService): void {
+    const { conditions, clock } = this.#o
+    const { status, ...why } = expiryVerdict(this.#backendOf(apiService)?.expiries ?? [], clock.now())
+    if (status === 'True') conditions.want(apiService, { type: CERTIFICATE_EXPIRING, status, ...why })
+    else conditions.wantFalse(apiService, { type: CERTIFICATE_EXPIRING, ...why })
   }
 
   #tellDegraded(apiService: APIService, passed: boolean): void {

@@ -10,6 +10,7 @@ import { type BalancingRules, type Endpoint, EndpointSet } from '../../proxy/end
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../proxy/upstream-tls.ts'
 import type { PoolSettings, Upstreams } from '../../proxy/upstreams.ts'
+import { type Expiry, firstExpiryMs } from './certificate-expiry.ts'
 import type { EndpointSource, SourceEndpoint } from './endpoint-source.ts'
 import { forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
 
@@ -40,6 +41,7 @@ export class BackendTarget {
   /** undefined: plain. */
   #tls: TlsProfile | Error | undefined
   #profileOf: (host: string) => TlsProfile | Error = () => new Error('not secured')
+  #ownExpiries: readonly Expiry[] = []
   #problem: string | undefined
   #told: string | undefined
   #stopped = false
@@ -86,6 +88,13 @@ export class BackendTarget {
   /** What is wrong with the certificates; undefined when they can be used. */
   get tlsProblem(): string | undefined {
     return this.#tls instanceof Error ? this.#tls.message : undefined
+  }
+  /** Of the certificates in use here, as far as they are known. */
+  get expiries(): readonly Expiry[] {
+    const found: Expiry[] = [...this.#ownExpiries]
+    const seen = this.endpoints.members.flatMap((e) => e.address.tls?.peerExpiresMs ?? [])
+    if (seen.length > 0) found.push({ use: 'backend', atMs: Math.min(...seen) })
+    return found
   }
   /** Why there is no endpoint. */
   get problem(): string {
@@ -138,6 +147,7 @@ export class BackendTarget {
           error: next,
         })
       this.#tls = next
+      this.#ownExpiries = settings instanceof Error ? [] : expiriesOf(settings)
       // A list of endpoints without a name in common: each is verified by its own address.
       this.#profileOf = (host) =>
         next instanceof Error || next.serverName !== ''
@@ -168,6 +178,15 @@ export class BackendTarget {
     const endings = [...endpoint.endings]
     for (const [i, end] of endings.entries()) clock.after((drainMs * i) / endings.length, end)
   }
+}
+
+function expiriesOf({ ca, clientCertificate }: TlsProfileOptions): Expiry[] {
+  const found: Expiry[] = []
+  const caMs = ca === undefined ? undefined : firstExpiryMs(ca)
+  if (caMs !== undefined) found.push({ use: 'ca', atMs: caMs })
+  const clientMs = clientCertificate && firstExpiryMs(clientCertificate.cert)
+  if (clientMs !== undefined) found.push({ use: 'client', atMs: clientMs })
+  return found
 }
 
 function profileOf(settings: TlsSettings, onMissingSan: () => void, contexts: TlsContexts): TlsProfile | Error {

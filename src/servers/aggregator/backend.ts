@@ -19,6 +19,7 @@ import { failureCauses } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../proxy/retries.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
+import type { Expiry } from './certificate-expiry.ts'
 import type { DocumentSource } from './document-source.ts'
 import { BackendTarget, type BackendTargetOptions } from './backend-target.ts'
 import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.ts'
@@ -107,6 +108,13 @@ export class Backend {
   }
   get targets(): ReadonlyMap<string, BackendTarget> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
+  }
+  /** Of the certificates around it, the first of each use. */
+  get expiries(): readonly Expiry[] {
+    const first = new Map<Expiry['use'], Expiry>()
+    for (const { target } of this.#lanes.values())
+      for (const e of target.expiries) if ((first.get(e.use)?.atMs ?? Infinity) > e.atMs) first.set(e.use, e)
+    return [...first.values()]
   }
   get bulkhead(): Bulkhead {
     return this.#bulkhead
