@@ -35,6 +35,7 @@ import {
 } from './aggregator-controllers.ts'
 import { addApiServiceReadiness, addReadinessChecks } from './apiservice-paths.ts'
 import { leadershipHook } from './leadership.ts'
+import { certificateMetrics } from './certificate-metrics.ts'
 import { followBackendFiles } from './backend-files.ts'
 import type { Surroundings } from './wire.ts'
 
@@ -91,6 +92,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     registration.reconciler.serviceChanged(namespace, name)
     availability.reconciler.serviceChanged(namespace, name)
   })
+  certificateMetrics(around, { credentials: parts.credentials, table: registration.reconciler.table })
   const openapi = new OpenApiEndpoint({
     local: () => [...server.described(), ...parts.described()],
     remote: unitedMaps([downloads.reconciler.documents, ...parts.documents]),

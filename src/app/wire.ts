@@ -32,7 +32,6 @@ import { openStorage } from './open-storage.ts'
 import { openTracer } from './open-tracer.ts'
 import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
 import { wireAggregator } from './wire-aggregator.ts'
-import { certificateMetrics } from './certificate-metrics.ts'
 import { openCredentials } from './credentials.ts'
 import { controllerHooks } from './wire-controllers.ts'
 import { wireBehind } from './wire-fronted.ts'
@@ -150,7 +149,6 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
   const controllers = controllerHooks(around, { ...behind, client, keeper, credentials, discovery })
   registerHooks(around, delegates, controllers)
-  certificateMetrics(around, { credentials, table: aggregator.table })
   addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer })
   const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)
   ownPort = listeners.port
