@@ -9,9 +9,11 @@ import { type TestServer, startTestServer } from './server.ts'
 
 export interface FrontedPair extends AsyncDisposable {
   cluster: TestServer
-  readonly front: TestServer
+  front: TestServer
   /** After cluster.stop(): the same again, with what it stored. */
   restartCluster(): Promise<void>
+  /** After front.stop(). Resolves when it is ready. */
+  restartFront(): Promise<void>
 }
 export interface FrontedPairOptions {
   readonly clusterArgs?: readonly string[]
@@ -52,8 +54,11 @@ export async function startFrontedPair(o: FrontedPairOptions): Promise<FrontedPa
     restartCluster: async () => {
       pair.cluster = await startTestServer(clusterArgs, { dataDir })
     },
+    restartFront: async () => {
+      pair.front = await startTestServer(args, { dataDir: frontDir })
+    },
     [Symbol.asyncDispose]: async () => {
-      await front.stop()
+      await pair.front.stop()
       await pair.cluster.stop()
       await rm(folder, { recursive: true, force: true })
     },

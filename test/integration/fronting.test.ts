@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
 import { type RegisteredSample, registerSample } from '../harness/backends.ts'
 import { type FrontedPair, startFrontedPair } from '../harness/fronted.ts'
-import type { HttpClient, RequestOptions } from '../harness/http-client.ts'
+import { type Answer, type HttpClient, type RequestOptions, httpClient } from '../harness/http-client.ts'
 import { installedKubectls, Kubectl } from '../harness/kubectl.ts'
 import { freePort } from '../harness/prometheus.ts'
 import { missingProgram } from '../harness/programs.ts'
@@ -260,6 +260,45 @@ test('a cluster that goes and comes back', async () => {
   await pair.restartCluster()
   await until(async () => (await front.admin.get('/readyz')).status === 200, 'not ready again')
   assert.equal((await front.admin.get(CONFIG_MAPS)).status, 200)
+})
+
+test('a front that starts while its cluster is away has what is its own, and is ready once the cluster is there', async () => {
+  const [frontPort, clusterPort] = [await freePort(), await freePort()]
+  await using pair = await startFrontedPair({
+    clusterArgs: [`--secure-port=${clusterPort}`, '--authorization-mode=AlwaysAllow'],
+    frontArgs: ({ address }) => [
+      `--secure-port=${frontPort}`,
+      '--storage-backend=embedded',
+      `--core-delegate-kubeconfig=${address}`,
+    ],
+  })
+  const local = `${APISERVICES}/v1.coordination.k8s.io`
+  const uidOf = (answer: Answer): string => answer.json<{ metadata: { uid: string } }>().metadata.uid
+  await until(async () => (await pair.front.admin.get(local)).status === 200, 'not registered')
+  const uid = uidOf(await pair.front.admin.get(local))
+  const { ca, admin: identity } = { ca: pair.front.pki.ca().cert, admin: pair.front.pki.admin() }
+  await pair.front.stop()
+  await pair.cluster.stop()
+
+  const ready = pair.restartFront()
+  const admin = httpClient(`https://127.0.0.1:${frontPort}`, { ca, ...identity })
+  const answers = (): Promise<boolean> =>
+    admin.get(local).then(
+      (a) => a.status === 200,
+      () => false,
+    )
+  try {
+    await until(answers, 'the front serves nothing')
+    assert.equal((await admin.get('/readyz')).status, 500)
+    assert.equal((await admin.get(CONFIG_MAPS)).status, 503)
+  } finally {
+    // Without it the front never gets ready, and cannot be stopped.
+    await pair.restartCluster()
+    await ready
+  }
+  assert.equal((await admin.get(CONFIG_MAPS)).status, 200)
+  assert.equal(uidOf(await admin.get(local)), uid)
+  await admin.close()
 })
 
 /** Through the front, as its administrator. @returns the socket once it is switched. */
