@@ -74,6 +74,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     },
     clientCertificate: parts.credentials.frontProxyClient,
     material: life.own(new CertificateMaterial({ client: parts.client, clock, log })),
+    trackWatch: (end) => around.drain.trackWatch(end),
     drainMs: values['backend-drain-duration'],
     local: parts.local,
     watchLists: new WatchListGuard({ clock, metrics, timeoutMs: values['watchlist-bookmark-timeout'] }),

@@ -48,6 +48,8 @@ export interface ForwardRules {
   readonly rejectRedirects?: boolean
   readonly retries?: RetryRules | undefined
   readonly budget?: RetryBudget | undefined
+  /** Told of each watch, to end it between two events when this server stops. The result unregisters. */
+  readonly trackWatch?: ((end: () => void) => () => void) | undefined
   readonly metrics: BackendMetrics
   readonly tracer: Tracer
   readonly clock: Clock
@@ -114,6 +116,7 @@ class Forwarding implements UpstreamHandler {
   /** Of a watch: to know where it may be ended. */
   #frames: WatchFrames | undefined
   #endsSoon = false
+  #untrack: (() => void) | undefined
   /** A connection of its own is being secured. */
   #handshaking = false
 
@@ -326,7 +329,9 @@ class Forwarding implements UpstreamHandler {
       return
     }
     endpoint.watches++
-    if (this.#ctx.info?.verb === 'watch') endpoint.endings.add(this.#endSoftly)
+    if (this.#ctx.info?.verb !== 'watch') return
+    endpoint.endings.add(this.#endSoftly)
+    this.#untrack = this.#options.rules.trackWatch?.(this.#endSoftly)
   }
   #release(): void {
     const endpoint = this.#endpoint
@@ -336,6 +341,7 @@ class Forwarding implements UpstreamHandler {
     else {
       endpoint.watches--
       endpoint.endings.delete(this.#endSoftly)
+      this.#untrack?.()
     }
   }
   /** The endpoint goes: a watch ends between two events as if its time were up, and the client watches elsewhere. */

@@ -15,6 +15,7 @@ import {
 } from '../harness/raw-backend.ts'
 import { untilCondition } from '../harness/backends.ts'
 import { startChildBackend } from '../harness/child-backend.ts'
+import { httpClient } from '../harness/http-client.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
 
 const path = `${RAW_PATH}/things`
@@ -87,6 +88,30 @@ test('watches of an endpoint that goes end between two events, spread over the t
     'new watches are served',
   )
   assert.equal(first.open(), 10, 'nothing new went to the one that goes')
+})
+
+test('when this server stops, proxied watches end between two events, spread over the time', async () => {
+  await using portico = await startTestServer(['--shutdown-watch-termination-grace-period=400ms'])
+  const events = halves()
+  await using raw = await startRawBackend(portico, { handler: events.handler })
+  await registerRaw(portico, policyOf([raw]))
+  const client = httpClient(portico.url, { ca: portico.pki.ca().cert, ...portico.pki.admin() })
+  const endedMs: number[] = []
+  const texts = Array.from({ length: 10 }, async () => {
+    const { body } = await client.stream(`${path}?watch=1`)
+    let text = ''
+    for await (const chunk of body) text += String(chunk)
+    endedMs.push(performance.now())
+    return text
+  })
+  while (events.open() < 10) await new Promise((resolve) => setImmediate(resolve))
+  const stopped = portico.server.stop()
+  events.letGo()
+  for (const text of await Promise.all(texts)) assert.equal(text, EVENT + EVENT)
+  const spread = Math.max(...endedMs) - Math.min(...endedMs)
+  assert.ok(spread > 200, `over ${spread} ms`)
+  await stopped
+  await client.close()
 })
 
 for (const protocol of ['http/1.1', 'h2']) {

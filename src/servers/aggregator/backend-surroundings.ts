@@ -35,6 +35,7 @@ export interface BackendSurroundings {
   /** What we show where a policy names nothing else: the front proxy's. */
   readonly clientCertificate: Published<KeyPair>
   readonly material: CertificateMaterial
+  readonly trackWatch: (end: () => void) => () => void
   /** Over which the watches of an endpoint that goes are ended. */
   readonly drainMs: number
   /** For what a route leaves to this process. */

@@ -222,6 +222,7 @@ export class Backend {
       identityNames: o.identityNames,
       rejectRedirects: o.rejectRedirects,
       retries: policy.retries,
+      trackWatch: o.trackWatch,
       budget: new RetryBudget(policy.retries.budgetPercent),
       metrics: this.#metrics,
       tracer: o.tracer,
