@@ -17,7 +17,7 @@ export interface BulkheadRules {
   readonly burst: number
 }
 export const defaultBulkhead: BulkheadRules = {
-  maxInFlight: 1_000,
+  maxInFlight: 600,
   maxQueued: 0,
   maxQueueMs: 1_000,
   maxWatches: 20_000,

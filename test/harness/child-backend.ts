@@ -18,7 +18,7 @@ export interface ChildBackend extends AsyncDisposable {
 }
 
 export async function startChildBackend(
-  portico: TestServer,
+  portico: Pick<TestServer, 'pki'>,
   o: { host: string; protocol: string; port?: number },
 ): Promise<ChildBackend> {
   const folder = await mkdtemp(join(tmpdir(), 'portico-child-'))

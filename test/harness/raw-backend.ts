@@ -13,6 +13,8 @@ export interface RawBackend extends AsyncDisposable {
   readonly address: string
   /** Method and path of each request beyond discovery and probes. */
   readonly seen: string[]
+  /** Paths of all requests. */
+  readonly asked: readonly string[]
   readonly sockets: ReadonlySet<Socket>
   handler: RawHandler
   /** As a server that is told to end: nothing new is taken (GOAWAY), what runs is finished. Then it starts again. */
@@ -40,6 +42,8 @@ export interface RawOptions {
   readonly resources?: readonly string[]
   /** Instead of its own: the group it speaks for, in version v1. */
   readonly anyGroup?: string
+  /** Default true. */
+  readonly openapi?: boolean
 }
 
 export const answerText =
@@ -51,6 +55,7 @@ export const answerText =
 
 export async function startRawBackend(portico: TestServer, o: RawOptions = {}): Promise<RawBackend> {
   const seen: string[] = []
+  const asked: string[] = []
   const sockets = new Set<Socket>()
   const group = o.anyGroup ?? RAW_GROUP
   const root = `/apis/${group}/v1`
@@ -78,6 +83,8 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
   const backend = { handler: o.handler ?? answerText('{"kind":"Thing"}') }
   const listener: RawHandler = (request, response) => {
     response.on('error', () => {})
+    asked.push(request.url)
+    if (o.openapi === false && request.url.startsWith('/openapi/')) return answerText('{}', 404)(request, response)
     if (request.url === root) return answerText(discovery)(request, response)
     if (request.url === '/openapi/v3')
       return answerText(
@@ -139,6 +146,7 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
     port: o.socketPath ? 0 : (server.address() as AddressInfo).port,
     address: o.host ?? '127.0.0.1',
     seen,
+    asked,
     sockets,
     close,
     [Symbol.asyncDispose]: close,

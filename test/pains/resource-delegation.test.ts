@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PolicyBackend } from '../../src/api/backend-policy.ts'
+import { untilCondition } from '../harness/backends.ts'
 import {
   answerText,
   putPolicy,
+  RAW_API_SERVICE,
   RAW_GROUP,
   RAW_PATH,
   RAW_TLS,
@@ -114,4 +116,17 @@ test('a resource of a group served here may be delegated elsewhere', async () =>
     const list = { resources: [], ...(await portico.admin.get(path)).json<{ resources?: { name: string }[] }>() }
     return list.resources.map((r) => r.name)
   }, ['leases', 'remotes'])
+})
+
+test('a backend without OpenAPI is told once in a condition, and one with openAPI None is not asked', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, { openapi: false })
+  await registerRaw(portico, { backends: [backend('default', raw)] })
+  const told = await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True', 'NoOpenAPI')
+  assert.equal(told.reason, 'NotFound')
+  const asked = raw.asked.filter((url) => url.startsWith('/openapi/')).length
+  assert.ok(asked > 0)
+  await putPolicy(portico, { backends: [backend('default', raw)], openAPI: 'None' })
+  await until(async () => (await portico.admin.get(`${RAW_PATH}/things`)).status, 200)
+  assert.equal(raw.asked.filter((url) => url.startsWith('/openapi/')).length, asked)
 })

@@ -19,11 +19,15 @@ import { Publisher, type Published } from '../../lib/published.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { type APIServiceTable, onNewBackend } from './apiservice-table.ts'
 import type { AvailabilityView } from './availability-view.ts'
+import type { ConditionWriter } from './condition-writer.ts'
 import { type DocumentSource, ownedPaths } from './document-source.ts'
 import { readAll } from './discovery-downloads.ts'
 import { documentUrl, readOpenApi, withPathsOf } from './read-openapi.ts'
 
 const REFRESH_MS = 60_000
+/** Until a backend that publishes none is asked again. */
+const NONE_REFRESH_MS = 3_600_000
+const NO_OPENAPI = 'NoOpenAPI'
 const RETRY = { baseMs: 1000, maxMs: 60_000 }
 const DOWNLOAD_TIMEOUT_MS = 60_000
 
@@ -45,6 +49,7 @@ export interface OpenApiDownloadOptions {
   readonly table: Published<APIServiceTable>
   readonly queue: WorkQueue
   readonly view: AvailabilityView
+  readonly conditions: Pick<ConditionWriter, 'want' | 'wantFalse'>
   readonly transportTo: (source: Pick<DocumentSource, 'direct'>) => Transport
   /** Version 3 of what this process serves of a group version. @param key `apis/apps/v1`. */
   readonly local: (key: string) => Json | undefined
@@ -97,7 +102,7 @@ export class OpenApiDownloads implements Reconciler {
         ),
       )
       this.#backoff.forget(name)
-      return { kind: 'requeue', afterMs: REFRESH_MS }
+      return { kind: 'requeue', afterMs: this.#tellNone(name) ? NONE_REFRESH_MS : REFRESH_MS }
     } catch (error) {
       this.#o.log.verbose?.('the OpenAPI document of a backend could not be fetched; the last good one stays', {
         apiService: name,
@@ -109,6 +114,28 @@ export class OpenApiDownloads implements Reconciler {
     }
   }
 
+  /** A backend without any document is asked seldom, and says so once. @returns whether it is one. */
+  #tellNone(name: string): boolean {
+    const apiService = this.#o.informer.lister.get(name)
+    const known = this.documents.value.get(name)
+    const isNone = known !== undefined && !known.v3 && !known.v2
+    if (!apiService) return isNone
+    const { conditions } = this.#o
+    if (isNone)
+      conditions.want(apiService, {
+        type: NO_OPENAPI,
+        status: 'True',
+        reason: 'NotFound',
+        message: 'the backend publishes no OpenAPI: kubectl explain and validation know nothing of its kinds',
+      })
+    else
+      conditions.wantFalse(apiService, {
+        type: NO_OPENAPI,
+        reason: 'Published',
+        message: 'the backend publishes OpenAPI',
+      })
+    return isNone
+  }
   /** Where several servers share the group version: of each the paths of its own resources. */
   async #downloadAll(
     sources: readonly DocumentSource[],

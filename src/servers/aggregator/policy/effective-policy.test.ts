@@ -16,17 +16,17 @@ const byGroup = [{ group: 'a.example.com' }]
 const byLabel = [{ selector: { matchLabels: { team: 'green' } } }]
 
 const rows: readonly { name: string; policies: BackendPolicy[]; maxInFlight: number }[] = [
-  { name: 'none: the default', policies: [], maxInFlight: 1_000 },
+  { name: 'none: the default', policies: [], maxInFlight: 600 },
   {
     name: 'of another APIService',
     policies: [limit('p', [{ apiService: 'v2.a.example.com' }], 1)],
-    maxInFlight: 1_000,
+    maxInFlight: 600,
   },
-  { name: 'of another group', policies: [limit('p', [{ group: 'b.example.com' }], 1)], maxInFlight: 1_000 },
+  { name: 'of another group', policies: [limit('p', [{ group: 'b.example.com' }], 1)], maxInFlight: 600 },
   {
     name: 'of other labels',
     policies: [limit('p', [{ selector: { matchLabels: { team: 'red' } } }], 1)],
-    maxInFlight: 1_000,
+    maxInFlight: 600,
   },
   { name: 'by label', policies: [limit('p', byLabel, 1)], maxInFlight: 1 },
   {

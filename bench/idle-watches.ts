@@ -1,0 +1,106 @@
+/**
+ * What 2,000 idle watches through the proxy cost in memory, over HTTP/2 from the client, to a backend with HTTP/2 and to
+ * one without. Prints one JSON object: KiB of resident memory per watch.
+ *
+ * The server runs with a small young generation, so that garbage is not taken for cost. WATCHES may be given.
+ */
+import { once } from 'node:events'
+import http2 from 'node:http2'
+import { setTimeout as pause } from 'node:timers/promises'
+import { startChildBackend } from '../test/harness/child-backend.ts'
+import { httpClient } from '../test/harness/http-client.ts'
+import { type ServerProcess, startServerProcess } from './lib/server-process.ts'
+
+const WATCHES = Number(process.env['WATCHES'] ?? 2_000)
+const STREAMS = 200
+const GROUP = 'raw.example.com'
+const PATH = `/apis/${GROUP}/v1/things`
+
+async function measure(protocol: 'h2' | 'http/1.1'): Promise<number> {
+  await using server = await startServerProcess(['--storage-backend=memory'])
+  await using backend = await startChildBackend(server, { host: '127.0.0.1', protocol })
+  await register(server, backend.port)
+  const identity = { ca: server.pki.ca().cert, ...server.pki.admin() }
+  // What the first requests load and compile is no cost of watches.
+  const first = await openWatches(server.port, identity, 100)
+  for (const session of first) session.destroy()
+  await settled(server)
+  const before = server.rssMiB()
+  const sessions = await openWatches(server.port, identity, WATCHES)
+  await settled(server)
+  const after = server.rssMiB()
+  for (const session of sessions) session.destroy()
+  return Math.round(((after - before) * 1024 * 10) / WATCHES) / 10
+}
+
+/** Memory that was freed is given back within seconds. */
+async function settled(server: ServerProcess): Promise<void> {
+  let last = server.rssMiB()
+  for (let i = 0; i < 20; i++) {
+    await pause(500)
+    const now = server.rssMiB()
+    if (Math.abs(now - last) < 0.5) return
+    last = now
+  }
+}
+
+async function openWatches(
+  port: number,
+  identity: { ca: string; cert: string; key: string },
+  count: number,
+): Promise<http2.ClientHttp2Session[]> {
+  const sessions: http2.ClientHttp2Session[] = []
+  for (let opened = 0; opened < count; opened += STREAMS) {
+    const session = http2.connect(`https://127.0.0.1:${port}`, identity)
+    sessions.push(session)
+    await once(session, 'remoteSettings')
+    const streams = Array.from({ length: Math.min(STREAMS, count - opened) }, async () => {
+      const stream = session.request({ ':path': `${PATH}?watch=1` })
+      stream.on('error', () => {})
+      const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader]
+      if (headers[':status'] !== 200) throw new Error(`status ${headers[':status']}`)
+      await once(stream, 'data')
+      stream.resume()
+    })
+    await Promise.all(streams)
+  }
+  return sessions
+}
+
+async function register(server: ServerProcess, port: number): Promise<void> {
+  const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca: server.pki.ca().cert, ...server.pki.admin() })
+  const ca = { metadata: { name: 'bench-ca' }, data: { 'ca.crt': server.pki.ca().cert } }
+  await admin.post('/api/v1/namespaces/default/configmaps', ca)
+  await admin.post('/apis/gateway.portico.dev/v1alpha1/backendpolicies', {
+    metadata: { name: 'bench' },
+    spec: {
+      targets: [{ group: GROUP }],
+      backends: [
+        {
+          name: 'default',
+          url: `https://127.0.0.1:${port}`,
+          tls: { ca: [{ configMap: { namespace: 'default', name: 'bench-ca' } }] },
+        },
+      ],
+    },
+  })
+  await admin.post('/apis/apiregistration.k8s.io/v1/apiservices', {
+    metadata: { name: `v1.${GROUP}` },
+    spec: {
+      group: GROUP,
+      version: 'v1',
+      service: { namespace: 'default', name: 'bench' },
+      groupPriorityMinimum: 1000,
+      versionPriority: 15,
+    },
+  })
+  for (let i = 0; (await admin.get(PATH)).status !== 200; i++) {
+    if (i > 100) throw new Error('the backend does not become available')
+    await pause(100)
+  }
+  await admin.close()
+}
+
+const h2 = await measure('h2')
+const http1 = await measure('http/1.1')
+console.log(JSON.stringify({ name: 'idle-watches', watches: WATCHES, kibPerWatch: { h2, 'http/1.1': http1 } }))
