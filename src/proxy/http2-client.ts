@@ -14,6 +14,7 @@ import { isToken, sendableValue } from '../http/header-list.ts'
 import { H2Code, Http2Error } from '../http/http2/errors.ts'
 import { Setting } from '../http/http2/frames.ts'
 import type { HeaderBlock } from '../http/http2/hpack-decoder.ts'
+import { StreamTable } from '../http/http2/stream-table.ts'
 import { Http2Wire, type WireOwner } from '../http/http2/wire.ts'
 import { Http2UpstreamStream, STREAM_WINDOW_BYTES } from './http2-stream.ts'
 import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts'
@@ -45,9 +46,7 @@ export class Http2ClientSession implements WireOwner {
   readonly #wire: Http2Wire
   readonly #owner: Http2ClientOwner
   readonly #options: Http2ClientOptions
-  readonly #streams = new Map<number, Http2UpstreamStream>()
-  /** Those whose bodies wait for the peer or the socket. */
-  readonly #waiting = new Set<Http2UpstreamStream>()
+  readonly #streams = new StreamTable<Http2UpstreamStream>()
   /** The backend opens none. */
   readonly lastStream = 0
   #nextStream = 1
@@ -105,7 +104,7 @@ export class Http2ClientSession implements WireOwner {
     const id = this.#nextStream
     this.#nextStream += 2
     const stream = new Http2UpstreamStream({ id, session: this, wire: this.#wire, request, handler })
-    this.#streams.set(id, stream)
+    this.#streams.add(stream)
     this.#wire.sendHeaders(id, fields, request.body === 'none')
     if (this.#nextStream > LAST_STREAM) this.retire()
     return stream
@@ -123,17 +122,11 @@ export class Http2ClientSession implements WireOwner {
 
   // What streams report.
   ended(id: number): void {
-    const stream = this.#streams.get(id)
-    if (!stream) return
+    if (!this.#streams.delete(id)) return
     this.#served = true
-    this.#streams.delete(id)
-    this.#waiting.delete(stream)
     if (this.#closed) return
     this.#owner.changed(this)
     if (this.#draining && this.#streams.size === 0) this.#wire.end()
-  }
-  waits(stream: Http2UpstreamStream): void {
-    this.#waiting.add(stream)
   }
 
   // What the wire reports.
@@ -151,13 +144,13 @@ export class Http2ClientSession implements WireOwner {
   }
   goaway(lastStream: number, code: number): void {
     this.#draining = true
-    for (const [id, stream] of this.#streams) if (id > lastStream) stream.unprocessed(code)
+    for (const stream of this.#streams.all()) if (stream.id > lastStream) stream.unprocessed(code)
     if (this.#closed) return
     this.#owner.changed(this)
     if (this.#streams.size === 0) this.#wire.end()
   }
   settings(windowGrowth: number): void {
-    if (windowGrowth !== 0) for (const id of this.#streams.keys()) this.#grow(id, windowGrowth)
+    if (windowGrowth !== 0) for (const { id } of this.#streams.all()) this.#grow(id, windowGrowth)
     if (!this.#closed) this.#owner.changed(this)
   }
   windowGrown(id: number, bytes: number): void {
@@ -165,7 +158,7 @@ export class Http2ClientSession implements WireOwner {
     else this.#grow(id, bytes)
   }
   writable(): void {
-    for (const stream of this.#waiting) this.#wake(stream)
+    for (const stream of this.#streams.all()) stream.wake()
   }
   isIdle(id: number): boolean {
     return id % 2 === 0 || id >= this.#nextStream
@@ -174,20 +167,14 @@ export class Http2ClientSession implements WireOwner {
     this.#closed = true
     this.#cancelPing()
     this.#cancelPong?.()
-    for (const stream of this.#streams.values()) stream.lost(error, this.#served)
+    for (const stream of this.#streams.all()) stream.lost(error, this.#served)
     this.#owner.closed(this)
   }
 
   #grow(id: number, bytes: number): void {
     const stream = this.#streams.get(id)
     stream?.grow(bytes)
-    if (stream && this.#waiting.has(stream)) this.#wake(stream)
-  }
-  #wake(stream: Http2UpstreamStream): void {
-    if (!stream.pump()) return
-    // First: what it writes now may have to wait again.
-    this.#waiting.delete(stream)
-    stream.drained()
+    stream?.wake()
   }
   /** A ping goes out only where nothing was read since the last look. */
   readonly #checkAlive = (): void => {

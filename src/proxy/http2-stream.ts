@@ -17,8 +17,6 @@ import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type Upstrea
 export interface StreamOwner {
   /** The stream is over. */
   ended(id: number): void
-  /** Its body waits for the peer or the socket. */
-  waits(stream: Http2UpstreamStream): void
 }
 
 /** What a backend may send on a stream before it is taken in. */
@@ -28,7 +26,7 @@ const STATUS = /^[1-9]\d\d$/
 const LENGTH = /^\d{1,15}$/
 
 export class Http2UpstreamStream implements UpstreamStream {
-  readonly #id: number
+  readonly id: number
   readonly #session: StreamOwner
   readonly #wire: Http2Wire
   /** No body of it counts: HEAD, and later 204 and 304. */
@@ -36,6 +34,8 @@ export class Http2UpstreamStream implements UpstreamStream {
   #handler: UpstreamHandler | undefined
   #outbound: Outbound | undefined
   readonly #bytesReadBefore: number
+  /** Its body waits for the peer or the socket. */
+  #waits = false
   #informed = 0
   #answered = false
   #trailers: HeaderList = NONE
@@ -54,7 +54,7 @@ export class Http2UpstreamStream implements UpstreamStream {
     readonly request: UpstreamRequest
     readonly handler: UpstreamHandler
   }) {
-    this.#id = o.id
+    this.id = o.id
     this.#session = o.session
     this.#wire = o.wire
     this.#handler = o.handler
@@ -67,7 +67,7 @@ export class Http2UpstreamStream implements UpstreamStream {
   write(chunk: Uint8Array): boolean {
     if (!this.#handler || !this.#outbound) return true
     const more = this.#outbound.write(chunk)
-    if (!more) this.#session.waits(this)
+    if (!more) this.#waits = true
     return more
   }
   end(trailers: HeaderList = NONE): void {
@@ -78,7 +78,7 @@ export class Http2UpstreamStream implements UpstreamStream {
       if (isToken(name)) fields.push(name.toLowerCase(), sendableValue(name, trailers[i + 1]!))
     }
     this.#outbound.end(undefined, fields)
-    if (!this.#outbound.done) this.#session.waits(this)
+    if (!this.#outbound.done) this.#waits = true
   }
   resume(): void {
     const held = this.#held
@@ -97,7 +97,7 @@ export class Http2UpstreamStream implements UpstreamStream {
   abort(): void {
     if (!this.#handler) return
     this.#over()
-    if (!this.#wire.closed) this.#wire.sendReset(this.#id, H2Code.cancel)
+    if (!this.#wire.closed) this.#wire.sendReset(this.id, H2Code.cancel)
   }
 
   // What the session calls.
@@ -153,7 +153,7 @@ export class Http2UpstreamStream implements UpstreamStream {
   }
   /** What came is no answer. */
   broken(code: number, why: string): void {
-    this.#wire.sendReset(this.#id, code)
+    this.#wire.sendReset(this.id, code)
     this.#fail(`http2: ${why}`, undefined, {})
   }
   grow(bytes: number): void {
@@ -163,11 +163,11 @@ export class Http2UpstreamStream implements UpstreamStream {
       this.broken(H2Code.flowControl, (e as Error).message)
     }
   }
-  /** @returns whether nothing waits any more. */
-  pump(): boolean {
-    return this.#outbound?.pump() ?? true
-  }
-  drained(): void {
+  /** The windows or the socket may take more. */
+  wake(): void {
+    if (!this.#waits || !this.#outbound?.pump()) return
+    // First: what is written now may have to wait again.
+    this.#waits = false
     this.#handler?.drained()
   }
 
@@ -207,7 +207,7 @@ export class Http2UpstreamStream implements UpstreamStream {
   #finish(): void {
     const handler = this.#handler
     // The answer is whole; what is left of the request is not wanted any more.
-    if (this.#outbound && !this.#outbound.done) this.#wire.sendReset(this.#id, H2Code.noError)
+    if (this.#outbound && !this.#outbound.done) this.#wire.sendReset(this.id, H2Code.noError)
     this.#over()
     handler?.ended(this.#trailers)
   }
@@ -222,14 +222,14 @@ export class Http2UpstreamStream implements UpstreamStream {
     this.#handler = undefined
     for (const { counted } of this.#held ?? []) this.#wire.consumed(counted)
     this.#held = undefined
-    this.#session.ended(this.#id)
+    this.#session.ended(this.id)
   }
   #consumed(counted: number): void {
     this.#wire.consumed(counted)
     this.#unacknowledged += counted
     if (this.#unacknowledged < STREAM_WINDOW_BYTES / 2 || this.#endSeen || !this.#handler) return
     this.#window += this.#unacknowledged
-    this.#wire.sendWindowUpdate(this.#id, this.#unacknowledged)
+    this.#wire.sendWindowUpdate(this.id, this.#unacknowledged)
     this.#unacknowledged = 0
   }
 }

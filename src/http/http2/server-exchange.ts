@@ -21,8 +21,6 @@ import type { Http2Wire } from './wire.ts'
 export interface StreamOwner {
   dateValue(): string
   ended(id: number, headerBytes: number): void
-  /** The answer waits for the client or the socket. */
-  waits(exchange: Http2Exchange): void
   /** The client broke the rules of one stream. */
   faulted(): void
 }
@@ -50,7 +48,7 @@ export class Http2Exchange implements Exchange, BodySource {
   readonly headers: ListView
   readonly upgrade: string | undefined
   readonly hasBody: boolean
-  readonly #id: number
+  readonly id: number
   readonly #wire: Http2Wire
   readonly #owner: StreamOwner
   readonly #headerBytes: number
@@ -67,6 +65,8 @@ export class Http2Exchange implements Exchange, BodySource {
   #received = 0
   #window = STREAM_WINDOW_BYTES
   #unacknowledged = 0
+  #seenBytes = -1
+  #starvedSinceMs = 0
   // The answer.
   #head: string[] | undefined
   #status = 0
@@ -74,13 +74,15 @@ export class Http2Exchange implements Exchange, BodySource {
   #declared: number | undefined
   #hasDate = false
   #ended = false
+  /** For the client or the socket. */
+  #waits = false
   #outbound: Outbound | undefined
   #sent = 0
   #drained: (() => void)[] | undefined
 
   constructor(o: Http2ExchangeOptions) {
     const { head } = o
-    this.#id = o.id
+    this.id = o.id
     this.#wire = o.wire
     this.#owner = o.owner
     this.#headerBytes = o.headerBytes
@@ -105,10 +107,13 @@ export class Http2Exchange implements Exchange, BodySource {
   get bytesIn(): number {
     return this.#received
   }
-  /** Someone waits for body bytes that do not come. */
-  get starved(): boolean {
+  /** How long someone has waited for body bytes that do not come; asked about once a second. */
+  starvedForMs(nowMs: number): number {
     const body = this.#body
-    return body instanceof RequestBody && !this.#bodyDone && body.readableLength === 0 && !body.destroyed
+    const starved = body instanceof RequestBody && !this.#bodyDone && body.readableLength === 0 && !body.destroyed
+    if (!starved || this.#received !== this.#seenBytes) this.#starvedSinceMs = nowMs
+    this.#seenBytes = this.#received
+    return nowMs - this.#starvedSinceMs
   }
 
   body(): Readable {
@@ -144,7 +149,7 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#phase !== 'waiting') return
     const fields = [':status', String(status)]
     for (let i = 0; i < headers.length; i += 2) this.#addField(fields, headers[i]!, headers[i + 1]!)
-    this.#wire.sendHeaders(this.#id, fields, false)
+    this.#wire.sendHeaders(this.id, fields, false)
   }
   respond(status: number, headers: HeaderList, flush = false): void {
     if (this.#phase === 'finished') return
@@ -160,9 +165,9 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#head) this.#sendHead(false)
     if (this.#bodyless || chunk.length === 0) return true
     this.#sent += chunk.length
-    this.#outbound ??= new Outbound(this.#wire, this.#id)
+    this.#outbound ??= new Outbound(this.#wire, this.id)
     const more = this.#outbound.write(chunk)
-    if (!more) this.#owner.waits(this)
+    if (!more) this.#waits = true
     return more
   }
   end(chunk: Uint8Array = EMPTY, trailers: HeaderList = NONE): void {
@@ -180,10 +185,10 @@ export class Http2Exchange implements Exchange, BodySource {
       this.#sendHead(headOnly)
       if (headOnly) return this.#wire.onceSent(this.#complete)
     }
-    this.#outbound ??= new Outbound(this.#wire, this.#id)
+    this.#outbound ??= new Outbound(this.#wire, this.id)
     this.#outbound.end(body, last)
     if (this.#outbound.done) this.#wire.onceSent(this.#complete)
-    else this.#owner.waits(this)
+    else this.#waits = true
   }
   onDrain(resume: () => void): void {
     if (this.#phase !== 'finished') (this.#drained ??= []).push(resume)
@@ -198,14 +203,14 @@ export class Http2Exchange implements Exchange, BodySource {
     const fields = this.#fieldsOf(200, headers)
     this.#phase = 'responded'
     this.#status = 200
-    this.#wire.sendHeaders(this.#id, fields, false)
-    const outbound = new Outbound(this.#wire, this.#id)
+    this.#wire.sendHeaders(this.id, fields, false)
+    const outbound = new Outbound(this.#wire, this.id)
     this.#outbound = outbound
     const tunnel = new Http2Tunnel({
       write: (chunk) => {
         if (chunk) this.#sent += chunk.length
         const more = chunk ? outbound.write(chunk) : (outbound.end(), outbound.done)
-        if (!more) this.#owner.waits(this)
+        if (!more) this.#waits = true
         return more
       },
       wantMore: () => this.resumeBody(),
@@ -268,12 +273,12 @@ export class Http2Exchange implements Exchange, BodySource {
       this.broken(H2Code.flowControl, (e as Error).message)
     }
   }
-  /** @returns whether nothing waits any more. */
-  pump(): boolean {
-    return this.#outbound?.pump() ?? true
-  }
-  drained(): void {
-    if (this.#ended && this.#outbound?.done) return this.#wire.onceSent(this.#complete)
+  /** The windows or the socket may take more. */
+  wake(): void {
+    if (!this.#waits || !this.#outbound?.pump()) return
+    // First: what is written now may have to wait again.
+    this.#waits = false
+    if (this.#ended && this.#outbound.done) return this.#wire.onceSent(this.#complete)
     if (this.#body instanceof Http2Tunnel) this.#body.drained()
     const waiting = this.#drained
     this.#drained = undefined
@@ -292,7 +297,7 @@ export class Http2Exchange implements Exchange, BodySource {
     this.#unacknowledged += bytes
     if (this.#unacknowledged < STREAM_WINDOW_BYTES / 4 || this.#bodyDone || this.#closed) return
     this.#window += this.#unacknowledged
-    this.#wire.sendWindowUpdate(this.#id, this.#unacknowledged)
+    this.#wire.sendWindowUpdate(this.id, this.#unacknowledged)
     this.#unacknowledged = 0
   }
   /** @throws TypeError on a name or value that cannot be sent. */
@@ -317,7 +322,7 @@ export class Http2Exchange implements Exchange, BodySource {
     head.push(lower, sendableValue(name, value))
   }
   #sendHead(endStream: boolean): void {
-    this.#wire.sendHeaders(this.#id, this.#head!, endStream)
+    this.#wire.sendHeaders(this.id, this.#head!, endStream)
     this.#head = undefined
   }
   readonly #complete = (): void => {
@@ -329,13 +334,13 @@ export class Http2Exchange implements Exchange, BodySource {
   #reset(code: number | undefined): void {
     if (this.#closed) return
     this.#closed = true
-    if (code !== undefined && !this.#wire.closed) this.#wire.sendReset(this.#id, code)
-    this.#owner.ended(this.#id, this.#headerBytes)
+    if (code !== undefined && !this.#wire.closed) this.#wire.sendReset(this.id, code)
+    this.#owner.ended(this.id, this.#headerBytes)
   }
   #gone(error: Error): void {
     if (!this.#closed) {
       this.#closed = true
-      this.#owner.ended(this.#id, this.#headerBytes)
+      this.#owner.ended(this.id, this.#headerBytes)
     }
     if (this.#body instanceof Http2Tunnel) this.#body.destroy()
     else this.#settle('client-gone', error)

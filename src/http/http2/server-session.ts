@@ -15,6 +15,7 @@ import { Setting } from './frames.ts'
 import type { HeaderBlock } from './hpack-decoder.ts'
 import { type Http2RequestHead, requestHead } from './request-head.ts'
 import { Http2Exchange, STREAM_WINDOW_BYTES, type StreamOwner } from './server-exchange.ts'
+import { StreamTable } from './stream-table.ts'
 import { Http2Wire, type WireOwner } from './wire.ts'
 
 /** What a client may send on all streams before we take it in. */
@@ -31,11 +32,7 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   readonly secure: boolean
   readonly #seed: ConnectionSeed
   readonly #wire: Http2Wire
-  readonly #streams = new Map<number, Http2Exchange>()
-  /** Those whose answers wait for the client or the socket. */
-  readonly #waiting = new Set<Http2Exchange>()
-  /** Those whose bodies may stall. */
-  readonly #uploads = new Map<Http2Exchange, { since: number; bytes: number }>()
+  readonly #streams = new StreamTable<Http2Exchange>()
   #lastStream = 0
   #openHeaderBytes = 0
   #draining = false
@@ -82,12 +79,8 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   sweep(nowMs: number): void {
     const { idleTimeoutMs, bodyTimeoutMs } = this.#seed.limits
     if (this.#streams.size === 0 && nowMs - this.#since > idleTimeoutMs) this.retire()
-    for (const [exchange, upload] of this.#uploads) {
-      if (!exchange.starved || exchange.bytesIn !== upload.bytes) {
-        upload.since = nowMs
-        upload.bytes = exchange.bytesIn
-      } else if (nowMs - upload.since > bodyTimeoutMs) exchange.abort(new Error('the body took too long'))
-    }
+    for (const exchange of this.#streams.all())
+      if (exchange.starvedForMs(nowMs) > bodyTimeoutMs) exchange.abort(new Error('the body took too long'))
   }
 
   // What exchanges report.
@@ -95,18 +88,11 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     return this.#seed.dateValue()
   }
   ended(id: number, headerBytes: number): void {
-    const exchange = this.#streams.get(id)
-    if (!exchange) return
-    this.#streams.delete(id)
-    this.#waiting.delete(exchange)
-    this.#uploads.delete(exchange)
+    if (!this.#streams.delete(id)) return
     this.#openHeaderBytes -= headerBytes
     if (this.#streams.size > 0) return
     this.#since = this.#seed.now()
     if (this.#draining) this.#wire.end()
-  }
-  waits(exchange: Http2Exchange): void {
-    this.#waiting.add(exchange)
   }
   /** What the client did wrong counts as a reset of its own: it costs us as much. */
   faulted(): void {
@@ -143,14 +129,14 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     if (this.#streams.size === 0) this.#wire.end()
   }
   settings(windowGrowth: number): void {
-    if (windowGrowth !== 0) for (const id of this.#streams.keys()) this.#grow(id, windowGrowth)
+    if (windowGrowth !== 0) for (const { id } of this.#streams.all()) this.#grow(id, windowGrowth)
   }
   windowGrown(id: number, bytes: number): void {
     if (bytes === 0) this.#streams.get(id)?.broken(H2Code.protocol, 'window update of nothing')
     else this.#grow(id, bytes)
   }
   writable(): void {
-    for (const exchange of this.#waiting) this.#wake(exchange)
+    for (const exchange of this.#streams.all()) exchange.wake()
   }
   isIdle(id: number): boolean {
     return id % 2 === 0 || (id > this.#lastStream && !this.#draining)
@@ -161,14 +147,13 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   closed(error: Error | undefined): void {
     this.#draining = true
     if (error) this.#seed.onProtocolError(error)
-    for (const exchange of this.#streams.values()) exchange.lost(error)
+    for (const exchange of this.#streams.all()) exchange.lost(error)
   }
 
   #start(id: number, head: Http2RequestHead, headerBytes: number): void {
     const exchange = new Http2Exchange({ id, wire: this.#wire, owner: this, connection: this, head, headerBytes })
-    this.#streams.set(id, exchange)
+    this.#streams.add(exchange)
     this.#openHeaderBytes += headerBytes
-    if (head.hasBody) this.#uploads.set(exchange, { since: this.#seed.now(), bytes: 0 })
     this.#seed.onRequest(exchange)
   }
   #refuse(id: number, code: number): void {
@@ -193,12 +178,6 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   #grow(id: number, bytes: number): void {
     const exchange = this.#streams.get(id)
     exchange?.grow(bytes)
-    if (exchange && this.#waiting.has(exchange)) this.#wake(exchange)
-  }
-  #wake(exchange: Http2Exchange): void {
-    if (!exchange.pump()) return
-    // First: what it writes now may have to wait again.
-    this.#waiting.delete(exchange)
-    exchange.drained()
+    exchange?.wake()
   }
 }
