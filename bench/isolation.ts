@@ -110,15 +110,16 @@ async function register(admin: ReturnType<typeof httpClient>, name: string, back
   })
 }
 
+/** On the core beside Portico's. */
+function h2loadArgs(more: readonly string[], group: string): string[] {
+  const token = `authorization: Bearer ${TOKEN}`
+  return ['-c', '1', 'h2load', '-H', token, ...more, `https://localhost:${port}${path(group)}`]
+}
 /** p99 in ms of the good group at 500 requests a second. */
 function measure(): number {
   const log = join(folder, 'latencies')
   rmSync(log, { force: true })
-  spawnSync('taskset', [
-    ...['-c', '1', 'h2load', '-H', `authorization: Bearer ${TOKEN}`, '-n', '2000', '-c', '5', '-m', '10', '--rps=100'],
-    `--log-file=${log}`,
-    `https://localhost:${port}${path('good')}`,
-  ])
+  spawnSync('taskset', h2loadArgs(['-n', '2000', '-c', '5', '-m', '10', '--rps=100', `--log-file=${log}`], 'good'))
   const times = readFileSync(log, 'utf8')
     .trim()
     .split('\n')
@@ -126,27 +127,8 @@ function measure(): number {
   return percentile(times, 0.99)
 }
 function hammer(): ChildProcess {
-  return spawn(
-    'taskset',
-    [
-      ...[
-        '-c',
-        '1',
-        'h2load',
-        '-H',
-        `authorization: Bearer ${TOKEN}`,
-        '-D',
-        '60',
-        '-c',
-        '20',
-        '-m',
-        '100',
-        '--rps=100',
-      ],
-      `https://localhost:${port}${path('hanging')}`,
-    ],
-    { stdio: ['ignore', 'pipe', 'ignore'] },
-  )
+  const args = h2loadArgs(['-D', '60', '-c', '20', '-m', '100', '--rps=100'], 'hanging')
+  return spawn('taskset', args, { stdio: ['ignore', 'pipe', 'ignore'] })
 }
 async function stop(load: ChildProcess): Promise<number> {
   let text = ''
