@@ -1,26 +1,22 @@
-import { encodeJson } from '../../../api/codec/codec.ts'
-import { badRequest } from '../../../api/status-error.ts'
+import { badRequest, timeout } from '../../../api/status-error.ts'
 import type { Filter } from '../../../http/filter.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
+import { writeStatusError } from '../../../http/write-status.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { parseDuration } from '../../../lib/duration.ts'
 import type { MetricsRecorder } from '../../../observability/metrics.ts'
 import { Deadlines } from '../deadlines.ts'
 import { terminationCounter } from '../request-metrics.ts'
 
-/** Exact, without kind and apiVersion, and sniffed as text by Go: clients match on it. */
-const BODY = Buffer.from(
-  `${encodeJson({ metadata: {}, status: 'Failure', message: 'Timeout: request did not complete within the allotted timeout', reason: 'Timeout', details: {}, code: 504 })}\n`,
-)
+const TEXT = 'request did not complete within the allotted timeout'
 
 export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: MetricsRecorder): Filter {
   const terminated = terminationCounter(metrics)
   const usual = new Deadlines(clock, requestTimeoutMs)
   function expire(ctx: RequestContext): void {
     terminated(ctx, '504')
-    if (ctx.exchange.phase === 'waiting') {
-      ctx.answer(504, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(BODY.byteLength)], BODY)
-    } else ctx.exchange.abort(new Error('the request did not complete within the allotted timeout'))
+    if (ctx.exchange.phase === 'waiting') writeStatusError(ctx, timeout(TEXT))
+    else ctx.exchange.abort(new Error(`the ${TEXT}`))
   }
   return {
     name: 'deadline',

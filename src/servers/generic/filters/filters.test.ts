@@ -1,6 +1,7 @@
 /** Each filter alone, as a table of requests and what becomes of them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Status } from '../../../api/status-error.ts'
 import { type FakeRequest, fakeRequest } from '../../../../test/harness/fake-exchange.ts'
 import { notFound } from '../../../api/status-error.ts'
 import type { Filter, Handler } from '../../../http/filter.ts'
@@ -107,11 +108,10 @@ for (const { name, target, afterMs } of TIMEOUTS) {
     assert.equal(exchange.status, 0)
     clock.advance(1)
     assert.equal(exchange.status, 504)
-    assert.equal(
-      exchange.text,
-      '{"metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout","reason":"Timeout","details":{},"code":504}\n',
-    )
-    assert.equal(exchange.answered['content-type'], 'text/plain; charset=utf-8')
+    const { kind, message, reason, code } = JSON.parse(exchange.text) as Status
+    const text = 'Timeout: request did not complete within the allotted timeout'
+    assert.deepEqual([kind, message, reason, code], ['Status', text, 'Timeout', 504])
+    assert.equal(exchange.answered['content-type'], 'application/json')
   })
 }
 
