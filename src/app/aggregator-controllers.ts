@@ -25,6 +25,7 @@ import type { ServiceLookup } from '../servers/aggregator/service-resolver.ts'
 import { delegateChain } from '../servers/generic/delegate-chain.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
 import type { AggregatorControllers, AggregatorInformers, RunnableController } from './aggregator-hooks.ts'
+import { forgetGoneGroups } from './forget-groups.ts'
 import type { AggregatorParts } from './wire-aggregator.ts'
 import { wireBackends } from './wire-backends.ts'
 import type { Surroundings } from './wire.ts'
@@ -79,16 +80,10 @@ export function makeControllers(
   const registration = controller(
     'APIServiceRegistrationController',
     1,
-    (queue) =>
-      new RegistrationController({
-        informer,
-        queue,
-        policies,
-        backends,
-        view,
-      }),
+    (queue) => new RegistrationController({ informer, queue, policies, backends, view }),
   )
   around.life.defer(() => registration.reconciler.stop())
+  forgetGoneGroups(around, registration.reconciler.table)
   const intervalMs = around.config.values['apiservice-status-interval']
   const conditions = controller(
     'APIServiceConditionController',
@@ -118,7 +113,7 @@ export function makeControllers(
         rulesOf: (apiService) => policies.for(apiService).policy.probe,
       }),
   )
-  return {
+  const made = {
     registration,
     availability,
     conditions,
@@ -129,6 +124,26 @@ export function makeControllers(
     ),
     ...makeReaders(around, { controller, parts, facts, asking }),
   }
+  countEntries(around, {
+    view,
+    availability: availability.reconciler,
+    conditions: conditions.reconciler,
+    discovery: made.discovery.reconciler,
+    watchlists: backends.watchLists,
+  })
+  return made
+}
+
+/** What is kept per APIService, so that a leak shows. */
+function countEntries({ metrics }: Surroundings, kept: Readonly<Record<string, { readonly size: number }>>): void {
+  const gauge = metrics.gauge({
+    name: 'portico_aggregator_kept_entries',
+    help: 'Entries that are kept for APIServices, by part.',
+    labels: ['part'],
+  })
+  metrics.onCollect(() => {
+    for (const [part, { size }] of Object.entries(kept)) gauge.with(part).set(size)
+  })
 }
 
 type Asking = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 'cache' | 'onUnavailable'>

@@ -64,3 +64,26 @@ test('rendering many series gives the event loop its turn', async () => {
   assert.equal(got.split('\n').filter((l) => l.startsWith('g{')).length, 9000)
   assert.ok(turns >= 4, `${turns} turns`)
 })
+
+test('series of a label value that is gone are dropped from every family, and handles with them', async () => {
+  const metrics = new MetricsRegistry()
+  const a = metrics.counter({ name: 'a_total', help: 'a', labels: ['group', 'code'] })
+  const b = metrics.histogram({ name: 'b_seconds', help: 'b', labels: ['verb', 'group'], buckets: [1] })
+  const c = metrics.gauge({ name: 'c', help: 'c', labels: ['name'] })
+  for (const group of ['x', 'y']) {
+    a.with(group, '200').inc()
+    b.with('GET', group).observe(0.5)
+    c.with(group).set(1)
+  }
+  const before = metrics.generation
+  metrics.forget('group', new Set(['x', 'z']))
+  assert.notEqual(metrics.generation, before)
+  let text = ''
+  for await (const slice of metrics.render()) text += slice
+  assert.ok(!text.includes('group="x"'))
+  assert.ok(text.includes('a_total{group="y",code="200"} 1'))
+  assert.ok(text.includes('c{name="x"} 1'), 'another label')
+  const after = metrics.generation
+  metrics.forget('group', new Set(['x']))
+  assert.equal(metrics.generation, after, 'nothing was there')
+})

@@ -98,6 +98,14 @@ class MetricFamily<T extends Series> implements Family<T> {
   remove(...values: string[]): void {
     this.series.delete(values.join('\u0000'))
   }
+  /** @returns whether there was one. */
+  removeWhere(label: string, values: ReadonlySet<string>): boolean {
+    const index = (this.options.labels ?? []).indexOf(label)
+    if (index < 0) return false
+    const before = this.series.size
+    for (const key of this.series.keys()) if (values.has(key.split('\u0000')[index]!)) this.series.delete(key)
+    return this.series.size < before
+  }
   #add(key: string, values: readonly string[]): T {
     const names = this.options.labels ?? []
     const made = this.#make(names.map((n, i) => `${n}="${escapeLabel(values[i]!)}"`).join(','))
@@ -109,6 +117,7 @@ class MetricFamily<T extends Series> implements Family<T> {
 export class MetricsRegistry implements MetricsRecorder {
   readonly #families = new Map<string, MetricFamily<Series>>()
   readonly #collectors = new Set<() => void>()
+  #generation = 0
   readonly #dropped = this.counter({
     name: 'portico_metrics_series_overflow_total',
     help: 'Look-ups of a series that were put into the series named other, because the metric had reached its bound.',
@@ -127,6 +136,15 @@ export class MetricsRegistry implements MetricsRecorder {
   onCollect(fn: () => void): () => void {
     this.#collectors.add(fn)
     return () => this.#collectors.delete(fn)
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+  forget(label: string, values: ReadonlySet<string>): void {
+    let found = false
+    for (const family of this.#families.values()) found = family.removeWhere(label, values) || found
+    if (found) this.#generation++
   }
 
   /** Every family, by name: what docs/metrics.md lists. */

@@ -29,6 +29,10 @@ export interface MetricsRecorder {
   histogram(o: MetricOptions & { readonly buckets: readonly number[] }): Family<Histogram>
   /** Called right before each exposition, to set gauges from a state. The result unregisters. */
   onCollect(fn: () => void): () => void
+  /** Drops every series, of whichever family, whose label has one of the values. */
+  forget(label: string, values: ReadonlySet<string>): void
+  /** Changes with each forget: who keeps handles looks them up anew. */
+  readonly generation: number
 }
 
 const nothing: Counter & Gauge & Histogram = { inc() {}, set() {}, add() {}, observe() {} }
@@ -38,4 +42,6 @@ export const noopMetrics: MetricsRecorder = {
   gauge: () => nothings,
   histogram: () => nothings,
   onCollect: () => () => {},
+  forget() {},
+  generation: 0,
 }

@@ -123,8 +123,14 @@ function bindings(metrics: MetricsRecorder): (ctx: RequestContext) => [RequestMe
   }
   const known = new Map<string, RequestMetrics>()
   /** Requests without a query share their info: most need no look-up by all labels. */
-  const last = new WeakMap<RequestInfo, { component: string; method: string; found: RequestMetrics }>()
+  let last = new WeakMap<RequestInfo, { component: string; method: string; found: RequestMetrics }>()
+  let { generation } = metrics
   return (ctx) => {
+    if (generation !== metrics.generation) {
+      generation = metrics.generation
+      known.clear()
+      last = new WeakMap()
+    }
     const { component, info } = ctx
     const { method } = ctx.exchange
     const before = last.get(info)

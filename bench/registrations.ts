@@ -1,0 +1,64 @@
+/**
+ * 1,000 APIServices made and deleted, ten times: what that leaves in memory. Prints one JSON object.
+ * The first round is warm-up: code is compiled and buffers find their size.
+ */
+import { httpClient } from '../test/harness/http-client.ts'
+import { startServerProcess } from './lib/server-process.ts'
+
+const REGISTRATIONS = 1000
+const ROUNDS = 10
+const AT_ONCE = 16
+const SETTLE_MS = 5000
+const APISERVICES = '/apis/apiregistration.k8s.io/v1/apiservices'
+
+await using server = await startServerProcess(['--storage-backend=memory'])
+const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca: server.pki.ca().cert, ...server.pki.admin() })
+await admin.post('/api/v1/namespaces/default/services', {
+  metadata: { name: 'gone' },
+  spec: { type: 'ExternalName', externalName: 'localhost' },
+})
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+async function each(work: (i: number) => Promise<{ status: number; text: string }>): Promise<void> {
+  const numbers = Array.from({ length: REGISTRATIONS }, (_, i) => i).values()
+  const worker = async (): Promise<void> => {
+    for (const i of numbers) {
+      const { status, text } = await work(i)
+      if (status >= 300) throw new Error(text)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+}
+async function round(): Promise<number> {
+  await each((i) => {
+    const group = `g${i}.example.com`
+    const service = { namespace: 'default', name: 'gone', port: 1 }
+    const spec = { group, version: 'v1', service, insecureSkipTLSVerify: true }
+    return admin.post(APISERVICES, {
+      metadata: { name: `v1.${group}` },
+      spec: { ...spec, groupPriorityMinimum: 1000, versionPriority: 15 },
+    })
+  })
+  await settle()
+  await each((i) => admin.delete(`${APISERVICES}/v1.g${i}.example.com`))
+  await settle()
+  return server.rssMiB()
+}
+
+await settle()
+const idle = server.rssMiB()
+const rss: number[] = []
+for (let i = 0; i <= ROUNDS; i++) rss.push(await round())
+const { text } = await admin.get('/metrics')
+console.log(
+  JSON.stringify({
+    name: 'registrations',
+    registrations: REGISTRATIONS,
+    rounds: ROUNDS,
+    idleRssMiB: Math.round(idle),
+    warmRssMiB: Math.round(rss[0]!),
+    endRssMiB: Math.round(rss.at(-1)!),
+    growthPercent: Math.round((rss.at(-1)! / rss[0]! - 1) * 1000) / 10,
+    seriesLeft: text.split('\n').filter((line) => /g\d+\.example\.com/.test(line)).length,
+  }),
+)
+await admin.close()
