@@ -148,12 +148,16 @@ export class ProxyMetrics {
       clientGone: this.#clientGone.with(backend),
       answered: (status) => codes[Math.floor(status / 100) - 1]?.inc(),
       failed: (phase) => failures.get(phase)?.inc(),
-      rejected: (why) => this.#rejected.with(backend, why).inc(),
+      rejected: (why) => {
+        if (this.#bound.has(backend)) this.#rejected.with(backend, why).inc()
+      },
       endpoint: (id) => this.#endpointOf(backend, id),
     }
   }
   #endpointOf(backend: string, id: string): EndpointMetrics {
-    const { endpoints } = this.#bound.get(backend) ?? { endpoints: new Map<string, EndpointMetrics>() }
+    const endpoints = this.#bound.get(backend)?.endpoints
+    // A request of a backend that is gone meanwhile must bring no series back.
+    if (!endpoints) return NO_ENDPOINT
     const shown = endpoints.has(id) || endpoints.size < MAX_ENDPOINTS ? id : 'other'
     let metrics = endpoints.get(shown)
     if (!metrics) {
@@ -163,16 +167,22 @@ export class ProxyMetrics {
     return metrics
   }
   #bindEndpoint(backend: string, endpoint: string): EndpointMetrics {
+    const isKnown = (): boolean => this.#bound.get(backend)?.endpoints.has(endpoint) === true
     const codes = CODES.map((code) => this.#endpointRequests.with(backend, endpoint, code))
     const phases = new Map(TIMED.map((phase) => [phase, this.#endpointPhases.with(backend, endpoint, phase)]))
     return {
       answered: (status) => codes[Math.floor(status / 100) - 1]?.inc(),
-      failed: (phase) => this.#endpointFailures.with(backend, endpoint, phase).inc(),
+      failed: (phase) => {
+        if (isKnown()) this.#endpointFailures.with(backend, endpoint, phase).inc()
+      },
       phase: (phase, seconds) => phases.get(phase)?.observe(seconds),
-      ejected: () => this.#ejections.with(backend, endpoint).inc(),
+      ejected: () => {
+        if (isKnown()) this.#ejections.with(backend, endpoint).inc()
+      },
     }
   }
 }
+const NO_ENDPOINT: EndpointMetrics = { answered() {}, failed() {}, phase() {}, ejected() {} }
 interface BoundBackend {
   readonly metrics: BackendMetrics
   readonly endpoints: Map<string, EndpointMetrics>
