@@ -5,6 +5,7 @@ import { noopLogger } from '../../src/observability/logger.ts'
 import { openTelemetryTracer } from '../../src/observability/opentelemetry-tracer.ts'
 import { formatTraceparent } from '../../src/observability/tracer.ts'
 import { registerSample } from '../harness/backends.ts'
+import { RAW_PATH, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
 import { startTestServer } from '../harness/server.ts'
 
 const MILLION = 1_000_000
@@ -57,4 +58,21 @@ test("a stranger's traceparent is linked to, not followed", async () => {
   )
   assert.equal(linked.length, 1)
   assert.notEqual(linked[0]!.traceId, remote.traceId)
+})
+
+test('a policy decides whose traceparent is followed for its backend', async () => {
+  await using receiver = await startOtlpReceiver()
+  const portico = await startTestServer([`--tracing-endpoint=${receiver.url}`])
+  await using raw = await startRawBackend(portico)
+  const backends = [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls: RAW_TLS }]
+  await registerRaw(portico, { backends, traceparent: 'Untrusted' })
+  const remote = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true }
+  const headers = { traceparent: formatTraceparent(remote) }
+  assert.equal((await portico.admin.get(`${RAW_PATH}/things`, { headers })).status, 200)
+  assert.equal((await portico.admin.get('/version', { headers })).status, 200)
+  await portico.stop()
+  const spansOf = (path: string): typeof receiver.spans =>
+    receiver.spans.filter((s) => s.attributes['url.path'] === path && s.attributes['http.request.method'] === 'GET')
+  const followed = (path: string): boolean => spansOf(path).some((s) => s.traceId === remote.traceId)
+  assert.deepEqual([followed(`${RAW_PATH}/things`), followed('/version')], [false, true])
 })

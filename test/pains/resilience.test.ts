@@ -30,7 +30,14 @@ const causesOf = (answer: { json<T>(): T }): Record<string, string> =>
 
 describe('requests are sent to another endpoint where that can do no harm', () => {
   const reset: RawHandler = (request) => void request.socket.destroy()
-  const rows: readonly { name: string; method: string; body?: string; fault: RawHandler; again: boolean }[] = [
+  const rows: readonly {
+    name: string
+    method: string
+    body?: string
+    fault: RawHandler
+    again: boolean
+    retries?: object
+  }[] = [
     { name: 'a GET whose connection is reset before the answer', method: 'GET', fault: reset, again: true },
     { name: 'a POST that the backend may have seen', method: 'POST', body: '{}', fault: reset, again: false },
     { name: 'a PUT that the backend may have seen', method: 'PUT', body: '{}', fault: reset, again: false },
@@ -41,8 +48,20 @@ describe('requests are sent to another endpoint where that can do no harm', () =
       fault: (_request, response) => response.stream.close(7),
       again: true,
     },
+    {
+      name: 'a refused POST whose body is larger than may be kept',
+      method: 'POST',
+      body: 'x'.repeat(100),
+      fault: (request, response) => {
+        request.resume()
+        request.on('end', () => response.stream.close(7))
+      },
+      again: false,
+      retries: { maxBodyBytes: 99 },
+    },
+    { name: 'a GET where retries are off', method: 'GET', fault: reset, again: false, retries: { attempts: 0 } },
   ]
-  for (const { name, method, body, fault, again } of rows) {
+  for (const { name, method, body, fault, again, retries = {} } of rows) {
     test(`${name}: ${again ? 'sent again' : 'not sent again'}`, async () => {
       await using portico = await startTestServer()
       await using bad = await startRawBackend(portico, { host: '127.0.0.2', handler: fault })
@@ -58,7 +77,7 @@ describe('requests are sent to another endpoint where that can do no harm', () =
           })
         },
       })
-      await registerRaw(portico, policyOf([bad, good], { circuitBreaker: { disabled: true } }))
+      await registerRaw(portico, policyOf([bad, good], { circuitBreaker: { disabled: true }, retries }))
       const options = body === undefined ? {} : { body }
       let attempts: unknown
       let refused = 0
