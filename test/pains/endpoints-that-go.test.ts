@@ -229,7 +229,13 @@ test('three endpoints share requests and watches evenly', async () => {
 test('all certificates of a backend rotate under load without an error, and the old CA is refused afterwards', async () => {
   await using portico = await startTestServer()
   const [{ ca: oldCa, pair: oldPair }, { ca: newCa, pair: newPair }] = [issued('old'), issued('new')]
-  await using raw = await startRawBackend(portico, { pair: oldPair, handler: answerText('{}') })
+  await using raw = await startRawBackend(portico, {
+    pair: oldPair,
+    handler: (request, response) => {
+      if (request.url.includes('watch=1')) response.write(EVENT)
+      else answerText('{}')(request, response)
+    },
+  })
   const put = async (cas: readonly string[]): Promise<void> => {
     const name = '/api/v1/namespaces/default/configmaps/rotating-ca'
     const object = { metadata: { name: 'rotating-ca' }, data: { 'ca.crt': cas.join('\n') } }
@@ -239,6 +245,7 @@ test('all certificates of a backend rotate under load without an error, and the 
   await put([oldCa])
   const tls = { ca: [{ configMap: { namespace: 'default', name: 'rotating-ca' } }] }
   await registerRaw(portico, { backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls }] })
+  const watches = await Promise.all(Array.from({ length: 20 }, () => watch(portico)))
   let stop = false
   const statuses = new Map<number, number>()
   const load = Array.from({ length: 4 }, async () => {
@@ -261,6 +268,7 @@ test('all certificates of a backend rotate under load without an error, and the 
   stop = true
   await Promise.all(load)
   assert.deepEqual([...statuses.keys()], [200])
+  assert.equal(watches.filter((w) => w.ended()).length, 0, 'no watch was dropped')
   // Whoever shows a certificate of the old CA now is nobody.
   raw.secure(oldPair)
   raw.cut()
