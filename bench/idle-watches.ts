@@ -9,6 +9,7 @@ import http2 from 'node:http2'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startChildBackend } from '../test/harness/child-backend.ts'
 import { httpClient } from '../test/harness/http-client.ts'
+import { registerBackend } from './lib/register-backend.ts'
 import { type ServerProcess, startServerProcess } from './lib/server-process.ts'
 
 const WATCHES = Number(process.env['WATCHES'] ?? 2_000)
@@ -19,8 +20,10 @@ const PATH = `/apis/${GROUP}/v1/things`
 async function measure(protocol: 'h2' | 'http/1.1'): Promise<number> {
   await using server = await startServerProcess(['--storage-backend=memory'])
   await using backend = await startChildBackend(server, { host: '127.0.0.1', protocol })
-  await register(server, backend.port)
   const identity = { ca: server.pki.ca().cert, ...server.pki.admin() }
+  const admin = httpClient(`https://127.0.0.1:${server.port}`, identity)
+  await registerBackend(admin, { group: GROUP, port: backend.port, ca: identity.ca, path: PATH })
+  await admin.close()
   // What the first requests load and compile is no cost of watches.
   const first = await openWatches(server.port, identity, 100)
   for (const session of first) session.destroy()
@@ -65,40 +68,6 @@ async function openWatches(
     await Promise.all(streams)
   }
   return sessions
-}
-
-async function register(server: ServerProcess, port: number): Promise<void> {
-  const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca: server.pki.ca().cert, ...server.pki.admin() })
-  const ca = { metadata: { name: 'bench-ca' }, data: { 'ca.crt': server.pki.ca().cert } }
-  await admin.post('/api/v1/namespaces/default/configmaps', ca)
-  await admin.post('/apis/gateway.portico.dev/v1alpha1/backendpolicies', {
-    metadata: { name: 'bench' },
-    spec: {
-      targets: [{ group: GROUP }],
-      backends: [
-        {
-          name: 'default',
-          url: `https://127.0.0.1:${port}`,
-          tls: { ca: [{ configMap: { namespace: 'default', name: 'bench-ca' } }] },
-        },
-      ],
-    },
-  })
-  await admin.post('/apis/apiregistration.k8s.io/v1/apiservices', {
-    metadata: { name: `v1.${GROUP}` },
-    spec: {
-      group: GROUP,
-      version: 'v1',
-      service: { namespace: 'default', name: 'bench' },
-      groupPriorityMinimum: 1000,
-      versionPriority: 15,
-    },
-  })
-  for (let i = 0; (await admin.get(PATH)).status !== 200; i++) {
-    if (i > 100) throw new Error('the backend does not become available')
-    await pause(100)
-  }
-  await admin.close()
 }
 
 const h2 = await measure('h2')

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { httpClient } from '../test/harness/http-client.ts'
 import { startNginx } from './lib/nginx.ts'
+import { registerBackend } from './lib/register-backend.ts'
 import { median, percentile, rssMiB, startServerProcess } from './lib/server-process.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
@@ -48,12 +49,10 @@ const hanging = createServer(
 await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
 try {
   const admin = httpClient(`https://127.0.0.1:${port}`, { ca: pki.ca().cert, ...pki.admin() })
-  await register(admin, 'good', good.port)
-  await register(admin, 'hanging', (hanging.address() as AddressInfo).port)
-  for (let i = 0; (await admin.get(path('good'))).status !== 200; i++) {
-    if (i > 100) throw new Error('the backend does not become available')
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
+  const { cert: ca } = pki.ca()
+  const hangingPort = (hanging.address() as AddressInfo).port
+  await registerBackend(admin, { group: 'good.example.com', port: good.port, ca, path: path('good') })
+  await registerBackend(admin, { group: 'hanging.example.com', port: hangingPort, ca })
   await admin.close()
   measure()
   const alone: number[] = []
@@ -83,31 +82,6 @@ try {
   hanging.close()
   rmSync(folder, { recursive: true, force: true })
   process.exitCode ??= 0
-}
-
-async function register(admin: ReturnType<typeof httpClient>, name: string, backendPort: number): Promise<void> {
-  await admin.post('/api/v1/namespaces/default/configmaps', {
-    metadata: { name: 'ca' },
-    data: { 'ca.crt': pki.ca().cert },
-  })
-  const tls = { ca: [{ configMap: { namespace: 'default', name: 'ca' } }] }
-  await admin.post('/apis/gateway.portico.dev/v1alpha1/backendpolicies', {
-    metadata: { name },
-    spec: {
-      targets: [{ group: `${name}.example.com` }],
-      backends: [{ name: 'default', url: `https://localhost:${backendPort}`, tls }],
-    },
-  })
-  await admin.post('/apis/apiregistration.k8s.io/v1/apiservices', {
-    metadata: { name: `v1.${name}.example.com` },
-    spec: {
-      group: `${name}.example.com`,
-      version: 'v1',
-      service: { namespace: 'default', name },
-      groupPriorityMinimum: 1000,
-      versionPriority: 15,
-    },
-  })
 }
 
 /** On the core beside Portico's. */
