@@ -159,6 +159,12 @@ test('portico doctor: an APIService without its backend, and what waits for it',
   await stale(portico, 'garden.example.com')
   await portico.admin.post('/api/v1/namespaces', { metadata: { name: 'leaving' } })
   await portico.admin.delete('/api/v1/namespaces/leaving')
+  type Leaving = { status: { conditions?: { type: string; status: string }[] } }
+  await until(
+    async () => (await portico.admin.get('/api/v1/namespaces/leaving')).json<Leaving>(),
+    ({ status }) =>
+      status.conditions?.some((c) => c.type === 'NamespaceDeletionDiscoveryFailure' && c.status === 'True') === true,
+  )
   const { code, stdout } = await run(portico, 'doctor')
   assert.equal(code, 1)
   assert.match(stdout, /^v1\.garden\.example\.com +\S+ \S+ +no +ok +failed +- /m)
