@@ -2,7 +2,17 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-const ALL = ['discovery', 'objects', 'proxy', 'cold-start', 'black-holes', 'idle-watches', 'isolation', 'registrations']
+const ALL = [
+  'discovery',
+  'objects',
+  'proxy',
+  'cold-start',
+  'black-holes',
+  'idle-watches',
+  'isolation',
+  'frozen',
+  'registrations',
+]
 const wanted = process.argv.slice(2)
 for (const name of wanted.length === 0 ? ALL : wanted) {
   const done = spawnSync(process.execPath, [join(import.meta.dirname, `${name}.ts`)], { stdio: 'inherit' })

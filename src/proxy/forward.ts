@@ -85,6 +85,8 @@ export interface AnswerTap {
 /** Answers that say: not this process, not now. */
 const BAD_ANSWERS = new Set([502, 503, 504])
 const REDIRECT_TEXT = 'the backend attempted to redirect this request, which is not permitted'
+/** Failures that say that there is no way to the endpoint now. */
+const UNREACHED = new Set(['connect', 'tls', 'resolve'])
 const ATTEMPTS_HEADER = 'X-Portico-Attempts'
 
 /** @throws StatusError where the request cannot be sent at all; later failures go through ctx.fail. */
@@ -309,7 +311,7 @@ class Forwarding implements UpstreamHandler {
     if (this.#tried.length > attempts) return false
     // What cannot be reached is not tried again at once, unless there is another; a dead connection has others beside it.
     const elsewhere = endpoints.size > 1
-    if (!elsewhere && (error.phase === 'connect' || error.phase === 'tls' || error.phase === 'resolve')) return false
+    if (!elsewhere && (error.silent || UNREACHED.has(error.phase))) return false
     if (rules.budget && !rules.budget.take()) {
       rules.metrics.budgetExhausted.inc()
       return false

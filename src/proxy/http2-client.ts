@@ -17,7 +17,7 @@ import type { HeaderBlock } from '../http/http2/hpack-decoder.ts'
 import { StreamTable } from '../http/http2/stream-table.ts'
 import { Http2Wire, type WireOwner } from '../http/http2/wire.ts'
 import { Http2UpstreamStream, STREAM_WINDOW_BYTES } from './http2-stream.ts'
-import type { UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts'
+import { SilentEndpointError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 
 export interface Http2ClientOptions {
   readonly clock: Clock
@@ -185,7 +185,7 @@ export class Http2ClientSession implements WireOwner {
     this.#cancelPing = clock.after(readIdleMs, this.#checkAlive)
     if (!quiet || this.#cancelPong) return
     this.#cancelPong = clock.after(pingTimeoutMs, () => {
-      this.#wire.destroy(new Error('http2: client connection lost'))
+      this.#wire.destroy(new SilentEndpointError('http2: client connection lost'))
     })
     this.#wire.sendPing(() => {
       this.#cancelPong?.()

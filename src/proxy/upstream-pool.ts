@@ -12,7 +12,13 @@ import type { Clock } from '../lib/clock.ts'
 import { type Address, type Dialled, dial } from './dial.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from './http1-client.ts'
 import { SessionGroup } from './session-group.ts'
-import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
+import {
+  SilentEndpointError,
+  UpstreamError,
+  type UpstreamHandler,
+  type UpstreamRequest,
+  type UpstreamStream,
+} from './upstream.ts'
 import { Waiting } from './waiting.ts'
 
 export interface PoolOptions {
@@ -258,8 +264,8 @@ export class UpstreamPool implements Http1ClientOwner {
     this.idle(connection)
   }
   #lost(): void {
-    const error = new Error(LOST)
-    const unsent = new UpstreamError('tls', LOST, { unprocessed: true })
+    const error = new SilentEndpointError(LOST)
+    const unsent = new UpstreamError('tls', LOST, { unprocessed: true, cause: error })
     for (const cancel of this.#dialling) cancel()
     this.#dialling.clear()
     this.#diallingHttp1 = 0

@@ -47,6 +47,11 @@ export interface UpstreamStream {
 
 export type UpstreamPhase = 'resolve' | 'connect' | 'tls' | 'queue' | 'first-byte' | 'stream'
 
+/** Nothing comes from the endpoint any more, on any connection: another attempt there would wait as long. */
+export class SilentEndpointError extends Error {
+  override readonly name = 'SilentEndpointError'
+}
+
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError'
   readonly phase: UpstreamPhase
@@ -56,6 +61,10 @@ export class UpstreamError extends Error {
   readonly stale: boolean
   /** Our own patience ended. */
   readonly timedOut: boolean
+  /** See SilentEndpointError. */
+  get silent(): boolean {
+    return this.cause instanceof SilentEndpointError
+  }
   constructor(
     phase: UpstreamPhase,
     message: string,

@@ -1,6 +1,7 @@
 /** Endpoints that terminate, vanish, freeze or come back: watches move without a torn event, requests fail over. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Status } from '../../src/api/status-error.ts'
 import { type KeyPair, makeCA, makeCertificate } from '../../src/http/certificates.ts'
 import {
   answerText,
@@ -135,6 +136,20 @@ for (const protocol of ['http/1.1', 'h2']) {
     frozen.process.kill('SIGCONT')
     const backMs = performance.now()
     while (!(await hosts(20)).has('127.0.0.2')) assert.ok(performance.now() - backMs < 10_000)
+  })
+}
+
+for (const protocol of ['http/1.1', 'h2']) {
+  test(`where the only endpoint is frozen (${protocol}), requests get 503 after one attempt, not after several`, async () => {
+    await using portico = await startTestServer()
+    await using frozen = await startChildBackend(portico, { host: '127.0.0.2', protocol })
+    await registerRaw(portico, { ...policyOf([frozen]), connections: { readIdle: '1s', pingTimeout: '1s' } })
+    assert.equal((await portico.admin.get(path)).status, 200)
+    frozen.process.kill('SIGSTOP')
+    const answer = await portico.admin.get(path)
+    assert.equal(answer.status, 503)
+    const causes = answer.json<Status>().details?.causes ?? []
+    assert.equal(causes.find((c) => c.field === 'attempts')?.message, '1', answer.text)
   })
 }
 
