@@ -94,7 +94,8 @@ export interface TimeoutSet {
   /** Between two pieces of the answer. */
   idle?: string
 }
-export interface TimeoutRule extends TimeoutSet {
+/** Connections are shared by all requests: what concerns them is no matter of one rule. */
+export interface TimeoutRule extends Omit<TimeoutSet, 'connect' | 'tlsHandshake'> {
   verbs?: string[]
   resources?: string[]
   /** Of the request, `*` at its end stands for anything. */

@@ -9,8 +9,6 @@ export interface RequestTimeouts {
   readonly firstByteMs: number | undefined
   readonly totalMs: number | undefined
   readonly idleMs: number | undefined
-  readonly connectMs: number | undefined
-  readonly tlsHandshakeMs: number | undefined
 }
 /** The first rule that matches completes the general set. */
 export type Timeouts = (info: RequestInfo) => RequestTimeouts
@@ -20,8 +18,6 @@ const NONE: RequestTimeouts = {
   firstByteMs: undefined,
   totalMs: undefined,
   idleMs: undefined,
-  connectMs: undefined,
-  tlsHandshakeMs: undefined,
 }
 export const noTimeouts: Timeouts = () => NONE
 
@@ -44,8 +40,6 @@ function setOf(set: TimeoutSet, otherwise: RequestTimeouts): RequestTimeouts {
     firstByteMs: ms(set.firstByte, otherwise.firstByteMs),
     totalMs: ms(set.total, otherwise.totalMs),
     idleMs: ms(set.idle, otherwise.idleMs),
-    connectMs: ms(set.connect, otherwise.connectMs),
-    tlsHandshakeMs: ms(set.tlsHandshake, otherwise.tlsHandshakeMs),
   }
 }
 
