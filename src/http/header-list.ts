@@ -12,9 +12,24 @@ export function headerValues(headers: HeaderList, name: string): string[] {
   for (let i = 0; i < headers.length; i += 2) if (isNamed(headers[i]!, name)) values.push(headers[i + 1]!)
   return values
 }
-/** Compares without making a lower-case copy where the lengths differ already. */
+/** Compares without looking at a name whose length differs already. */
 export function isNamed(given: string, lowerCaseName: string): boolean {
-  return given.length === lowerCaseName.length && (given === lowerCaseName || given.toLowerCase() === lowerCaseName)
+  return given.length === lowerCaseName.length && (given === lowerCaseName || lowerName(given) === lowerCaseName)
+}
+
+/** The same few names come with each message: what was found out of one is kept, of tokens only. */
+const seen = new Map<string, string>()
+const MAX_SEEN = 1_024
+const MAX_SEEN_LENGTH = 64
+export function lowerName(name: string): string {
+  return seen.get(name) ?? look(name)
+}
+function look(name: string): string {
+  const lower = name.toLowerCase()
+  if (name.length > MAX_SEEN_LENGTH || !TOKEN.test(name)) return lower
+  if (seen.size >= MAX_SEEN) seen.clear()
+  seen.set(name, lower)
+  return lower
 }
 /** The comma-separated members of all values, lower case, without blanks and empty ones. */
 export function tokensOf(headers: HeaderList, name: string): string[] {
@@ -50,7 +65,7 @@ const BAD_VALUE = /[^\t\u0020-\u007e\u0080-\u00ff]/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 export function isToken(text: string): boolean {
-  return TOKEN.test(text)
+  return seen.has(text) || TOKEN.test(text)
 }
 /**
  * A value as it may be sent: bytes as characters up to U+00FF; text beyond that is turned into UTF-8 bytes.

@@ -3,7 +3,7 @@ import type { UserInfo } from '../api/meta.ts'
 import { type Logger, noopLogger } from '../observability/logger.ts'
 import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
-import { headerValue } from './header-list.ts'
+import { headerValue, lowerName } from './header-list.ts'
 import type { RequestInfo } from './request-info.ts'
 
 /** Where it differs from what holds for all requests. */
@@ -115,7 +115,7 @@ export class RequestContext {
   #withFilterHeaders(headers: HeaderList): HeaderList {
     const all: string[] = []
     for (let i = 0; i < this.answerHeaders.length; i += 2) {
-      if (headerValue(headers, this.answerHeaders[i]!.toLowerCase()) === undefined)
+      if (headerValue(headers, lowerName(this.answerHeaders[i]!)) === undefined)
         all.push(this.answerHeaders[i]!, this.answerHeaders[i + 1]!)
     }
     for (const text of this.warnings) all.push('Warning', `299 - "${text.replace(/[\\"]/g, '\\$&')}"`)

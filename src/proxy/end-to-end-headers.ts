@@ -1,6 +1,6 @@
 /** Which headers of a message travel on. Source: RFC 9110 section 7.6.1; the filters by name are spec'd with the aggregator. */
 import type { HeaderList } from '../http/exchange.ts'
-import { isNamed, tokensOf } from '../http/header-list.ts'
+import { isNamed, lowerName, tokensOf } from '../http/header-list.ts'
 
 /** keep-alive and proxy-connection are older than the RFC. */
 const PER_CONNECTION = new Set([
@@ -27,7 +27,7 @@ export function endToEndHeaders(raw: HeaderList, drop: (lowerCaseName: string) =
   const listed = namesListedInConnection(raw)
   const kept: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]!.toLowerCase()
+    const name = lowerName(raw[i]!)
     if (PER_CONNECTION.has(name)) {
       if (name === 'te' && raw[i + 1]!.trim().toLowerCase() === 'trailers') kept.push(raw[i]!, 'trailers')
     } else if (!listed.has(name) && !drop(name)) kept.push(raw[i]!, raw[i + 1]!)

@@ -10,7 +10,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Cancel, Clock } from '../lib/clock.ts'
-import { isToken, sendableValue } from '../http/header-list.ts'
+import { isToken, lowerName, sendableValue } from '../http/header-list.ts'
 import { H2Code, Http2Error } from '../http/http2/errors.ts'
 import { Setting } from '../http/http2/frames.ts'
 import type { HeaderBlock } from '../http/http2/hpack-decoder.ts'
@@ -209,7 +209,7 @@ function fieldsOf(request: UpstreamRequest): string[] {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!
     if (!isToken(name)) throw new TypeError(`header name ${JSON.stringify(name)} cannot be sent`)
-    fields.push(name.toLowerCase(), sendableValue(name, headers[i + 1]!))
+    fields.push(lowerName(name), sendableValue(name, headers[i + 1]!))
   }
   if (typeof request.body === 'number') fields.push('content-length', String(request.body))
   return fields

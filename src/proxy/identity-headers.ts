@@ -41,15 +41,29 @@ export function claimsIdentity(name: string, mode: IdentityMode, configured: Ide
  */
 export function addIdentity(headers: string[], user: UserInfo, mode: IdentityMode): void {
   if (mode === 'passthrough' || mode === 'own') return
-  const prefix = mode === 'requestheader' ? 'X-Remote-' : 'Impersonate-'
-  headers.push(`${prefix}User`, asHeader(user.name, 'user name'))
+  let known = KNOWN[mode].get(user)
+  if (known === undefined) {
+    known = identityOf(user, mode === 'requestheader' ? 'X-Remote-' : 'Impersonate-')
+    KNOWN[mode].set(user, known)
+  }
+  for (const part of known) headers.push(part)
+}
+
+/** A user's requests share one object: those of a connection with a client certificate, those with the same token. */
+const KNOWN = {
+  requestheader: new WeakMap<UserInfo, readonly string[]>(),
+  impersonate: new WeakMap<UserInfo, readonly string[]>(),
+}
+function identityOf(user: UserInfo, prefix: string): readonly string[] {
+  const headers = [`${prefix}User`, asHeader(user.name, 'user name')]
   if (user.uid) headers.push(`${prefix}Uid`, asHeader(user.uid, 'uid'))
   for (const group of user.groups) headers.push(`${prefix}Group`, asHeader(group, 'group'))
-  if (!user.extra) return
+  if (!user.extra) return headers
   for (const [key, values] of user.extra) {
     const name = `${prefix}Extra-${encodeExtraKey(key)}`
     for (const value of values) headers.push(name, asHeader(value, 'extra value'))
   }
+  return headers
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for

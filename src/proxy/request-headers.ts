@@ -70,13 +70,16 @@ export function requestHeaders(options: RequestHeadersOptions): string[] {
 function addForwarded(headers: string[], exchange: Exchange): void {
   const { connection, target } = exchange
   const before = exchange.headers.all('x-forwarded-for')
-  const address = connection.remoteAddress.replace(/^::ffff:/, '')
+  const address = plainAddress(connection.remoteAddress)
   headers.push('X-Forwarded-For', before.length === 0 ? address : `${before.join(', ')}, ${address}`)
   if (exchange.authority !== '') headers.push('X-Forwarded-Host', exchange.authority)
   headers.push('X-Forwarded-Proto', connection.secure ? 'https' : 'http')
   const mark = target.indexOf('?')
   headers.push('X-Forwarded-Uri', mark < 0 ? target : target.slice(0, mark))
 }
+
+const MAPPED = '::ffff:'
+const plainAddress = (address: string): string => (address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address)
 
 /** HTTP/2 clients may send a cookie in pieces; HTTP/1.1 knows one header of it. Source: RFC 9113 section 8.2.3. */
 function joinCookies(headers: string[]): void {

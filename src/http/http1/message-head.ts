@@ -31,24 +31,39 @@ export function endOfHead(bytes: Buffer, from: number): number {
 const CONTROL = /[^\t\r\n\u0020-\u007e\u0080-\u00ff]|\r(?!\n)|(?<!\r)\n/
 /** @param head the bytes up to and with the empty line. */
 function textOf(head: Buffer): string {
-  const text = head.toString('latin1', 0, head.length - 2)
+  return checked(head.toString('latin1', 0, head.length - 2))
+}
+function checked(text: string): string {
   if (CONTROL.test(text)) throw new ProtocolError('control character in the head')
   return text
 }
 
 const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\u0021-\u007e\u0080-\u00ff]+) HTTP\/(\d)\.(\d)$/
-/** @throws ProtocolError */
-export function parseRequestHead(head: Buffer, maxHeaderCount: number): RequestHead {
-  const text = textOf(head)
-  const lineEnd = text.indexOf('\r\n')
-  const m = REQUEST_LINE.exec(text.slice(0, lineEnd))
-  if (!m) throw new ProtocolError('malformed request line')
-  if (m[3] !== '1') throw new ProtocolError('unsupported protocol version', 505)
-  return {
-    method: m[1]!,
-    target: m[2]!,
-    minorVersion: m[4] === '0' ? 0 : 1,
-    headers: parseFields(text, lineEnd + 2, maxHeaderCount),
+/** Characters that a connection keeps while it is idle. */
+const MAX_REMEMBERED = 4_096
+/** The heads of one connection: a client says the same of itself on each request, and need not be read again. */
+export class RequestHeads {
+  #fieldText = ''
+  #fields: readonly string[] = []
+
+  /** @throws ProtocolError */
+  parse(head: Buffer, maxHeaderCount: number): RequestHead {
+    const text = head.toString('latin1', 0, head.length - 2)
+    const lineEnd = text.indexOf('\r\n')
+    const m = REQUEST_LINE.exec(text.slice(0, lineEnd))
+    if (!m) throw new ProtocolError('malformed request line')
+    if (m[3] !== '1') throw new ProtocolError('unsupported protocol version', 505)
+    const headers = this.#fieldsOf(text.slice(lineEnd + 2), maxHeaderCount)
+    return { method: m[1]!, target: m[2]!, minorVersion: m[4] === '0' ? 0 : 1, headers }
+  }
+  #fieldsOf(text: string, maxHeaderCount: number): readonly string[] {
+    if (text === this.#fieldText) return this.#fields
+    const fields = parseFields(checked(text), 0, maxHeaderCount)
+    if (text.length <= MAX_REMEMBERED) {
+      this.#fieldText = text
+      this.#fields = fields
+    }
+    return fields
   }
 }
 

@@ -1,7 +1,7 @@
 /** The bytes of an HTTP/1.1 answer: head, framing, trailers. Framing belongs to the listener, not to handlers. */
 import { STATUS_CODES } from 'node:http'
 import type { HeaderList } from '../exchange.ts'
-import { isToken, sendableValue } from '../header-list.ts'
+import { isToken, lowerName, sendableValue } from '../header-list.ts'
 
 /** Names that speak of one connection: whatever a handler says there, the listener says its own. */
 const OWNED = new Set(['connection', 'keep-alive', 'transfer-encoding', 'proxy-connection'])
@@ -27,7 +27,7 @@ export function prepareHead(status: number, headers: HeaderList): PreparedHead {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!
     const value = headers[i + 1]!
-    const lower = name.toLowerCase()
+    const lower = lowerName(name)
     if (lower.length >= SHORTEST_OWNED && lower.length <= LONGEST_OWNED && OWNED.has(lower)) {
       if (lower === 'connection' && value.toLowerCase() === 'close') close = true
       continue

@@ -15,7 +15,7 @@ import type { Connection, VerifiedCertificate } from '../exchange.ts'
 import type { ConnectionSeed, ServerConnection } from '../server-connection.ts'
 import { bodyDecoder } from './body-decoder.ts'
 import { requestFraming } from './body-framing.ts'
-import { endOfHead, parseRequestHead } from './message-head.ts'
+import { endOfHead, RequestHeads } from './message-head.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { requestTarget } from './request-target.ts'
 import { Http1Exchange, type Http1Wire } from './server-exchange.ts'
@@ -47,6 +47,7 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
   /** Of the last byte or the last answer; what it times depends on the state. */
   #since: number
   #error: Error | undefined
+  readonly #heads = new RequestHeads()
 
   constructor(seed: ConnectionSeed) {
     this.#seed = seed
@@ -194,7 +195,7 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
       return false
     }
     this.#searched = 0
-    const head = parseRequestHead(
+    const head = this.#heads.parse(
       start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end),
       maxHeaderCount,
     )

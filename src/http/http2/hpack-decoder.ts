@@ -33,6 +33,10 @@ interface Entry {
   readonly badName: boolean
   readonly bad: boolean
 }
+interface Text {
+  readonly text: string
+  readonly badValue: boolean
+}
 
 const compression = (why: string): Http2Error => new Http2Error(H2Code.compression, why)
 /** Of an integer: more than any header block is long. */
@@ -44,6 +48,9 @@ const COLON = 58
 /** Moving the table down costs more than letting it go. */
 const MAX_EVICTED = 32
 const MAX_PSEUDO = 2 * 16
+/** A power of two. */
+const RECENT = 64
+const MAX_RECENT_BYTES = 128
 /** Names that HTTP/2 forbids: they speak of one connection. Source: RFC 9113 section 8.2.2. */
 const PER_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
 const STATIC_ENTRIES: readonly Entry[] = STATIC_FIELDS.map(({ name, value }) => {
@@ -62,6 +69,8 @@ export class HpackDecoder {
   #at = 0
   #end = 0
   #scratch = Buffer.allocUnsafe(256)
+  /** By a hash of their bytes; a newer one takes the place of an older one. */
+  readonly #recent: (Text | undefined)[] = []
 
   constructor(limits: HeaderLimits) {
     this.#limits = limits
@@ -116,10 +125,10 @@ export class HpackDecoder {
   #literal(prefixMask: number): Entry {
     const index = this.#integer(prefixMask)
     const known = index === 0 ? undefined : this.#entry(index)
-    const name = known ? known.name : this.#string()
-    const value = this.#string()
+    const name = known ? known.name : this.#string().text
+    const { text: value, badValue } = this.#string()
     const badName = known?.badName ?? (!NAME.test(name) || PER_CONNECTION.has(name))
-    return { name, value, badName, bad: badName || BAD_VALUE.test(value) || (name === 'te' && value !== 'trailers') }
+    return { name, value, badName, bad: badName || badValue || (name === 'te' && value !== 'trailers') }
   }
   #entry(index: number): Entry {
     if (index === 0) throw compression('index of no field')
@@ -148,22 +157,45 @@ export class HpackDecoder {
     if (this.#at >= this.#end) throw compression('header block cut short')
     return this.#block[this.#at++]!
   }
-  #string(): string {
+  #string(): Text {
     const huffman = this.#at < this.#end && (this.#block[this.#at]! & 0x80) !== 0
     const length = this.#integer(0x7f)
     const from = this.#at
     if (length > this.#end - from) throw compression('string longer than its header block')
     this.#at = from + length
-    if (!huffman) return this.#block.toString('latin1', from, from + length)
+    if (!huffman) return this.#text(this.#block, from, from + length)
     const needed = Math.ceil((length * 8) / 5)
     const scratch = needed <= this.#scratch.length ? this.#scratch : Buffer.allocUnsafe(needed)
     if (needed <= MAX_SCRATCH_BYTES) this.#scratch = scratch
     try {
-      return scratch.toString('latin1', 0, decodeHuffman(this.#block, from, from + length, scratch))
+      return this.#text(scratch, 0, decodeHuffman(this.#block, from, from + length, scratch))
     } catch (e) {
       throw compression((e as Error).message)
     }
   }
+  /** What a peer says outside the table it often says again: dates, tokens, paths. */
+  #text(bytes: Buffer, from: number, to: number): Text {
+    if (to - from > MAX_RECENT_BYTES) return made(bytes, from, to)
+    let hash = to - from
+    for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
+    const slot = (hash ^ (hash >>> 16)) & (RECENT - 1)
+    const recent = this.#recent[slot]
+    if (recent !== undefined && holds(bytes, from, to, recent.text)) return recent
+    while (this.#recent.length < RECENT) this.#recent.push(undefined)
+    const text = made(bytes, from, to)
+    this.#recent[slot] = text
+    return text
+  }
+}
+
+function made(bytes: Buffer, from: number, to: number): Text {
+  const text = bytes.toString('latin1', from, to)
+  return { text, badValue: BAD_VALUE.test(text) }
+}
+function holds(bytes: Buffer, from: number, to: number, text: string): boolean {
+  if (text.length !== to - from) return false
+  for (let i = from; i < to; i++) if (bytes[i] !== text.charCodeAt(i - from)) return false
+  return true
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -246,3 +246,17 @@ test('node:http2 and we read each other, whatever is coded, indexed and evicted'
     server.close()
   }
 })
+
+test('decoder: strings outside the table come out as they went in, however often and however many', () => {
+  const decoder = new HpackDecoder(LIMITS)
+  const literal = (name: string, value: string): Buffer =>
+    Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value)])
+  for (let round = 0; round < 3; round++)
+    for (let i = 0; i < 500; i++) {
+      // Of one length, so that they meet in the same places; every seventh cannot be sent.
+      const value = `v${String(i).padStart(6, '0')}${i % 7 === 0 ? '\u0001' : 'x'}`
+      const { fields, malformed } = decode(decoder, literal('name', value))
+      assert.deepEqual(fields, ['name', value])
+      assert.equal(malformed, i % 7 === 0)
+    }
+})

@@ -9,7 +9,7 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Connection, Exchange, HeaderList, Outcome } from '../exchange.ts'
 import { ClientGoneError, ExchangeEnd } from '../exchange-end.ts'
-import { isToken, ListView, sendableValue } from '../header-list.ts'
+import { isToken, ListView, lowerName, sendableValue } from '../header-list.ts'
 import { type BodySource, RequestBody } from '../request-body.ts'
 import { H2Code } from './errors.ts'
 import type { HeaderBlock } from './hpack-decoder.ts'
@@ -310,7 +310,7 @@ export class Http2Exchange implements Exchange, BodySource {
     return fields
   }
   #addField(head: string[], name: string, value: string): void {
-    const lower = name.toLowerCase()
+    const lower = lowerName(name)
     if (FORBIDDEN.has(lower)) {
       // Upstream's filters say so too: on HTTP/2 it means GOAWAY.
       if (lower === 'connection' && value.toLowerCase() === 'close') this.connection.retire()

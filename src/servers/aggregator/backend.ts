@@ -234,7 +234,8 @@ export class Backend {
     const lane = this.#lanes.get(targetName)
     if (!lane) return this.#o.local(ctx)
     if (!ctx.user) return this.#refuse(ctx, new StatusError(500, '', 'missing user'))
-    if (DOT_SEGMENT.test(ctx.path)) return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
+    if (ctx.path.includes('/.') && DOT_SEGMENT.test(ctx.path))
+      return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
     // What is wrong with our own settings says more than that nobody can be reached.
     const { tlsProblem } = lane.target
     if (tlsProblem !== undefined) return this.#refuse(ctx, new StatusError(500, '', tlsProblem))

@@ -39,23 +39,20 @@ export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
 }
 
 const MAX_REMEMBERED = 1_024
-/** Of method and path. */
+/** Of a path. */
 const MAX_LENGTH = 256
 
 /** Clients ask for the same few paths again and again: leases, discovery, the objects they look after. */
 function remembering(): (ctx: RequestContext) => RequestInfo {
-  const known = new Map<string, RequestInfo>()
+  const known = new Map<string, { method: string; info: RequestInfo }>()
   return (ctx) => {
     const { path, exchange, rawQuery } = ctx
-    if (rawQuery !== '' || path.length + exchange.method.length > MAX_LENGTH)
-      return parseRequestInfo(exchange.method, path, ctx.query)
-    const key = `${exchange.method} ${path}`
-    let info = known.get(key)
-    if (!info) {
-      info = parseRequestInfo(exchange.method, path, ctx.query)
-      if (known.size >= MAX_REMEMBERED) known.clear()
-      known.set(key, info)
-    }
+    if (rawQuery !== '' || path.length > MAX_LENGTH) return parseRequestInfo(exchange.method, path, ctx.query)
+    const last = known.get(path)
+    if (last?.method === exchange.method) return last.info
+    const info = parseRequestInfo(exchange.method, path, ctx.query)
+    if (known.size >= MAX_REMEMBERED) known.clear()
+    known.set(path, { method: exchange.method, info })
     return info
   }
 }
