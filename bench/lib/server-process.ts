@@ -70,6 +70,11 @@ export function cpuSeconds(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
+/** By core: what a hypervisor gave to others while something here wanted to run. */
+export function stolenSeconds(): number[] {
+  const cores = readFileSync('/proc/stat', 'utf8').matchAll(/^cpu\d+ (.*)$/gm)
+  return [...cores].map((m) => Number(m[1]!.split(' ')[7]) / TICKS_PER_SECOND)
+}
 export function rssMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
 }
