@@ -47,9 +47,9 @@ export class ByteSink {
     if (text.length > SHORT) this.#at += this.#slab.write(text, this.#at, 'latin1')
     else for (let i = 0; i < text.length; i++) this.#slab[this.#at++] = text.charCodeAt(i)
   }
-  /** Reserves and writes a frame's head. */
-  frameHead(length: number, type: number, flags: number, stream: number): void {
-    this.reserve(length + FRAME_HEAD_BYTES)
+  /** Writes a frame's head. @param room what is reserved behind it: less than its length where that goes another way. */
+  frameHead(length: number, type: number, flags: number, stream: number, room = length): void {
+    this.reserve(room + FRAME_HEAD_BYTES)
     this.byte(length >>> 16)
     this.byte(length >>> 8)
     this.byte(length)

@@ -147,9 +147,10 @@ export class Http2Wire {
   /** The caller keeps to the windows and to maxFrameBytes. */
   sendData(stream: number, chunk: Uint8Array, endStream: boolean): void {
     const out = this.#out
+    const copied = chunk.length <= COPIED_BYTES
     this.sendWindow -= chunk.length
-    out.frameHead(chunk.length, FrameType.data, endStream ? Flag.endStream : 0, stream)
-    if (chunk.length <= COPIED_BYTES) out.bytes(chunk)
+    out.frameHead(chunk.length, FrameType.data, endStream ? Flag.endStream : 0, stream, copied ? chunk.length : 0)
+    if (copied) out.bytes(chunk)
     else {
       this.#pieces.push(out.take(), chunk)
       this.#piecesBytes += FRAME_HEAD_BYTES + chunk.length
