@@ -84,6 +84,8 @@ export class Http2Wire {
   #rest: Buffer = EMPTY
   #prefaceLeft: number
   #settled = false
+  /** Of a DATA frame whose rest is still to come. */
+  #partial: { readonly stream: number; left: number; readonly flags: number } | undefined
   /** Of a header block that goes on in CONTINUATION frames. */
   #block: { stream: number; endStream: boolean; parts: Buffer[]; bytes: number } | undefined
   #closed = false
@@ -291,16 +293,35 @@ export class Http2Wire {
   }
   /** @returns the offset of the first frame that is not complete. */
   #takeFrames(bytes: Buffer): number {
-    let at = this.#prefaceLeft === 0 ? 0 : this.#takePreface(bytes)
+    let at =
+      this.#prefaceLeft > 0 ? this.#takePreface(bytes) : this.#partial ? this.#takePartial(bytes, this.#partial) : 0
     while (bytes.length - at >= FRAME_HEAD_BYTES && !this.#closed) {
       const length = bytes.readUIntBE(at, 3)
       if (length > DEFAULT_FRAME_BYTES) throw new Http2Error(H2Code.frameSize, 'frame too long')
       const from = at + FRAME_HEAD_BYTES
-      if (bytes.length - from < length) break
+      if (bytes.length - from < length) return this.#startPartial(bytes, at, length) ? bytes.length : at
       this.#frame(bytes, at, from + length)
       at = from + length
     }
     return at
+  }
+  /** Body bytes go on as they come: to wait for the end of their frame would copy them, and hold them up. */
+  #startPartial(bytes: Buffer, head: number, length: number): boolean {
+    const from = head + FRAME_HEAD_BYTES
+    const flags = bytes[head + 4]!
+    if (bytes[head + 3] !== FrameType.data || (flags & Flag.padded) !== 0 || from === bytes.length) return false
+    bytes[head + 4] = flags & ~Flag.endStream
+    this.#frame(bytes, head, bytes.length)
+    const stream = bytes.readUInt32BE(head + 5) & 0x7fffffff
+    this.#partial = { stream, left: length - (bytes.length - from), flags }
+    return true
+  }
+  #takePartial(bytes: Buffer, partial: { stream: number; left: number; flags: number }): number {
+    const to = Math.min(bytes.length, partial.left)
+    partial.left -= to
+    if (partial.left === 0) this.#partial = undefined
+    this.#onData(bytes, 0, to, partial.left === 0 ? partial.flags : 0, partial.stream)
+    return to
   }
   #takePreface(bytes: Buffer): number {
     const from = CLIENT_PREFACE.length - this.#prefaceLeft
