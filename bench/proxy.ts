@@ -25,7 +25,7 @@ const SETTLE_MS = 500
  * would be the neighbour's: measured again, so often, and the quietest one counts.
  */
 const MAX_STOLEN = 0.005
-const TRIES = 5
+const TRIES = 3
 const GROUP = 'bench.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
 const TOKEN = 'bench-token-0123456789'

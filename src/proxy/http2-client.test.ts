@@ -8,6 +8,7 @@ import {
   block,
   data,
   type Frame,
+  FrameReader,
   frame,
   headers,
   LAST_FLAGS,
@@ -57,13 +58,13 @@ class Heard implements UpstreamHandler {
 
 class Rig implements AsyncDisposable {
   readonly clock = new FakeClock()
-  readonly frames: Frame[] = []
+  readonly #reader = new FrameReader()
+  readonly frames: readonly Frame[] = this.#reader.frames
   readonly server = createServer()
   client!: Http2ClientSession
   peer!: Socket
   closed = false
-  #bytes = Buffer.alloc(0)
-  #prefaced = false
+  #preface = Buffer.alloc(0)
 
   static async start(first: Buffer = settings()): Promise<Rig> {
     const rig = new Rig()
@@ -91,20 +92,11 @@ class Rig implements AsyncDisposable {
     return rig
   }
   #take(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk])
-    if (!this.#prefaced) {
-      if (this.#bytes.length < 24) return
-      assert.equal(this.#bytes.toString('latin1', 0, 24), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-      this.#bytes = this.#bytes.subarray(24)
-      this.#prefaced = true
-    }
-    for (; this.#bytes.length >= 9; ) {
-      const length = this.#bytes.readUIntBE(0, 3)
-      if (this.#bytes.length < 9 + length) break
-      const payload = this.#bytes.subarray(9, 9 + length)
-      this.frames.push({ type: this.#bytes[3]!, flags: this.#bytes[4]!, stream: this.#bytes.readUInt32BE(5), payload })
-      this.#bytes = this.#bytes.subarray(9 + length)
-    }
+    const left = 24 - this.#preface.length
+    this.#preface = Buffer.concat([this.#preface, chunk.subarray(0, left)])
+    if (this.#preface.length < 24) return
+    assert.equal(this.#preface.toString('latin1'), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    this.#reader.take(chunk.subarray(left))
     this.peer.emit('looked')
   }
   /** Resolves when it holds; looked at with each frame, each change and each turn of the loop. */

@@ -44,3 +44,20 @@ export const headers = (stream: number, fields: Buffer, flags: number = HEAD_FLA
   frame(FrameType.headers, flags, stream, fields)
 export const data = (stream: number, text: string, flags = 0): Buffer =>
   frame(FrameType.data, flags, stream, Buffer.from(text))
+
+/** Takes a byte stream apart. */
+export class FrameReader {
+  readonly frames: Frame[] = []
+  #rest = Buffer.alloc(0)
+
+  take(chunk: Buffer): void {
+    this.#rest = Buffer.concat([this.#rest, chunk])
+    while (this.#rest.length >= 9) {
+      const end = 9 + this.#rest.readUIntBE(0, 3)
+      if (this.#rest.length < end) return
+      const [type, flags] = [this.#rest[3]!, this.#rest[4]!]
+      this.frames.push({ type, flags, stream: this.#rest.readUInt32BE(5), payload: this.#rest.subarray(9, end) })
+      this.#rest = this.#rest.subarray(end)
+    }
+  }
+}

@@ -7,6 +7,7 @@ import {
   block,
   data,
   type Frame,
+  FrameReader,
   frame,
   headers,
   LAST_FLAGS,
@@ -24,7 +25,8 @@ const head = (method: string, path: string, ...more: string[]): Buffer =>
 const GET = head('GET', '/')
 
 class Rig implements AsyncDisposable {
-  readonly frames: Frame[] = []
+  readonly #reader = new FrameReader()
+  readonly frames: readonly Frame[] = this.#reader.frames
   readonly requests: Exchange[] = []
   readonly outcomes: Outcome[] = []
   readonly server = createServer()
@@ -36,7 +38,6 @@ class Rig implements AsyncDisposable {
     e.respond(200, [])
     e.end(Buffer.from(e.target))
   }
-  #bytes = Buffer.alloc(0)
 
   static async start(limits: Partial<ListenLimits> = {}, first: Buffer = settings()): Promise<Rig> {
     const rig = new Rig()
@@ -48,7 +49,7 @@ class Rig implements AsyncDisposable {
     rig.peer.on('close', () => {
       rig.ended = true
     })
-    rig.peer.on('data', (chunk: Buffer) => rig.#take(chunk))
+    rig.peer.on('data', (chunk: Buffer) => rig.#reader.take(chunk))
     const [socket] = await accepted
     rig.connection = new Http2ServerConnection({
       id: 1,
@@ -67,16 +68,6 @@ class Rig implements AsyncDisposable {
     })
     rig.peer.write(Buffer.concat([CLIENT_PREFACE, first]))
     return rig
-  }
-  #take(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk])
-    for (; this.#bytes.length >= 9; ) {
-      const length = this.#bytes.readUIntBE(0, 3)
-      if (this.#bytes.length < 9 + length) break
-      const payload = this.#bytes.subarray(9, 9 + length)
-      this.frames.push({ type: this.#bytes[3]!, flags: this.#bytes[4]!, stream: this.#bytes.readUInt32BE(5), payload })
-      this.#bytes = this.#bytes.subarray(9 + length)
-    }
   }
   async until(holds: () => boolean): Promise<void> {
     while (!holds()) await new Promise((resolve) => setImmediate(resolve))
