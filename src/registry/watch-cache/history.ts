@@ -8,7 +8,7 @@ import type { CacheEvent } from './cache-item.ts'
 /** So many are kept however old they are. Source of all three: Kubernetes v1.35, cacher/watch_cache.go. */
 const LEAST_EVENTS = 100
 export const MOST_EVENTS = 100 * 1024
-const KEPT_MS = 75_000
+export const KEPT_MS = 75_000
 
 export class History<T> {
   readonly #most: number
@@ -34,6 +34,11 @@ export class History<T> {
   /** The sequence number of the next event. */
   get end(): number {
     return this.#base + this.#events.length
+  }
+
+  /** There is more than what is kept however old it is. */
+  get ages(): boolean {
+    return this.end - this.#first > LEAST_EVENTS
   }
 
   /** Forgets everything; sequence numbers go on. */

@@ -360,6 +360,20 @@ describe('the storage', () => {
     const { items } = await t.cache.list(PREFIX)
     assert.deepEqual(names(items), ['a', 'b', 'c'])
   })
+  test('events grow old without newer ones', async () => {
+    await using t = await setUp()
+    await t.cache.list(PREFIX)
+    let last = 0
+    for (let i = 0; i < 300; i++) last = await t.put(`n${i}`, 'red')
+    await t.cache.reach(last)
+    const before = t.cache.oldestRevision
+    t.clock.advance(74_000)
+    await nextTurn()
+    assert.equal(t.cache.oldestRevision, before)
+    t.clock.advance(80_000)
+    await nextTurn()
+    assert.equal(t.cache.oldestRevision, last - 100, 'the latest hundred stay')
+  })
   test('until the first list is done reads wait, then fail with a time to come back', async () => {
     const list = new Deferred<never>()
     await using t = await setUp({

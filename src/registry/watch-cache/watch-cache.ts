@@ -10,13 +10,13 @@
  *                        ^------- compacted ------'
  */
 import { Backoff } from '../../lib/backoff.ts'
-import { type Clock, sleep } from '../../lib/clock.ts'
+import { type Cancel, type Clock, sleep } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'
 import { nextTurn } from '../../lib/next-turn.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { type Batch, type Revision, type Storage, StorageError, type StorageEvent } from '../../storage/storage.ts'
 import { CacheEvent, CacheItem, type Decoded, type Predicate, type Restamp, restamped } from './cache-item.ts'
-import { History, MOST_EVENTS } from './history.ts'
+import { History, KEPT_MS, MOST_EVENTS } from './history.ts'
 import { ItemIndex, type ListQuery, type Page } from './item-index.ts'
 import { RevisionGate } from './revision-gate.ts'
 import { type Scope, type Sink, type Subscription, Subscriptions } from './subscriptions.ts'
@@ -68,6 +68,7 @@ export class WatchCache<T> implements AsyncDisposable {
   #index = new ItemIndex<T>()
   #running: Promise<void> | undefined
   #startedMs = 0
+  #cancelTrim: Cancel | undefined
 
   constructor(o: WatchCacheOptions<T>) {
     this.#o = o
@@ -180,6 +181,7 @@ export class WatchCache<T> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#abort.abort()
+    this.#cancelTrim?.()
     this.#subscriptions.endAll('closed')
     await this.#running
   }
@@ -303,7 +305,16 @@ export class WatchCache<T> implements AsyncDisposable {
       this.#o.metrics.dispatched.inc()
       this.#subscriptions.dispatch(s)
     }
+    this.#trim()
+  }
+  /** Again when what is left is too old: after a burst, nothing may come for hours that would ask for it. */
+  #trim(): void {
     this.#history.trim(this.#o.clock.monotonicMs())
+    if (this.#cancelTrim || !this.#history.ages || this.#abort.signal.aborted) return
+    this.#cancelTrim = this.#o.clock.after(KEPT_MS + 1, () => {
+      this.#cancelTrim = undefined
+      this.#trim()
+    })
   }
 
   #advance(revision: Revision): void {
