@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import { APISERVICES, type APIService } from '../api/apiservice.ts'
+import { encodeJson } from '../api/codec/codec.ts'
 import { BACKEND_POLICIES, type BackendPolicy } from '../api/backend-policy.ts'
 import type { UserInfo } from '../api/meta.ts'
 import type { Reconciler } from '../client/controller.ts'
@@ -17,7 +18,7 @@ import { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import { DiscoveryCache } from '../servers/aggregator/discovery-cache.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import { IdentityController } from '../servers/aggregator/identity-controller.ts'
-import { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
+import { OpenApiDownloads } from '../servers/aggregator/openapi/openapi-downloads.ts'
 import type { Policies } from '../servers/aggregator/policy/policies.ts'
 import { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import { RegistrationController } from '../servers/aggregator/registration-controller.ts'
@@ -30,7 +31,7 @@ import type { AggregatorParts } from './wire-aggregator.ts'
 import { wireBackends } from './wire-backends.ts'
 import type { Surroundings } from './wire.ts'
 import { buildV3 } from '../endpoints/openapi/build-documents.ts'
-import { keyOf } from '../servers/aggregator/openapi-endpoint.ts'
+import { keyOf } from '../servers/aggregator/openapi/openapi-endpoint.ts'
 import { KUBERNETES_MINOR } from '../servers/generic/version.ts'
 
 export const OPENAPI_INFO = { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` }
@@ -50,7 +51,7 @@ const DISCOVERY_CACHE = 'discovery-cache.ndjson'
 /** Enough that backends which never answer (5 s each) hold up no other. */
 const PROBE_WORKERS = 64
 const DISCOVERY_WORKERS = 64
-const OPENAPI_WORKERS = 8
+const OPENAPI_WORKERS = 64
 const CONDITION_WORKERS = 16
 const AUTOREGISTER_WORKERS = 5
 const IDENTITY_WORKERS = 8
@@ -151,7 +152,7 @@ type Asking = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 
 function makeReaders(
   { life, config, clock, log }: Surroundings,
   o: { controller: ControllerFactory; parts: AggregatorParts; facts: AggregatorFacts; asking: Asking },
-): Pick<AggregatorControllers, 'discovery' | 'downloads' | 'identity' | 'policyStatus'> {
+): Pick<AggregatorControllers, 'discovery' | 'openApiV3' | 'openApiV2' | 'identity' | 'policyStatus'> {
   const { controller, asking } = o
   const { informers, policies } = o.facts
   const cache = life.own(new DiscoveryCache({ path: join(config.values['data-dir'], DISCOVERY_CACHE), clock, log }))
@@ -166,6 +167,16 @@ function makeReaders(
         onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
       }),
   )
+  const local = (key: string): Uint8Array | undefined => {
+    const described = o.parts.described().find((gv) => keyOf(gv) === key)
+    return described && Buffer.from(encodeJson(buildV3(described, OPENAPI_INFO)))
+  }
+  const openApi = (version: 'v3' | 'v2', name: string): RunnableController<OpenApiDownloads> =>
+    controller(
+      name,
+      OPENAPI_WORKERS,
+      (queue) => new OpenApiDownloads({ ...asking, version, queue, local, run: o.parts.runOpenApi }),
+    )
   return {
     discovery,
     identity: controller(
@@ -179,19 +190,8 @@ function makeReaders(
           intervalMs: config.values['identity-probe-interval'],
         }),
     ),
-    downloads: controller(
-      'open_api_v3_aggregation_controller',
-      OPENAPI_WORKERS,
-      (queue) =>
-        new OpenApiDownloads({
-          ...asking,
-          queue,
-          local: (key) => {
-            const described = o.parts.described().find((gv) => keyOf(gv) === key)
-            return described && buildV3(described, OPENAPI_INFO)
-          },
-        }),
-    ),
+    openApiV3: openApi('v3', 'open_api_v3_aggregation_controller'),
+    openApiV2: openApi('v2', 'open_api_aggregation_controller'),
     policyStatus: controller(
       'backendpolicy-status',
       POLICY_WORKERS,

@@ -11,7 +11,7 @@ import type { ConditionWriter } from '../servers/aggregator/condition-writer.ts'
 import type { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import type { IdentityController } from '../servers/aggregator/identity-controller.ts'
 import type { NamespaceStatus } from '../servers/aggregator/impact.ts'
-import type { OpenApiDownloads } from '../servers/aggregator/openapi-downloads.ts'
+import type { OpenApiDownloads } from '../servers/aggregator/openapi/openapi-downloads.ts'
 import type { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import type { RegistrationController } from '../servers/aggregator/registration-controller.ts'
 import type { EndpointSlice, Service } from '../servers/aggregator/service-resolver.ts'
@@ -30,7 +30,8 @@ export interface AggregatorControllers {
   readonly conditions: RunnableController<ConditionWriter>
   readonly identity: RunnableController<IdentityController>
   readonly discovery: RunnableController<DiscoveryManager>
-  readonly downloads: RunnableController<OpenApiDownloads>
+  readonly openApiV3: RunnableController<OpenApiDownloads>
+  readonly openApiV2: RunnableController<OpenApiDownloads>
   readonly auto: RunnableController<AutoRegistration>
   readonly policyStatus: RunnableController<PolicyStatusController>
 }
@@ -47,7 +48,7 @@ export function aggregatorHooks(
   o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
 ): PostStartHook[] {
   const { informers, controllers, delegate } = o
-  const { registration, availability, conditions, identity, discovery, downloads, auto, policyStatus } = controllers
+  const { registration, availability, conditions, identity, discovery, auto, policyStatus } = controllers
   const registered = registration.reconciler.initiated.promise
   const cachesSynced = Object.values(informers).map((i) => i.synced)
   const run = (c: RunnableController<Reconciler>, synced: readonly Promise<unknown>[]): void => {
@@ -76,7 +77,8 @@ export function aggregatorHooks(
       run(discovery, [])
       await discovery.reconciler.initiated.promise
     }),
-    hook('apiservice-openapiv3-controller', () => run(downloads, [registered])),
+    hook('apiservice-openapi-controller', () => run(controllers.openApiV2, [registered])),
+    hook('apiservice-openapiv3-controller', () => run(controllers.openApiV3, [registered])),
     hook('backendpolicy-status-controller', () => run(policyStatus, cachesSynced)),
     hook('kube-apiserver-autoregistration', () => run(auto, [informers.apiServices.synced])),
   ]

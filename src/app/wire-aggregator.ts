@@ -3,7 +3,7 @@ import { APISERVICES, type APIService } from '../api/apiservice.ts'
 import { BACKEND_POLICIES, type BackendPolicy } from '../api/backend-policy.ts'
 import type { DescribedGroupVersion } from '../endpoints/openapi/described-api.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
-import { type Published, unitedMaps } from '../lib/published.ts'
+import type { Published } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
 import { type AggregatorInformers, aggregatorHooks } from './aggregator-hooks.ts'
 import type { TypeTable } from '../api/schema/type-table.ts'
@@ -16,8 +16,9 @@ import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AvailabilityView } from '../servers/aggregator/availability-view.ts'
 import { type Impact, type NamespaceStatus, impactOf } from '../servers/aggregator/impact.ts'
-import type { RemoteOpenApi } from '../servers/aggregator/openapi-downloads.ts'
-import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi-endpoint.ts'
+import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
+import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
+import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi/openapi-endpoint.ts'
 import { Policies } from '../servers/aggregator/policy/policies.ts'
 import { type EndpointSlice, type Service, sliceServiceName } from '../servers/aggregator/service-resolver.ts'
 import type { CoreTables } from '../servers/core/tables.ts'
@@ -60,7 +61,8 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
   readonly others: readonly Delegate[]
   /** What those of them describe that are in this process, and the documents of those that are not. */
   readonly described: () => readonly DescribedGroupVersion[]
-  readonly documents: readonly Published<ReadonlyMap<string, RemoteOpenApi>>[]
+  readonly documents: readonly { readonly v3: ReadDocuments; readonly v2: ReadDocuments }[]
+  readonly runOpenApi: RunOpenApiWork
   /** Sees what clients see. */
   readonly client: Client
   /** Of what this process and its replicas keep for themselves. */
@@ -87,7 +89,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     policies: new Policies(informers.policies),
   }
   const controllers = makeControllers(around, parts, facts)
-  const { registration, availability, discovery, downloads } = controllers
+  const { registration, availability, discovery, openApiV3, openApiV2 } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)
     availability.reconciler.serviceChanged(namespace, name)
@@ -95,10 +97,13 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
   certificateMetrics(around, { credentials: parts.credentials, table: registration.reconciler.table })
   const openapi = new OpenApiEndpoint({
     local: () => [...server.described(), ...parts.described()],
-    remote: unitedMaps([downloads.reconciler.documents, ...parts.documents]),
+    v3: [openApiV3.reconciler, ...parts.documents.map((d) => d.v3)],
+    v2: [openApiV2.reconciler, ...parts.documents.map((d) => d.v2)],
+    run: parts.runOpenApi,
     info: OPENAPI_INFO,
     clock,
   })
+  life.defer(() => openapi[Symbol.dispose]())
   const delegate = new AggregatorDelegate({
     table: registration.reconciler.table,
     remote: discovery.reconciler.groups,

@@ -1,14 +1,14 @@
 /** The API servers that this one fronts, as delegates. */
 import type { UserInfo } from '../api/meta.ts'
 import type { DescribedGroupVersion } from '../endpoints/openapi/described-api.ts'
-import type { Published } from '../lib/published.ts'
 import { ProxyMetrics } from '../proxy/proxy-metrics.ts'
 import { TlsContexts } from '../proxy/upstream-tls.ts'
 import { Upstreams } from '../proxy/upstreams.ts'
 import { hasCredentials } from '../servers/aggregator/fronted/fronted-connection.ts'
 import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
 import { everythingBut, groupFilter } from '../servers/aggregator/fronted/fronted-groups.ts'
-import type { RemoteOpenApi } from '../servers/aggregator/openapi-downloads.ts'
+import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
+import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import type { ResourceServer } from '../servers/generic/resource-server.ts'
 import { ConfigurationError } from './configuration-error.ts'
@@ -21,7 +21,7 @@ export interface Behind {
   /** In the order requests are offered to them. */
   readonly others: readonly Delegate[]
   readonly described: () => readonly DescribedGroupVersion[]
-  readonly documents: readonly Published<ReadonlyMap<string, RemoteOpenApi>>[]
+  readonly documents: readonly { readonly v3: ReadDocuments; readonly v2: ReadDocuments }[]
   /** The core server keeps only what replicas agree on among themselves. */
   readonly isCoreElsewhere: boolean
 }
@@ -30,6 +30,7 @@ export interface BehindParts {
   readonly credentials: Credentials
   /** Of this process, where it asks a fronted server for itself. */
   readonly self: UserInfo
+  readonly runOpenApi: RunOpenApiWork
 }
 
 /** @throws ConfigurationError for a kubeconfig that cannot be used. */
@@ -39,7 +40,7 @@ export function wireBehind(around: Surroundings, o: BehindParts): Behind {
   return {
     others: isCoreElsewhere ? fronted : [...fronted, o.core],
     described: () => (isCoreElsewhere ? [] : o.core.described()),
-    documents: fronted.map((d) => d.openapi.documents),
+    documents: fronted.map((d) => d.openApi),
     isCoreElsewhere,
   }
 }
@@ -68,6 +69,7 @@ function wireFronted(around: Surroundings, o: BehindParts): readonly FrontedDele
     onMissingSan: () => missingSan.inc(),
     frontProxy: o.credentials.frontProxyClient,
     self: o.self,
+    runOpenApi: o.runOpenApi,
   }
   const proxied = new ProxyMetrics(metrics)
   const filters = delegates.flatMap((d) => (d.groups ? [groupFilter(d.groups)] : []))

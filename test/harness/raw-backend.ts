@@ -42,8 +42,10 @@ export interface RawOptions {
   readonly resources?: readonly string[]
   /** Instead of its own: the group it speaks for, in version v1. */
   readonly anyGroup?: string
-  /** Default true. */
-  readonly openapi?: boolean
+  /** Default true; `hangs`: asked for it, it never answers. */
+  readonly openapi?: boolean | 'hangs'
+  /** Of version 2; default: none. */
+  readonly openapiV2?: object
 }
 
 export const answerText =
@@ -68,6 +70,7 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
     ),
     components: { schemas: {} },
   })
+  const openapiV2 = o.openapiV2 && JSON.stringify(o.openapiV2)
   const discovery = JSON.stringify({
     kind: 'APIResourceList',
     apiVersion: 'v1',
@@ -84,6 +87,7 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
   const listener: RawHandler = (request, response) => {
     response.on('error', () => {})
     asked.push(request.url)
+    if (o.openapi === 'hangs' && request.url.startsWith('/openapi/')) return
     if (o.openapi === false && request.url.startsWith('/openapi/')) return answerText('{}', 404)(request, response)
     if (request.url === root) return answerText(discovery)(request, response)
     if (request.url === '/openapi/v3')
@@ -92,6 +96,7 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
           paths: { [root.slice(1)]: { serverRelativeURL: `/openapi/v3${root}?hash=${names.join()}` } },
         }),
       )(request, response)
+    if (request.url === '/openapi/v2' && openapiV2) return answerText(openapiV2)(request, response)
     if (request.url.startsWith('/openapi/v3/')) return answerText(openapi)(request, response)
     if (!request.url.startsWith(`${root}/`)) return answerText('{}', 404)(request, response)
     seen.push(`${request.method} ${request.url}`)

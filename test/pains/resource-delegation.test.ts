@@ -122,6 +122,7 @@ test('a backend without OpenAPI is told once in a condition, and one with openAP
   await using portico = await startTestServer()
   await using raw = await startRawBackend(portico, { openapi: false })
   await registerRaw(portico, { backends: [backend('default', raw)] })
+  await portico.admin.get('/openapi/v3')
   const told = await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True', 'NoOpenAPI')
   assert.equal(told.reason, 'NotFound')
   const asked = raw.asked.filter((url) => url.startsWith('/openapi/')).length

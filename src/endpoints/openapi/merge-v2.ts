@@ -23,10 +23,17 @@ export function filterPaths(document: Json, prefixes: readonly string[]): Json {
 /** @param documents best first. @returns undefined where there is none. */
 export function mergeV2(documents: readonly Json[]): Json | undefined {
   const [first, ...others] = documents
-  return first && others.reduce(mergeInto, first)
+  if (!first || others.length === 0) return first
+  // What is added to: copied once, since each copy of a growing document costs more than the one before.
+  const target: Json = { ...first, paths: { ...objectOf(first['paths']) } }
+  target['definitions'] = { ...objectOf(first['definitions']) }
+  if (first['parameters'] !== undefined) target['parameters'] = { ...objectOf(first['parameters']) }
+  for (const source of others) mergeInto(target, source)
+  return target
 }
 
-function mergeInto(target: Json, source: Json): Json {
+/** Changes target and the objects directly below it. */
+function mergeInto(target: Json, source: Json): void {
   const taken = objectOf(target['paths'])
   const free = Object.fromEntries(Object.entries(objectOf(source['paths'])).filter(([p]) => !Object.hasOwn(taken, p)))
   const added = withPaths(source, free)
@@ -38,25 +45,19 @@ function mergeInto(target: Json, source: Json): Json {
     reference
   const finish = (added: Json): Json =>
     definitions.renames.size + parameters.renames.size === 0 ? added : rewriteReferences(added, rename)
-  return {
-    ...target,
-    paths: { ...taken, ...finish(objectOf(added['paths'])) },
-    definitions: { ...definitions.kept, ...finish(definitions.added) },
-    ...(target['parameters'] === undefined && added['parameters'] === undefined
-      ? {}
-      : { parameters: { ...parameters.kept, ...finish(parameters.added) } }),
-  }
+  Object.assign(taken, finish(objectOf(added['paths'])))
+  Object.assign(objectOf(target['definitions']), finish(definitions.added))
+  if (added['parameters'] !== undefined) target['parameters'] ??= {}
+  Object.assign(objectOf(target['parameters']), finish(parameters.added))
 }
 
 interface MergedNames {
-  readonly kept: Json
   readonly added: Json
   readonly renames: ReadonlyMap<string, string>
 }
 
-/** Equal ones are shared and know the kinds of both; different ones become `<name>_v2`, `_v3` ... */
-function mergeNamed(target: Json, source: Json): MergedNames {
-  const kept = { ...target }
+/** Equal ones are shared, and know the kinds of both in target; different ones become `<name>_v2`, `_v3` ... */
+function mergeNamed(kept: Json, source: Json): MergedNames {
   const added: Json = {}
   const renames = new Map<string, string>()
   for (const [name, value] of Object.entries(source)) {
@@ -65,7 +66,7 @@ function mergeNamed(target: Json, source: Json): MergedNames {
     if (Object.hasOwn(kept, free)) kept[free] = withKindsOf(objectOf(kept[free]), objectOf(value))
     else added[free] = value
   }
-  return { kept, added, renames }
+  return { added, renames }
 }
 
 function freeName(name: string, value: unknown, target: Json, source: Json): string {

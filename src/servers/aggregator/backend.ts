@@ -103,7 +103,7 @@ export class Backend {
       direct: (ctx) => this.#forward(ctx, name, false),
       documentKey: this.#lanes.get(name)?.target.text ?? `local ${this.name}`,
       isLocal: !this.#lanes.has(name),
-      owns: (resource) => (owners.get(resource) ?? fallback) === name,
+      share: { name, owners, fallback },
     }))
   }
   get targets(): ReadonlyMap<string, BackendTarget> {

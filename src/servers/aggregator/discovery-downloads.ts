@@ -162,6 +162,9 @@ export function isAggregated(contentType: string | undefined): boolean {
 }
 
 export async function readAll(response: TransportResponse): Promise<string> {
+  return (await readBytes(response)).toString('utf8')
+}
+export async function readBytes(response: TransportResponse): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body) {
@@ -169,5 +172,5 @@ export async function readAll(response: TransportResponse): Promise<string> {
     if (size > MAX_DOCUMENT_BYTES) throw new Error(`the document is larger than ${MAX_DOCUMENT_BYTES} bytes`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }

@@ -1,7 +1,7 @@
 /**
  * Whose documents describe an APIService: one server's, or several servers' where routes divide its resources.
  *
- * Callers: discovery-downloads.ts and openapi-downloads.ts ask each source and keep of each what it owns.
+ * Callers: discovery-downloads.ts and openapi/ ask each source and keep of each what it owns.
  */
 import type { Handler } from '../../http/filter.ts'
 import type { ResourceDiscovery } from '../../endpoints/discovery-types.ts'
@@ -14,8 +14,19 @@ export interface DocumentSource {
   readonly documentKey: string
   /** Served by this process: there is nothing to download. */
   readonly isLocal: boolean
-  /** @param resource without its subresource. */
-  owns(resource: string): boolean
+  readonly share: Share
+}
+/** Which resources of the group version one of its servers has. Plain data: it goes to another thread. */
+export interface Share {
+  readonly name: string
+  /** Resource -> name of who has it. */
+  readonly owners: ReadonlyMap<string, string>
+  /** Who has the others. */
+  readonly fallback: string
+}
+/** @param resource without its subresource. */
+function owns(share: Share | undefined, resource: string): boolean {
+  return share === undefined || (share.owners.get(resource) ?? share.fallback) === share.name
 }
 
 export function ownedResources(
@@ -24,7 +35,7 @@ export function ownedResources(
   const [only] = parts
   if (parts.length === 1) return only!.resources
   return parts
-    .flatMap(({ source, resources }) => resources.filter((r) => source.owns(r.resource)))
+    .flatMap(({ source, resources }) => resources.filter((r) => owns(source.share, r.resource)))
     .toSorted((a, b) => (a.resource < b.resource ? -1 : 1))
 }
 
@@ -33,16 +44,16 @@ export function ownedResources(
  * @param key `apis/apps/v1`. @param schemas where a document has its schemas: `components.schemas` or `definitions`.
  */
 export function ownedPaths(
-  parts: readonly { readonly source: DocumentSource; readonly document: Json }[],
+  parts: readonly { readonly share: Share | undefined; readonly document: Json }[],
   key: string,
   schemas: 'v3' | 'v2',
 ): Json | undefined {
   const [first] = parts
   if (!first || parts.length === 1) return first?.document
   const paths: Json = {}
-  for (const { source, document } of parts)
+  for (const { share, document } of parts)
     for (const [path, item] of Object.entries((document['paths'] ?? {}) as Json))
-      if (!Object.hasOwn(paths, path) && source.owns(resourceIn(path, key))) paths[path] = item
+      if (!Object.hasOwn(paths, path) && owns(share, resourceIn(path, key))) paths[path] = item
   const schemasOf = (d: Json): Json =>
     ((schemas === 'v2' ? d['definitions'] : (d['components'] as Json | undefined)?.['schemas']) ?? {}) as Json
   const merged = Object.assign({}, ...parts.toReversed().map((p) => schemasOf(p.document))) as Json

@@ -5,7 +5,7 @@ import type { ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { ACCEPT_V2, isAggregated, readAll } from '../discovery-downloads.ts'
 import { readAggregated, readResourceList } from '../read-discovery.ts'
-import { documentUrl, readOpenApi } from '../read-openapi.ts'
+import { documentUrl, readOpenApi } from '../openapi/read-openapi.ts'
 import { type Finding, failed, ok, textOf, warning } from './report.ts'
 
 export interface Asking {

@@ -17,6 +17,7 @@ import type { Handler } from '../../../http/filter.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
 import type { RequestInfo } from '../../../http/request-info.ts'
 import { type Clock, sleep } from '../../../lib/clock.ts'
+import { untilAborted } from '../../../lib/deferred.ts'
 import type { Lifetime } from '../../../lib/lifetime.ts'
 import { Publisher, type Published } from '../../../lib/published.ts'
 import type { Logger } from '../../../observability/logger.ts'
@@ -26,6 +27,7 @@ import type { HealthCheck } from '../../generic/health.ts'
 import { inProcessTransport } from '../../generic/in-process-transport.ts'
 import { isLongRunning } from '../../generic/long-running.ts'
 import { DOT_SEGMENT } from '../backend.ts'
+import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import {
   type CallerIdentity,
   type FrontedConnection,
@@ -57,6 +59,7 @@ export interface FrontedDelegateOptions extends Omit<FrontedConnectionOptions, '
   readonly self: UserInfo
   readonly log: Logger
   readonly life: Lifetime
+  readonly runOpenApi: RunOpenApiWork
 }
 
 export class FrontedDelegate implements Delegate {
@@ -64,7 +67,7 @@ export class FrontedDelegate implements Delegate {
   readonly installed = new Publisher(false)
   readonly postStartHooks: readonly PostStartHook[]
   readonly healthChecks: readonly HealthCheck[]
-  readonly openapi: FrontedOpenApi
+  readonly openApi: { readonly v3: FrontedOpenApi; readonly v2: FrontedOpenApi }
   readonly #o: FrontedDelegateOptions
   readonly #discovery: FrontedDiscovery
   readonly #handler: Handler
@@ -73,7 +76,7 @@ export class FrontedDelegate implements Delegate {
   /** Monotonic ms until which discovery is asked for often. */
   #busyUntilMs = 0
   readonly #discoveryPause: Pause
-  readonly #openApiPause: Pause
+  readonly #openApiPauses: { readonly v3: Pause; readonly v2: Pause }
 
   constructor(o: FrontedDelegateOptions) {
     this.name = o.name
@@ -84,10 +87,17 @@ export class FrontedDelegate implements Delegate {
     this.#handler = (ctx) => this.#serve(ctx)
     const transport = this.#ownTransport()
     this.#discovery = new FrontedDiscovery({ transport, clock: o.clock, serves: o.serves })
-    this.openapi = new FrontedOpenApi({ transport, serves: (path) => this.#claims(path) })
+    const documents = { transport, serves: (path: string) => this.#claims(path), run: o.runOpenApi }
+    this.openApi = {
+      v3: new FrontedOpenApi({ ...documents, version: 'v3' }),
+      v2: new FrontedOpenApi({ ...documents, version: 'v2' }),
+    }
     this.#discoveryPause = new Pause(o.clock)
-    this.#openApiPause = new Pause(o.clock)
-    this.#discovery.groups.subscribe(() => this.#openApiPause.end())
+    this.#openApiPauses = { v3: new Pause(o.clock), v2: new Pause(o.clock) }
+    this.#discovery.groups.subscribe(() => {
+      this.#openApiPauses.v3.end()
+      this.#openApiPauses.v2.end()
+    })
     this.postStartHooks = [{ name: `delegate-${o.name}`, run: async () => this.#keepUp() }]
     this.healthChecks = [{ name: `delegate-${o.name}`, check: () => this.#discovery.problem, probes: ['readyz'] }]
   }
@@ -178,7 +188,11 @@ export class FrontedDelegate implements Delegate {
   async #keepUp(): Promise<void> {
     const { life } = this.#o
     await this.#look(() => this.#discovery.refresh(life.signal))
-    const running = Promise.all([this.#keepDiscovery(life.signal), this.#keepOpenApi(life.signal)])
+    const running = Promise.all([
+      this.#keepDiscovery(life.signal),
+      this.#keepOpenApi('v3', life.signal),
+      this.#keepOpenApi('v2', life.signal),
+    ])
     life.defer(() => running.then(() => undefined))
   }
   async #keepDiscovery(signal: AbortSignal): Promise<void> {
@@ -190,10 +204,15 @@ export class FrontedDelegate implements Delegate {
       if (!signal.aborted) await this.#look(() => this.#discovery.refresh(signal))
     }
   }
-  async #keepOpenApi(signal: AbortSignal): Promise<void> {
+  /** While somebody reads. */
+  async #keepOpenApi(version: 'v3' | 'v2', signal: AbortSignal): Promise<void> {
+    const documents = this.openApi[version]
+    const stopped = untilAborted(signal)
     while (!signal.aborted) {
-      const well = await this.#look(() => this.openapi.refresh(signal))
-      await this.#openApiPause.last(well ? OPENAPI_EVERY_MS : AFTER_FAILURE_MS, signal)
+      await Promise.race([documents.wanted, stopped])
+      if (signal.aborted) return
+      const well = await this.#look(() => documents.refresh(signal))
+      await this.#openApiPauses[version].last(well ? OPENAPI_EVERY_MS : AFTER_FAILURE_MS, signal)
     }
   }
   async #look(refresh: () => Promise<void>): Promise<boolean> {

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Transport } from '../../../client/transport.ts'
 import { FakeClock } from '../../../lib/fake-clock.ts'
 import { FrontedDiscovery } from './fronted-discovery.ts'
+import { openApiWork } from '../openapi/openapi-work.ts'
 import { FrontedOpenApi } from './fronted-openapi.ts'
 
 const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
@@ -151,19 +152,39 @@ test('OpenAPI of a fronted server: ours left out, a document downloaded again wh
       body: { paths: { '/api/v1/pods': {}, '/apis/apps/v1/deployments': {}, '/version/': {} } },
     },
   })
-  const openapi = new FrontedOpenApi({ transport, serves: (path) => path.startsWith('/api') })
-  await openapi.refresh(signal)
+  const serves = (path: string): boolean => path.startsWith('/api')
+  const of = (version: 'v3' | 'v2'): FrontedOpenApi =>
+    new FrontedOpenApi({
+      version,
+      transport,
+      serves,
+      run: async (name, input) => openApiWork[name](input as never) as never,
+    })
+  const both = [of('v3'), of('v2')]
+  const refresh = async (): Promise<void> => {
+    for (const openapi of both) await openapi.refresh(signal)
+  }
+  await refresh()
+  assert.ok(both.every((openapi) => openapi.documents.value.size === 0))
+  for (const openapi of both) void openapi.begin()
+  await refresh()
   const documents = (): object =>
-    Object.fromEntries([...openapi.documents.value.values()].map((d) => [d.key, d.v3 ?? d.v2]))
+    Object.fromEntries(
+      both
+        .flatMap((openapi) => [...openapi.documents.value.values()])
+        .map((d) => [d.key, JSON.parse(Buffer.from(d.document!.bytes).toString('utf8'))]),
+    )
   const v2 = { definitions: {}, paths: { '/api/v1/pods': {}, '/apis/apps/v1/deployments': {} } }
   const others = { 'apis/apps/v1': { of: 'apps' }, 'openapi/v2': v2 }
   assert.deepEqual(documents(), { 'api/v1': { of: 'core A' }, ...others })
   served.answers['/openapi/v3'] = index('B')
   asked.length = 0
-  await openapi.refresh(signal)
+  await refresh()
   assert.deepEqual(documents(), { 'api/v1': { of: 'core B' }, ...others })
   assert.deepEqual(asked, ['/openapi/v3', '/openapi/v3/api/v1?hash=B', '/openapi/v2'])
   served.down = true
-  await assert.rejects(openapi.refresh(signal))
+  await assert.rejects(refresh())
   assert.deepEqual(documents(), { 'api/v1': { of: 'core B' }, ...others })
+  for (const openapi of both) openapi.end()
+  assert.deepEqual(documents(), {})
 })

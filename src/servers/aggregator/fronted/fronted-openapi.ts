@@ -1,87 +1,107 @@
 /**
- * The OpenAPI documents of a fronted server: downloaded in the background, kept, and told as our own.
+ * The OpenAPI documents of a fronted server in one version: downloaded while somebody reads them, and told as our own.
  *
  * Owns:     the last good documents. A version 3 document is downloaded again when its hash changes.
  * Callers:  fronted-delegate.ts; the OpenAPI endpoint merges `documents`.
  */
 import type { Transport } from '../../../client/transport.ts'
-import { filterPaths } from '../../../endpoints/openapi/merge-v2.ts'
-import { nextTurn } from '../../../lib/next-turn.ts'
+import { Deferred } from '../../../lib/deferred.ts'
 import { Publisher } from '../../../lib/published.ts'
-import { readAll } from '../discovery-downloads.ts'
-import type { RemoteOpenApi } from '../openapi-downloads.ts'
-import { documentUrls, readOpenApi } from '../read-openapi.ts'
+import { readBytes } from '../discovery-downloads.ts'
+import type { ReadDocuments, RemoteDocument } from '../openapi/openapi-readers.ts'
+import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
+import { documentUrls } from '../openapi/read-openapi.ts'
 
 const AT_ONCE = 4
-/** Of the one entry that holds version 2, which is a single document for all groups. */
+/** Of the one entry of version 2, which is a single document for all groups. */
 const V2 = 'openapi/v2'
 
-export class FrontedOpenApi {
-  readonly documents = new Publisher<ReadonlyMap<string, RemoteOpenApi>>(new Map())
-  readonly #transport: Transport
-  readonly #serves: (path: string) => boolean
+interface Downloaded extends RemoteDocument {
+  /** Its URL in version 3, its ETag in version 2. */
+  readonly validator: string
+}
+export interface FrontedOpenApiOptions {
+  readonly version: 'v3' | 'v2'
+  readonly transport: Transport
+  /** Asked for paths, such as `/apis/apps/v1` or `/logs/`. */
+  readonly serves: (path: string) => boolean
+  readonly run: RunOpenApiWork
+}
 
-  /** @param o.serves asked for paths, such as `/apis/apps/v1` or `/logs/`. */
-  constructor(o: { transport: Transport; serves: (path: string) => boolean }) {
-    this.#transport = o.transport
-    this.#serves = o.serves
+export class FrontedOpenApi implements ReadDocuments {
+  readonly documents = new Publisher<ReadonlyMap<string, Downloaded>>(new Map())
+  readonly #o: FrontedOpenApiOptions
+  #reading = new Deferred()
+  #asked = new Deferred()
+
+  constructor(o: FrontedOpenApiOptions) {
+    this.#o = o
+  }
+  /** Resolves while somebody reads. */
+  get wanted(): Promise<void> {
+    return this.#reading.promise
+  }
+  begin(): Promise<unknown> {
+    this.#reading.resolve()
+    return this.#asked.promise
+  }
+  end(): void {
+    if (this.#reading.settled) this.#reading = new Deferred()
+    this.#asked.resolve()
+    this.#asked = new Deferred()
+    if (this.documents.value.size > 0) this.documents.publish(new Map())
   }
 
   /** @throws what went wrong; what was known stays. */
   async refresh(signal: AbortSignal): Promise<void> {
-    const before = this.documents.value
+    try {
+      const before = this.documents.value
+      const next = this.#o.version === 'v3' ? await this.#v3(before, signal) : await this.#v2(before.get(V2), signal)
+      const isSame = next.size === before.size && [...next].every(([key, made]) => before.get(key) === made)
+      if (this.#reading.settled && !isSame) this.documents.publish(next)
+    } finally {
+      this.#asked.resolve()
+    }
+  }
+
+  async #v3(before: ReadonlyMap<string, Downloaded>, signal: AbortSignal): Promise<Map<string, Downloaded>> {
     const index = await this.#get('/openapi/v3', signal)
-    const urls = index.status === 200 ? documentUrls(index.body) : new Map<string, string>()
-    const wanted = [...urls].filter(([key]) => this.#serves(`/${key}`))
-    const next = new Map<string, RemoteOpenApi>()
-    const queue = wanted.values()
+    const urls = index.status === 200 ? documentUrls(index.body.toString('utf8')) : new Map<string, string>()
+    const next = new Map<string, Downloaded>()
+    const queue = [...urls].filter(([key]) => this.#o.serves(`/${key}`)).values()
     const worker = async (): Promise<void> => {
       for (const [key, url] of queue) {
         const known = before.get(key)
-        next.set(key, known?.url === url && url.includes('?hash=') ? known : await this.#v3(key, url, signal))
-        await nextTurn()
+        next.set(key, known?.validator === url && url.includes('?hash=') ? known : await this.#one(key, url, signal))
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, worker))
-    const v2 = await this.#v2(before.get(V2), signal)
-    if (v2) next.set(V2, v2)
-    if (next.size === before.size && [...next].every(([key, made]) => before.get(key) === made)) return
-    this.documents.publish(next)
+    return next
   }
-
-  async #v3(key: string, url: string, signal: AbortSignal): Promise<RemoteOpenApi> {
+  async #one(key: string, url: string, signal: AbortSignal): Promise<Downloaded> {
     const { status, body } = await this.#get(url, signal)
     if (status !== 200) throw new Error(`${url}: bad status ${status}`)
-    return { key, tag: url, url, v3: readOpenApi(body), v2: undefined, v2Etag: '' }
+    return { key, validator: url, document: await this.#o.run('whole', body) }
   }
-  async #v2(known: RemoteOpenApi | undefined, signal: AbortSignal): Promise<RemoteOpenApi | undefined> {
-    const { status, body, etag } = await this.#get('/openapi/v2', signal, known?.v2Etag)
-    if (status === 304 && known) return known
-    if (status !== 200) return undefined
-    const document = readOpenApi(body)
-    const prefixes = new Set(
-      Object.keys(document['paths'] ?? {})
-        .filter(this.#serves)
-        .map(prefixOf),
-    )
-    const v2 = filterPaths(document, [...prefixes])
-    return { key: V2, tag: etag, url: undefined, v3: undefined, v2, v2Etag: etag }
+  async #v2(known: Downloaded | undefined, signal: AbortSignal): Promise<Map<string, Downloaded>> {
+    const { status, body, etag } = await this.#get('/openapi/v2', signal, known?.validator)
+    if (status === 304 && known) return new Map([[V2, known]])
+    if (status !== 200) return new Map()
+    const all = await this.#o.run('prefixes', body)
+    const prefixes = [...all].flatMap(([prefix, path]) => (this.#o.serves(path) ? [prefix] : []))
+    const document = await this.#o.run('filtered', { body, prefixes })
+    return new Map([[V2, { key: V2, validator: etag, document }]])
   }
 
   async #get(
     path: string,
     signal: AbortSignal,
     knownEtag = '',
-  ): Promise<{ status: number; body: string; etag: string }> {
+  ): Promise<{ status: number; body: Buffer; etag: string }> {
     const headers = { accept: 'application/json', ...(knownEtag === '' ? {} : { 'if-none-match': knownEtag }) }
-    const response = await this.#transport({ method: 'GET', path, headers, signal })
-    const body = await readAll(response)
+    const response = await this.#o.transport({ method: 'GET', path, headers, signal })
+    const body = await readBytes(response)
     if (response.status >= 500) throw new Error(`${path}: bad status ${response.status}`)
     return { status: response.status, body, etag: response.headers['etag'] ?? '' }
   }
-}
-
-/** Few of them stand for all the paths of a group. */
-function prefixOf(path: string): string {
-  return /^\/apis\/[^/]+\//.exec(path)?.[0] ?? (path.startsWith('/api/') ? '/api/' : path)
 }

@@ -1,5 +1,5 @@
 /** Reads the OpenAPI documents of backends: foreign documents, of which every client is told parts. Pure. */
-import type { Json } from '../../endpoints/openapi/schemas.ts'
+import type { Json } from '../../../endpoints/openapi/schemas.ts'
 
 /** Real documents stay below 50. What is nested much deeper cannot be written again without overflowing the stack. */
 const MAX_DEPTH = 200

@@ -1,0 +1,190 @@
+/**
+ * `/openapi/v2` and `/openapi/v3`: the documents of this process and of the backends, each encoded once.
+ *
+ * Owns:     the encoded documents; what changed is made again on the next request.
+ * Not here: how documents are made (endpoints/openapi), how others' are fetched (openapi-downloads.ts) and when
+ *           (openapi-readers.ts).
+ */
+import { encodeJson } from '../../../api/codec/codec.ts'
+import { notAcceptable } from '../../../api/status-error.ts'
+import { Document, etagOf, sendDocument } from '../../../endpoints/document.ts'
+import { buildV2, buildV3 } from '../../../endpoints/openapi/build-documents.ts'
+import type { DescribedGroupVersion, DocumentInfo } from '../../../endpoints/openapi/described-api.ts'
+import { OPENAPI_V2_PROTOBUF, OPENAPI_V3_PROTOBUF } from '../../../endpoints/openapi/document-protobuf.ts'
+import { accepts, parseAccept } from '../../../http/accept.ts'
+import type { Handler } from '../../../http/filter.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import { nextTurn } from '../../../lib/next-turn.ts'
+import { unitedMaps, type Published } from '../../../lib/published.ts'
+import { OpenApiReaders, type ReadDocuments, type RemoteDocument } from './openapi-readers.ts'
+import type { EncodedDocument, RunOpenApiWork } from './openapi-work.ts'
+
+export const V3_PREFIX = '/openapi/v3/'
+const JSON_TYPE = 'application/json'
+const YEAR_MS = 365 * 24 * 3600 * 1000
+
+export interface OpenApiEndpointOptions {
+  readonly local: () => readonly DescribedGroupVersion[]
+  /** Of others, the first of a key wins. */
+  readonly v3: readonly ReadDocuments[]
+  readonly v2: readonly ReadDocuments[]
+  readonly run: RunOpenApiWork
+  readonly info: DocumentInfo
+  readonly clock: Clock
+}
+
+/** One document in JSON, and in protobuf once somebody asks. */
+class Encoded {
+  readonly json: Document
+  readonly #run: RunOpenApiWork
+  readonly #version: 2 | 3
+  #protobuf: Promise<Document> | undefined
+  constructor({ bytes, etag }: EncodedDocument, version: 2 | 3, run: RunOpenApiWork) {
+    this.#run = run
+    this.#version = version
+    this.json = new Document(bytes, JSON_TYPE, etag)
+  }
+  get hash(): string {
+    return this.json.etag.slice(1, -1)
+  }
+  get protobuf(): Promise<Document> {
+    return (this.#protobuf ??= this.#toProtobuf())
+  }
+  async #toProtobuf(): Promise<Document> {
+    const { bytes, etag } = this.json
+    try {
+      const encoded = await this.#run('protobuf', { bytes, version: this.#version })
+      return new Document(encoded, this.#version === 2 ? OPENAPI_V2_PROTOBUF : OPENAPI_V3_PROTOBUF, etag)
+    } catch (e) {
+      this.#protobuf = undefined
+      throw e
+    }
+  }
+}
+
+export class OpenApiEndpoint {
+  readonly #o: OpenApiEndpointOptions
+  readonly #readers: { readonly v3: OpenApiReaders; readonly v2: OpenApiReaders }
+  readonly #remote: Published<ReadonlyMap<string, RemoteDocument>>
+  readonly #remoteV2: Published<ReadonlyMap<string, RemoteDocument>>
+  readonly #localV3 = new Map<string, Encoded>()
+  #localV2: readonly Uint8Array[] | undefined
+  #encoded = new WeakMap<EncodedDocument, Encoded>()
+  #v2: Promise<Encoded> | undefined
+  #index: Promise<Document> | undefined
+
+  constructor(o: OpenApiEndpointOptions) {
+    this.#o = o
+    this.#readers = { v3: new OpenApiReaders(o.v3, o.clock), v2: new OpenApiReaders(o.v2, o.clock) }
+    this.#remote = unitedMaps(o.v3.map((s) => s.documents))
+    this.#remote.subscribe(() => {
+      this.#index = undefined
+    })
+    this.#remoteV2 = unitedMaps(o.v2.map((s) => s.documents))
+    this.#remoteV2.subscribe(() => {
+      this.#v2 = undefined
+    })
+  }
+  [Symbol.dispose](): void {
+    this.#readers.v3.stop()
+    this.#readers.v2.stop()
+  }
+  /** `/openapi/v3`. */
+  readonly index: Handler = async (ctx) => {
+    await this.#readers.v3.come()
+    const made = (this.#index ??= this.#makeIndex())
+    // One that failed is made again for the next request.
+    made.catch(() => {
+      if (this.#index === made) this.#index = undefined
+    })
+    await sendDocument(ctx, await made, [])
+  }
+  /** `/openapi/v3/<key>`. */
+  readonly v3: Handler = async (ctx) => {
+    await this.#readers.v3.come()
+    const key = ctx.path.slice(V3_PREFIX.length)
+    const found = this.#find(key)
+    if (!found) return ctx.answer(404, ['Content-Length', '0'])
+    const hash = ctx.query.get('hash')
+    if (hash !== null && hash !== found.hash)
+      return ctx.answer(301, ['Location', urlOf(key, found), 'Content-Length', '0'])
+    const forever = [
+      'Cache-Control',
+      'public, immutable',
+      'Expires',
+      new Date(this.#o.clock.now() + YEAR_MS).toUTCString(),
+    ]
+    await sendDocument(ctx, await inForm(ctx, found, OPENAPI_V3_PROTOBUF), hash === null ? [] : forever)
+  }
+  /** `/openapi/v2`. */
+  readonly v2: Handler = async (ctx) => {
+    await this.#readers.v2.come()
+    const made = (this.#v2 ??= this.#merged())
+    made.catch(() => {
+      if (this.#v2 === made) this.#v2 = undefined
+    })
+    await sendDocument(ctx, await inForm(ctx, await made, OPENAPI_V2_PROTOBUF), [])
+  }
+
+  /** One document per turn of the event loop: together they take longer than it should be held. */
+  async #makeIndex(): Promise<Document> {
+    const paths: Record<string, { serverRelativeURL: string }> = {}
+    const keys = [...this.#o.local().map(keyOf), ...[...this.#remote.value.values()].map((r) => r.key)]
+    for (const key of [...new Set(keys)].sort()) {
+      if (!this.#localV3.has(key)) await nextTurn()
+      const found = this.#find(key)
+      if (found) paths[key] = { serverRelativeURL: urlOf(key, found) }
+    }
+    const bytes = Buffer.from(encodeJson({ paths }))
+    return new Document(bytes, JSON_TYPE, etagOf(bytes))
+  }
+
+  /** A remote document wins: an APIService with a service takes the group version over. */
+  #find(key: string): Encoded | undefined {
+    for (const remote of this.#remote.value.values())
+      if (remote.key === key && remote.document) return this.#encodedOf(remote.document)
+    const known = this.#localV3.get(key)
+    if (known) return known
+    const gv = this.#o.local().find((d) => keyOf(d) === key)
+    if (!gv) return undefined
+    const bytes = Buffer.from(encodeJson(buildV3(gv, this.#o.info)))
+    const encoded = new Encoded({ bytes, etag: etagOf(bytes) }, 3, this.#o.run)
+    this.#localV3.set(key, encoded)
+    return encoded
+  }
+  #encodedOf(document: EncodedDocument): Encoded {
+    let encoded = this.#encoded.get(document)
+    if (!encoded) {
+      encoded = new Encoded(document, 3, this.#o.run)
+      this.#encoded.set(document, encoded)
+    }
+    return encoded
+  }
+
+  async #merged(): Promise<Encoded> {
+    this.#localV2 ??= await this.#buildV2()
+    const remote = [...this.#remoteV2.value.values()].flatMap((r) => (r.document ? [r.document.bytes] : []))
+    return new Encoded((await this.#o.run('merged', [...this.#localV2, ...remote]))!, 2, this.#o.run)
+  }
+  async #buildV2(): Promise<Uint8Array[]> {
+    await nextTurn()
+    return [Buffer.from(encodeJson(buildV2(this.#o.local(), this.#o.info)))]
+  }
+}
+
+export const keyOf = (gv: DescribedGroupVersion): string =>
+  gv.group === '' ? `api/${gv.version}` : `apis/${gv.group}/${gv.version}`
+const urlOf = (key: string, document: Encoded): string => `${V3_PREFIX}${key}?hash=${document.hash}`
+
+/** The old spelling of the protobuf types, with an @, is still asked for. @throws StatusError 406. */
+async function inForm(ctx: RequestContext, document: Encoded, protobuf: string): Promise<Document> {
+  const header = ctx.exchange.headers.all('accept').join(',')
+  if (header === '') return document.json
+  const old = protobuf.replace('.v1.0+', '@v1.0+')
+  for (const { type } of parseAccept(header)) {
+    if (accepts(type, JSON_TYPE)) return document.json
+    if (type === protobuf || type === old) return document.protobuf
+  }
+  throw notAcceptable([JSON_TYPE, protobuf])
+}

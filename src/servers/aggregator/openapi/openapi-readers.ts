@@ -1,0 +1,60 @@
+/**
+ * Whether anybody reads OpenAPI documents of one version. Nothing of a backend's is fetched, read or merged before
+ * somebody does, and nothing is kept when nobody did for a while.
+ *
+ * Owns:    the time since the last reader.
+ * Callers: openapi-endpoint.ts, for each request.
+ *
+ *   unread --first reader--> fetching --all were asked, or WAIT_MS--> kept fresh --nobody for IDLE_MS--> unread
+ */
+import { type Cancel, type Clock, sleep } from '../../../lib/clock.ts'
+import type { Published } from '../../../lib/published.ts'
+import type { EncodedDocument } from './openapi-work.ts'
+
+/** A first reader is not kept longer by a backend that hangs; what comes later is in the next answer. */
+export const WAIT_MS = 5_000
+export const IDLE_MS = 600_000
+
+export interface RemoteDocument {
+  /** `apis/apps/v1`. */
+  readonly key: string
+  /** undefined: there is none. */
+  readonly document: EncodedDocument | undefined
+}
+/** Fetched only while somebody reads. */
+export interface ReadDocuments {
+  readonly documents: Published<ReadonlyMap<string, RemoteDocument>>
+  /** Somebody reads now. Resolves when everybody who can be asked was asked once. */
+  begin(): Promise<unknown>
+  /** Nobody reads any more. */
+  end(): void
+}
+
+export class OpenApiReaders {
+  readonly #sources: readonly ReadDocuments[]
+  readonly #clock: Clock
+  #ready: Promise<unknown> | undefined
+  #cancelIdle: Cancel = () => {}
+
+  constructor(sources: readonly ReadDocuments[], clock: Clock) {
+    this.#sources = sources
+    this.#clock = clock
+  }
+  /** A reader is here. Resolves when it can be answered; never rejects. */
+  come(): Promise<unknown> {
+    this.#cancelIdle()
+    this.#cancelIdle = this.#clock.after(IDLE_MS, () => this.stop())
+    return (this.#ready ??= this.#begin())
+  }
+  stop(): void {
+    this.#cancelIdle()
+    this.#ready = undefined
+    for (const source of this.#sources) source.end()
+  }
+  async #begin(): Promise<void> {
+    const over = new AbortController()
+    const all = Promise.all(this.#sources.map((source) => source.begin()))
+    await Promise.race([all, sleep(this.#clock, WAIT_MS, over.signal).catch(() => {})])
+    over.abort()
+  }
+}
