@@ -8,6 +8,7 @@ import { hasCredentials } from '../servers/aggregator/fronted/fronted-connection
 import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
 import { everythingBut, groupFilter } from '../servers/aggregator/fronted/fronted-groups.ts'
 import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
+import { OpenApiThread } from '../servers/aggregator/openapi/openapi-thread.ts'
 import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import type { ResourceServer } from '../servers/generic/resource-server.ts'
@@ -22,6 +23,8 @@ export interface Behind {
   readonly others: readonly Delegate[]
   readonly described: () => readonly DescribedGroupVersion[]
   readonly documents: readonly { readonly v3: ReadDocuments; readonly v2: ReadDocuments }[]
+  /** In a thread that all of them share. */
+  readonly runOpenApi: RunOpenApiWork
   /** The core server keeps only what replicas agree on among themselves. */
   readonly isCoreElsewhere: boolean
 }
@@ -30,22 +33,23 @@ export interface BehindParts {
   readonly credentials: Credentials
   /** Of this process, where it asks a fronted server for itself. */
   readonly self: UserInfo
-  readonly runOpenApi: RunOpenApiWork
 }
 
 /** @throws ConfigurationError for a kubeconfig that cannot be used. */
 export function wireBehind(around: Surroundings, o: BehindParts): Behind {
-  const fronted = wireFronted(around, o)
+  const { run: runOpenApi } = around.life.own(new OpenApiThread(around.clock))
+  const fronted = wireFronted(around, { ...o, runOpenApi })
   const isCoreElsewhere = around.config.delegates.some((d) => d.groups === undefined)
   return {
     others: isCoreElsewhere ? fronted : [...fronted, o.core],
     described: () => (isCoreElsewhere ? [] : o.core.described()),
     documents: fronted.map((d) => d.openApi),
+    runOpenApi,
     isCoreElsewhere,
   }
 }
 
-function wireFronted(around: Surroundings, o: BehindParts): readonly FrontedDelegate[] {
+function wireFronted(around: Surroundings, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
   const { clock, config, life, log, metrics, tracer } = around
   const { delegates, requestHeader } = config
   if (delegates.length === 0) return []

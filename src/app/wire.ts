@@ -32,7 +32,6 @@ import { openStorage } from './open-storage.ts'
 import { openTracer } from './open-tracer.ts'
 import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
 import { wireAggregator } from './wire-aggregator.ts'
-import { OpenApiThread } from '../servers/aggregator/openapi/openapi-thread.ts'
 import { openCredentials } from './credentials.ts'
 import { controllerHooks } from './wire-controllers.ts'
 import { wireBehind } from './wire-fronted.ts'
@@ -132,8 +131,7 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
   const delegates: Delegate[] = [fixed]
   const chain = delegateChain(delegates)
   const client = loopbackClient(around, (ctx) => chain(ctx))
-  const { run: runOpenApi } = around.life.own(new OpenApiThread(around.clock))
-  const behind = wireBehind(around, { core, credentials, self: LOOPBACK, runOpenApi })
+  const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
   const keeper = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
   let ownPort = config.values['secure-port']
   const aggregator = wireAggregator(around, {
@@ -143,7 +141,6 @@ async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime
     client,
     keeper,
     credentials,
-    runOpenApi,
     ownPort: () => ownPort,
   })
   delegates.push(...aggregator.delegates, ...behind.others)
