@@ -1,5 +1,6 @@
 /** Opens one connection to a backend. Callers: upstream-pool.ts, upgrade-tunnel.ts. */
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import { lookup as lookupName } from 'node:dns'
+import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../lib/clock.ts'
 import { UpstreamError } from './upstream.ts'
@@ -13,6 +14,19 @@ export interface Address {
   readonly tls: TlsProfile | undefined
   /** Of a socket of this machine, in place of host and port. */
   readonly path?: string | undefined
+  /** Absent: it may lead anywhere. */
+  readonly guard?: AddressGuard | undefined
+}
+/** Where connections may not lead. */
+export interface AddressGuard {
+  /** Equal for equal rules. */
+  readonly id: string
+  /** Why not; undefined: it may be dialled. */
+  refuses(address: string, port: number): string | undefined
+}
+/** The name leads where no backend may be. */
+export class ForbiddenAddressError extends Error {
+  override readonly name = 'ForbiddenAddressError'
 }
 export interface DialOptions {
   readonly clock: Clock
@@ -31,12 +45,30 @@ export interface Dialled {
 /** Called once. */
 export type DialDone = (error: UpstreamError | undefined, dialled: Dialled | undefined) => void
 
+/** A name is judged by where it leads at the moment of dialling: what it led to when it was checked may be another address. */
+export function lookupOf({ guard, port }: Pick<Address, 'guard' | 'port'>): { lookup?: LookupFunction } {
+  if (!guard) return {}
+  const lookup: LookupFunction = (name, options, done) =>
+    lookupName(name, { ...options, all: true }, (error, found) => {
+      if (error) return done(error, [])
+      const allowed = found.filter(({ address }) => guard.refuses(address, port) === undefined)
+      const [first] = allowed
+      if (!first) {
+        const why = guard.refuses(found[0]?.address ?? '', port) ?? 'it has no addresses'
+        return done(new ForbiddenAddressError(`lookup ${name}: ${why}`), [])
+      }
+      if (options.all === true) done(null, allowed)
+      else done(null, first.address, first.family)
+    })
+  return { lookup }
+}
+
 /** @returns a function that gives up; done is not called then. */
 export function dial(address: Address, options: DialOptions, done: DialDone): () => void {
   const { tls } = address
   const base =
     address.path === undefined
-      ? { host: address.host, port: address.port, allowHalfOpen: true }
+      ? { host: address.host, port: address.port, allowHalfOpen: true, ...lookupOf(address) }
       : { path: address.path, allowHalfOpen: true }
   let phase: 'connect' | 'tls' = 'connect'
   const socket = tls
@@ -64,7 +96,10 @@ export function dial(address: Address, options: DialOptions, done: DialDone): ()
     socket.setKeepAlive(true, 30_000)
     done(undefined, { socket, protocol: 'alpnProtocol' in socket && socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1' })
   }
-  const fail = (cause: Error): void => settle(new UpstreamError(phase, cause.message, { cause, unprocessed: true }))
+  const fail = (cause: Error): void => {
+    const where = cause instanceof ForbiddenAddressError ? 'resolve' : phase
+    settle(new UpstreamError(where, cause.message, { cause, unprocessed: true }))
+  }
   const onError = (error: Error): void => fail(error)
   const onClose = (): void => fail(new Error('EOF'))
   const onTimeout = (): void =>

@@ -1,6 +1,7 @@
 /** The one place that turns failures of a backend connection into answers. Source of the prefix: upstream's proxy transport. */
 import type { UserInfo } from '../api/meta.ts'
 import { StatusError, type StatusCause } from '../api/status-error.ts'
+import { ForbiddenAddressError } from './dial.ts'
 import { UpstreamError } from './upstream.ts'
 
 const PREFIX = 'error trying to reach service: '
@@ -89,6 +90,8 @@ function textOf(error: UpstreamError, withAddress: boolean): string {
   const cause = error.cause as SystemError | undefined
   const code = cause?.code ?? ''
   const system = SYSTEM_TEXT[code]
+  if (error.cause instanceof ForbiddenAddressError)
+    return withAddress ? error.message : 'lookup: it leads to an address that backends may not have'
   if (error.phase === 'connect') {
     const { network, address, why } = dialled(error, cause)
     return withAddress ? `dial ${network} ${address}: ${why}` : `dial ${network}: ${why}`

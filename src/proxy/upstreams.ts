@@ -31,7 +31,7 @@ export class Upstreams implements AsyncDisposable {
   /** The same pool for equal addresses, TLS profiles of equal options, and equal settings. */
   pool(address: Address, settings?: PoolSettings): UpstreamPool {
     const where = address.path ?? `${address.host} ${address.port}`
-    const key = `${where} ${address.tls?.id ?? ''} ${settings?.key ?? ''}`
+    const key = `${where} ${address.tls?.id ?? ''} ${address.guard?.id ?? ''} ${settings?.key ?? ''}`
     let pool = this.#pools.get(key)
     if (!pool) {
       pool = new UpstreamPool(address, { ...this.#options, ...settings?.options })

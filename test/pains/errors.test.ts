@@ -102,6 +102,19 @@ const rows: readonly Row[] = [
     message: /^service unavailable$/,
   },
   {
+    // What stands in the number is seen only by who looks the name up, as with a name whose addresses change.
+    name: 'a name that leads to a link-local address',
+    backend: async () => ({ endpoints: [{ address: '2852039166' }], tls: RAW_TLS }),
+    phase: 'resolve',
+    message: /lookup 2852039166: the address 169\.254\.169\.254 is link-local, which backends may not be$/,
+  },
+  {
+    name: 'a name that leads to this server itself',
+    backend: async () => ({ endpoints: [{ address: '2130706433', port: Number(new URL(portico.url).port) }], tls: RAW_TLS }),
+    phase: 'resolve',
+    message: /lookup 2130706433: the address 127\.0\.0\.1:\d+ is this server itself$/,
+  },
+  {
     name: 'a socket that is not there',
     backend: async () => ({ unixSocket: '/nowhere.sock' }),
     phase: 'connect',
@@ -277,11 +290,11 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
         .catch(() => undefined)
       if (hidden) {
         assert.equal(hidden.headers['content-type'], 'application/json')
-        assert.doesNotMatch(hidden.text, /127\.0\.0\.1|100::1|nowhere\.invalid|:\d{4,5}\b/)
+        assert.doesNotMatch(hidden.text, /127\.0\.0\.1|169\.254|2852039166|2130706433|100::1|nowhere\.invalid|:\d{4,5}\b/)
       }
     })
   }
-  assert.equal(rows.length, 25)
+  assert.equal(rows.length, 27)
 })
 
 function policyOf(backend: Partial<PolicyBackend>, more: object): Omit<BackendPolicySpec, 'targets'> {

@@ -12,7 +12,7 @@ import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../prox
 import type { PoolSettings, Upstreams } from '../../proxy/upstreams.ts'
 import { type Expiry, firstExpiryMs } from './certificate-expiry.ts'
 import type { EndpointSource, SourceEndpoint } from './endpoint-source.ts'
-import { forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
+import { addressGuard, forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
 
 /** An error says what is wrong with the certificates. */
 export type TlsSettings = TlsProfileOptions | Error
@@ -119,11 +119,12 @@ export class BackendTarget {
       const why = (e: SourceEndpoint): string | undefined => forbiddenAddress(e, forbidden, source.mayBeOwn)
       const allowed = found.filter((e) => why(e) === undefined)
       this.#problem = allowed.length === 0 ? why(found[0]!) : undefined
+      const guard = addressGuard(forbidden, source.mayBeOwn)
       this.endpoints.update(
         allowed.map(({ host, port, path, zone, terminating }) => {
           const profile = this.#tls === undefined ? undefined : this.#profileOf(host)
           return {
-            address: { host, port, tls: profile instanceof Error ? undefined : profile, path },
+            address: { host, port, tls: profile instanceof Error ? undefined : profile, path, guard },
             zone,
             terminating,
           }

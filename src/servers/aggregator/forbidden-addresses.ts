@@ -3,6 +3,7 @@
  * through itself, with the identity that backends trust.
  */
 import { BlockList, isIP } from 'node:net'
+import type { AddressGuard } from '../../proxy/dial.ts'
 
 export interface ForbiddenAddresses {
   readonly allowLinkLocal: boolean
@@ -13,6 +14,14 @@ export interface ForbiddenAddresses {
 const LINK_LOCAL = new BlockList()
 LINK_LOCAL.addSubnet('169.254.0.0', 16, 'ipv4')
 LINK_LOCAL.addSubnet('fe80::', 10, 'ipv6')
+
+/** The same for what names lead to, which is known only while they are dialled. */
+export function addressGuard(o: ForbiddenAddresses, mayBeOwn: boolean): AddressGuard {
+  return {
+    id: `link-local ${o.allowLinkLocal}, own ${mayBeOwn}`,
+    refuses: (host, port) => forbiddenAddress({ host, port }, o, mayBeOwn),
+  }
+}
 
 /** @returns why it is refused. */
 export function forbiddenAddress(

@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Clock } from '../../../lib/clock.ts'
-import { type Address, dial, type Dialled } from '../../../proxy/dial.ts'
+import { type Address, dial, type Dialled, lookupOf } from '../../../proxy/dial.ts'
 import { endpointId } from '../../../proxy/endpoint-set.ts'
 import { type Finding, failed, ok, textOf, warning } from './report.ts'
 
@@ -86,10 +86,12 @@ const dateOf = (shown: X509Certificate): string => new Date(shown.validTo).toISO
 const oneLine = (name: string | undefined): string => (name ?? '').replaceAll('\n', ', ')
 
 /** Alone to look at it: nothing is sent over this connection, and nothing is believed. */
-function certificateShown({ host, port, tls }: Address): Promise<X509Certificate | undefined> {
+function certificateShown(address: Address): Promise<X509Certificate | undefined> {
+  const { host, port, tls } = address
   return new Promise((resolve) => {
     const servername = tls && !isIP(tls.serverName) ? tls.serverName : ''
-    const socket = connect({ host, port, servername, rejectUnauthorized: false, timeout: TIMEOUT_MS })
+    const to = { host, port, ...lookupOf(address) }
+    const socket = connect({ ...to, servername, rejectUnauthorized: false, timeout: TIMEOUT_MS })
     const done = (): void => {
       resolve(certificateOf(socket))
       socket.destroy()

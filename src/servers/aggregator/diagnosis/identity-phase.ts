@@ -6,7 +6,7 @@ import { request } from 'node:http'
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Transport } from '../../../client/transport.ts'
-import type { Address } from '../../../proxy/dial.ts'
+import { type Address, lookupOf } from '../../../proxy/dial.ts'
 import { type Finding, failed, ok, warning } from './report.ts'
 
 const TIMEOUT_MS = 5000
@@ -87,11 +87,13 @@ function ask({ stranger, path, signal }: StrangerQuestion, headers: Record<strin
   })
 }
 
-function connectTo({ host, port, path, tls }: Address): Socket {
-  if (!tls) return connectPlain(path === undefined ? { host, port } : { path })
+function connectTo(address: Address): Socket {
+  const { host, port, path, tls } = address
+  if (!tls) return connectPlain(path === undefined ? { host, port, ...lookupOf(address) } : { path })
   return connectTls({
     host,
     port,
+    ...lookupOf(address),
     secureContext: tls.context,
     servername: isIP(tls.serverName) ? '' : tls.serverName,
     rejectUnauthorized: !tls.insecureSkipVerify,
