@@ -26,6 +26,7 @@ interface Kept {
   readonly session: Http2ClientSession
   readonly retireAtMs: number
 }
+const NO_HTTP2 = 'http2: the backend does not agree to HTTP/2 (ALPN h2), and connections.protocol asks for nothing else'
 /** Of the maximum age, each way: sessions that were opened together do not end together. */
 const AGE_JITTER = 0.2
 
@@ -120,8 +121,10 @@ export class SessionGroup implements Http2ClientOwner {
     this.#o.dial((error, dialled) => {
       if (dialled?.protocol === 'h2') return this.#open(dialled.socket)
       this.#dialling = false
-      if (error) this.#failAll(error)
-      else this.#o.onHttp1(dialled!.socket, this.takeWaiting())
+      if (error) return this.#failAll(error)
+      if (this.#o.options.protocol !== 'h2') return this.#o.onHttp1(dialled!.socket, this.takeWaiting())
+      dialled!.socket.on('error', () => {}).destroy()
+      this.#failAll(new UpstreamError('tls', NO_HTTP2, { unprocessed: true }))
     })
   }
   #open(socket: Socket): void {

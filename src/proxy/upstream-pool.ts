@@ -23,7 +23,7 @@ import { Waiting } from './waiting.ts'
 
 export interface PoolOptions {
   readonly clock: Clock
-  /** auto and h2: HTTP/2 where the backend speaks it. Default auto. */
+  /** auto: HTTP/2 where the backend speaks it; h2: nothing else will do. Default auto. */
   readonly protocol: 'auto' | 'http/1.1' | 'h2'
   /** All together, where the backend has no HTTP/2. Default 4,096. */
   readonly maxConnections: number
@@ -89,7 +89,8 @@ export class UpstreamPool implements Http1ClientOwner {
     this.options = options
     this.#random = random
     this.lastUsed = options.clock.monotonicMs()
-    if (!address.tls || options.protocol === 'http/1.1') this.#hasHttp2 = false
+    if (options.protocol === 'h2') this.#hasHttp2 = true
+    else if (!address.tls || options.protocol === 'http/1.1') this.#hasHttp2 = false
     this.#short = this.#newGroup()
     this.#long = this.#newGroup()
   }

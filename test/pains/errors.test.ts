@@ -110,7 +110,10 @@ const rows: readonly Row[] = [
   },
   {
     name: 'a name that leads to this server itself',
-    backend: async () => ({ endpoints: [{ address: '2130706433', port: Number(new URL(portico.url).port) }], tls: RAW_TLS }),
+    backend: async () => ({
+      endpoints: [{ address: '2130706433', port: Number(new URL(portico.url).port) }],
+      tls: RAW_TLS,
+    }),
     phase: 'resolve',
     message: /lookup 2130706433: the address 127\.0\.0\.1:\d+ is this server itself$/,
   },
@@ -166,6 +169,13 @@ const rows: readonly Row[] = [
       ),
     phase: 'tls',
     message: /certificate has expired or is not yet valid$/,
+  },
+  {
+    name: 'no HTTP/2 where nothing else will do',
+    backend: answered(`${HEAD}Content-Length: 2\r\n\r\n{}`),
+    policy: { connections: { protocol: 'HTTP2' } },
+    phase: 'tls',
+    message: /the backend does not agree to HTTP\/2 \(ALPN h2\)/,
   },
   {
     name: 'a connection closed without an answer',
@@ -290,11 +300,14 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
         .catch(() => undefined)
       if (hidden) {
         assert.equal(hidden.headers['content-type'], 'application/json')
-        assert.doesNotMatch(hidden.text, /127\.0\.0\.1|169\.254|2852039166|2130706433|100::1|nowhere\.invalid|:\d{4,5}\b/)
+        assert.doesNotMatch(
+          hidden.text,
+          /127\.0\.0\.1|169\.254|2852039166|2130706433|100::1|nowhere\.invalid|:\d{4,5}\b/,
+        )
       }
     })
   }
-  assert.equal(rows.length, 27)
+  assert.equal(rows.length, 28)
 })
 
 function policyOf(backend: Partial<PolicyBackend>, more: object): Omit<BackendPolicySpec, 'targets'> {

@@ -104,10 +104,11 @@ function urlErrors(path: string, text: string): FieldError[] {
   return []
 }
 
+const isPlain = (b: PolicyBackend): boolean => Boolean(b.unixSocket) || b.url?.startsWith('http://') === true
+
 function tlsErrors(path: string, tls: BackendTls, b: PolicyBackend): FieldError[] {
   const errors: FieldError[] = []
-  if (b.unixSocket || b.url?.startsWith('http://'))
-    errors.push(fieldError.forbidden(path, 'this backend is reached without TLS'))
+  if (isPlain(b)) errors.push(fieldError.forbidden(path, 'this backend is reached without TLS'))
   if (tls.insecureSkipVerify === true && (tls.ca ?? []).length > 0)
     errors.push(fieldError.invalid(`${path}.insecureSkipVerify`, true, 'may not be true where ca is given'))
   errors.push(...tooMany(`${path}.ca`, tls.ca, MAX.ca))
@@ -198,6 +199,9 @@ function sectionErrors(spec: BackendPolicySpec): FieldError[] {
     ...durationErrors('spec.bulkhead.maxQueueTime', h?.maxQueueTime),
     ...probeErrors(p),
     ...oneOf('spec.connections.protocol', n?.protocol, ['Auto', 'HTTP1', 'HTTP2']),
+    ...(n?.protocol === 'HTTP2' && (spec.backends ?? []).some(isPlain)
+      ? [fieldError.invalid('spec.connections.protocol', n.protocol, 'a backend without TLS is spoken to in HTTP/1.1')]
+      : []),
     ...durationErrors('spec.connections.maxAge', n?.maxAge),
     ...durationErrors('spec.connections.idleTimeout', n?.idleTimeout),
     ...durationErrors('spec.connections.readIdle', n?.readIdle),
