@@ -48,3 +48,14 @@ test('bulkhead: a rate with a burst', () => {
   clock.advance(10_000)
   assert.equal(take(3), 'in in rate', 'what was not used is not saved up')
 })
+
+test('bulkhead: with other limits what is under way still counts', () => {
+  const b = of({ maxInFlight: 2, maxWatches: 2 })
+  assert.deepEqual([b.enter(false), b.enter(false), b.enter(true)], [undefined, undefined, undefined])
+  b.reconfigure({ ...defaultBulkhead, maxInFlight: 1, maxWatches: 1 })
+  b.leave(false)
+  assert.deepEqual([b.enter(false), b.enter(true)], ['in-flight', 'watches'])
+  b.leave(false)
+  b.leave(true)
+  assert.deepEqual([b.enter(false), b.enter(true)], [undefined, undefined])
+})

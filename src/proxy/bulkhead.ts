@@ -36,7 +36,7 @@ interface Waiting extends Entry {
 }
 
 export class Bulkhead {
-  readonly #rules: BulkheadRules
+  #rules: BulkheadRules
   readonly #clock: Clock
   readonly #queue = new Set<Waiting>()
   #inFlight = 0
@@ -52,6 +52,12 @@ export class Bulkhead {
   }
   get stats(): { inFlight: number; queued: number; watches: number } {
     return { inFlight: this.#inFlight, queued: this.#queue.size, watches: this.#watches }
+  }
+
+  /** Other limits for the same requests: what is under way goes on and is counted. */
+  reconfigure(rules: BulkheadRules): this {
+    this.#rules = rules
+    return this
   }
 
   /** @returns undefined: it is in, and leave() is due; `wait`: it may wait(). */

@@ -136,6 +136,7 @@ class Forwarding implements UpstreamHandler {
       identityNames: rules.identityNames,
       user: ctx.user,
       authorization: rules.authorization,
+      plainAnswer: options.tap !== undefined,
       auditId: ctx.auditId,
       trace: this.#spans?.context,
     })

@@ -34,8 +34,6 @@ export class Http2UpstreamStream implements UpstreamStream {
   #handler: UpstreamHandler | undefined
   #outbound: Outbound | undefined
   readonly #bytesReadBefore: number
-  /** Its body waits for the peer or the socket. */
-  #waits = false
   #informed = 0
   #answered = false
   #trailers: HeaderList = NONE
@@ -66,9 +64,7 @@ export class Http2UpstreamStream implements UpstreamStream {
   // What the sender calls.
   write(chunk: Uint8Array): boolean {
     if (!this.#handler || !this.#outbound) return true
-    const more = this.#outbound.write(chunk)
-    if (!more) this.#waits = true
-    return more
+    return this.#outbound.write(chunk)
   }
   end(trailers: HeaderList = NONE): void {
     if (!this.#handler || !this.#outbound) return
@@ -78,7 +74,6 @@ export class Http2UpstreamStream implements UpstreamStream {
       if (isToken(name)) fields.push(name.toLowerCase(), sendableValue(name, trailers[i + 1]!))
     }
     this.#outbound.end(undefined, fields)
-    if (!this.#outbound.done) this.#waits = true
   }
   resume(): void {
     const held = this.#held
@@ -165,10 +160,7 @@ export class Http2UpstreamStream implements UpstreamStream {
   }
   /** The windows or the socket may take more. */
   wake(): void {
-    if (!this.#waits || !this.#outbound?.pump()) return
-    // First: what is written now may have to wait again.
-    this.#waits = false
-    this.#handler?.drained()
+    if (this.#outbound?.wake() === true) this.#handler?.drained()
   }
 
   #head(status: number, fields: HeaderList, endStream: boolean): void {

@@ -22,6 +22,8 @@ export interface RequestHeadersOptions {
   /** `Bearer ...`: our own credentials, for impersonate and own. */
   readonly authorization?: string | undefined
   readonly auditId: string
+  /** Somebody looks into the answer: it must not be compressed. */
+  readonly plainAnswer: boolean
   /** Goes on as traceparent; absent: the client's own does. */
   readonly trace: SpanContext | undefined
 }
@@ -40,7 +42,7 @@ const SET_HERE = new Set([
 
 /** @throws StatusError 400 where the user's name does not fit into a header. */
 export function requestHeaders(options: RequestHeadersOptions): string[] {
-  const { exchange, identity, identityNames = noIdentityNames, user, auditId, trace } = options
+  const { exchange, identity, identityNames = noIdentityNames, user, auditId, plainAnswer, trace } = options
   const goesOn = exchange.upgrade === undefined || identity === 'passthrough'
   // A bearer token is for who authenticates the caller, not for the backend.
   const raw = goesOn ? exchange.headers.raw : withoutTokenProtocols(exchange.headers.raw)
@@ -50,6 +52,7 @@ export function requestHeaders(options: RequestHeadersOptions): string[] {
     return (
       SET_HERE.has(name) ||
       (name === 'audit-id' && auditId !== '') ||
+      (plainAnswer && name === 'accept-encoding') ||
       (trace !== undefined && (name === 'traceparent' || name === 'tracestate')) ||
       claimsIdentity(name, identity, identityNames)
     )
@@ -60,6 +63,7 @@ export function requestHeaders(options: RequestHeadersOptions): string[] {
     headers.push('Authorization', options.authorization)
   addForwarded(headers, exchange)
   if (auditId !== '') headers.push('Audit-ID', auditId)
+  if (plainAnswer) headers.push('Accept-Encoding', 'identity')
   if (trace) {
     headers.push('Traceparent', formatTraceparent(trace))
     if (trace.traceState) headers.push('Tracestate', trace.traceState)

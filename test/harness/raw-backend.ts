@@ -1,13 +1,28 @@
 /** A backend whose every answer a test decides, HTTP/1.1 and HTTP/2, and how it is registered by a BackendPolicy. */
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
-import http2, { type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2'
+import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http'
+import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
 import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
 import { untilCondition } from './backends.ts'
 import type { TestServer } from './server.ts'
 
-export type RawHandler = (request: Http2ServerRequest, response: Http2ServerResponse) => void
+/** What requests and answers of both protocols have in common. */
+export interface RawRequest extends Readable {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly socket: Socket
+}
+export interface RawResponse extends Writable {
+  statusCode: number
+  /** Of HTTP/2. */
+  readonly stream?: ServerHttp2Stream
+  setHeader(name: string, value: string): unknown
+  writeHead(status: number, headers?: OutgoingHttpHeaders): unknown
+}
+export type RawHandler = (request: RawRequest, response: RawResponse) => void
 export interface RawBackend extends AsyncDisposable {
   readonly port: number
   readonly address: string
@@ -103,7 +118,9 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
     backend.handler(request, response)
   }
   const server = o.socketPath
-    ? createServer(listener as unknown as RequestListener)
+    ? createServer((request, response) =>
+        listener(Object.assign(request, { method: request.method ?? '', url: request.url ?? '' }), response),
+      )
     : http2.createSecureServer(
         {
           ...(o.pair ?? portico.pki.servingFor(`raw-${o.host ?? ''}`, NAMES)),

@@ -157,6 +157,18 @@ const wrong: readonly { name: string; spec: object; field: string; message: RegE
     message: /between 1 and/,
   },
   {
+    name: 'a burst of no rate',
+    spec: { targets, bulkhead: { burst: 5 } },
+    field: 'spec.bulkhead.requestsPerSecond',
+    message: /^Required/,
+  },
+  {
+    name: 'HTTP/2 without TLS',
+    spec: { targets, backends: [{ name: 'x', unixSocket: '/a' }], connections: { protocol: 'HTTP2' } },
+    field: 'spec.connections.protocol',
+    message: /without TLS is spoken to in HTTP\/1\.1/,
+  },
+  {
     name: 'an unknown protocol',
     spec: { targets, connections: { protocol: 'HTTP3' } },
     field: 'spec.connections.protocol',

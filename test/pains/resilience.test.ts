@@ -45,7 +45,7 @@ describe('requests are sent to another endpoint where that can do no harm', () =
       name: 'a POST whose stream was refused',
       method: 'POST',
       body: '{"a":1}',
-      fault: (_request, response) => response.stream.close(7),
+      fault: (_request, response) => response.stream?.close(7),
       again: true,
     },
     {
@@ -54,7 +54,7 @@ describe('requests are sent to another endpoint where that can do no harm', () =
       body: 'x'.repeat(100),
       fault: (request, response) => {
         request.resume()
-        request.on('end', () => response.stream.close(7))
+        request.on('end', () => response.stream?.close(7))
       },
       again: false,
       retries: { maxBodyBytes: 99 },

@@ -1,7 +1,7 @@
 /**
  * What one stream sends: body bytes wait here for the windows and for the socket.
  *
- * Callers: proxy/http2-client.ts, one per message with a body.
+ * Callers: server-exchange.ts and proxy/http2-stream.ts, one per message with a body.
  */
 import type { HeaderList } from '../exchange.ts'
 import { H2Code, Http2Error } from './errors.ts'
@@ -15,6 +15,8 @@ export class Outbound {
   #queue: Uint8Array[] = []
   #ended = false
   #trailers: HeaderList | undefined
+  /** Its writer waits for the windows or the socket. */
+  #waits = false
   /** All is framed, its end too. */
   done = false
 
@@ -23,17 +25,24 @@ export class Outbound {
     this.#stream = stream
     this.#window = wire.initialWindow
   }
-  /** @returns false when the caller should wait until pump() answers true. */
+  /** @returns false when the caller should wait until wake() answers true. */
   write(chunk: Uint8Array): boolean {
     if (chunk.length > 0) this.#queue.push(chunk)
-    return this.pump()
+    return this.#pump()
   }
   /** @param trailers sendable, names in lower case. */
   end(chunk?: Uint8Array, trailers?: HeaderList): void {
     if (chunk && chunk.length > 0) this.#queue.push(chunk)
     this.#ended = true
     this.#trailers = trailers !== undefined && trailers.length > 0 ? trailers : undefined
-    this.pump()
+    this.#frame()
+    this.#waits = !this.done
+  }
+  /** The windows or the socket may take more. @returns whether somebody waited who may go on: once per wait. */
+  wake(): boolean {
+    if (!this.#waits) return false
+    this.#waits = false
+    return this.#pump()
   }
   /** @throws Http2Error where the window would be too large: of the stream alone. */
   grow(bytes: number): void {
@@ -41,7 +50,12 @@ export class Outbound {
     if (this.#window > MAX_WINDOW_BYTES) throw new Http2Error(H2Code.flowControl, 'stream window too large')
   }
   /** Frames what the windows allow. @returns whether more is welcome. */
-  pump(): boolean {
+  #pump(): boolean {
+    const more = this.#frame()
+    if (!more) this.#waits = true
+    return more
+  }
+  #frame(): boolean {
     const wire = this.#wire
     while (this.#queue.length > 0 && !wire.congested && !wire.closed) {
       const chunk = this.#queue[0]!

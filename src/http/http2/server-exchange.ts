@@ -74,8 +74,6 @@ export class Http2Exchange implements Exchange, BodySource {
   #declared: number | undefined
   #hasDate = false
   #ended = false
-  /** For the client or the socket. */
-  #waits = false
   #outbound: Outbound | undefined
   #sent = 0
   #drained: (() => void)[] | undefined
@@ -166,9 +164,7 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#bodyless || chunk.length === 0) return true
     this.#sent += chunk.length
     this.#outbound ??= new Outbound(this.#wire, this.id)
-    const more = this.#outbound.write(chunk)
-    if (!more) this.#waits = true
-    return more
+    return this.#outbound.write(chunk)
   }
   end(chunk: Uint8Array = EMPTY, trailers: HeaderList = NONE): void {
     if (this.#phase !== 'responded' || this.#ended) return
@@ -188,7 +184,6 @@ export class Http2Exchange implements Exchange, BodySource {
     this.#outbound ??= new Outbound(this.#wire, this.id)
     this.#outbound.end(body, last)
     if (this.#outbound.done) this.#wire.onceSent(this.#complete)
-    else this.#waits = true
   }
   onDrain(resume: () => void): void {
     if (this.#phase !== 'finished') (this.#drained ??= []).push(resume)
@@ -209,9 +204,7 @@ export class Http2Exchange implements Exchange, BodySource {
     const tunnel = new Http2Tunnel({
       write: (chunk) => {
         if (chunk) this.#sent += chunk.length
-        const more = chunk ? outbound.write(chunk) : (outbound.end(), outbound.done)
-        if (!more) this.#waits = true
-        return more
+        return chunk ? outbound.write(chunk) : (outbound.end(), outbound.done)
       },
       wantMore: () => this.resumeBody(),
       closed: (error) => {
@@ -275,9 +268,7 @@ export class Http2Exchange implements Exchange, BodySource {
   }
   /** The windows or the socket may take more. */
   wake(): void {
-    if (!this.#waits || !this.#outbound?.pump()) return
-    // First: what is written now may have to wait again.
-    this.#waits = false
+    if (this.#outbound?.wake() !== true) return
     if (this.#ended && this.#outbound.done) return this.#wire.onceSent(this.#complete)
     if (this.#body instanceof Http2Tunnel) this.#body.drained()
     const waiting = this.#drained

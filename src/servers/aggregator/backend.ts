@@ -72,7 +72,7 @@ export class Backend {
     this.#o = o
     this.#apiService = apiService
     this.#metrics = o.metrics.of(this.name)
-    this.#bulkhead = new Bulkhead(policy.bulkhead, o.clock)
+    this.#bulkhead = previous?.bulkhead.reconfigure(policy.bulkhead) ?? new Bulkhead(policy.bulkhead, o.clock)
     if (this.service) this.#addLane(OWN_BACKEND, previous)
     for (const name of policy.backends.keys()) this.#addLane(name, previous)
     for (const [name, { target }] of previous === undefined ? [] : previous.#lanes)

@@ -196,6 +196,9 @@ function sectionErrors(spec: BackendPolicySpec): FieldError[] {
     ...intErrors('spec.bulkhead.maxWatches', h?.maxWatches, 0, 1_000_000),
     ...intErrors('spec.bulkhead.requestsPerSecond', h?.requestsPerSecond, 1, 1_000_000),
     ...intErrors('spec.bulkhead.burst', h?.burst, 1, 1_000_000),
+    ...(h?.burst !== undefined && h.requestsPerSecond === undefined
+      ? [fieldError.required('spec.bulkhead.requestsPerSecond', 'a burst is of a rate')]
+      : []),
     ...durationErrors('spec.bulkhead.maxQueueTime', h?.maxQueueTime),
     ...probeErrors(p),
     ...oneOf('spec.connections.protocol', n?.protocol, ['Auto', 'HTTP1', 'HTTP2']),
