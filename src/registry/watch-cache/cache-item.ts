@@ -39,9 +39,16 @@ export class CacheItem<T> implements Decoded<T> {
     if (known) return known
     const bytes = encode(this.object)
     this.#encoded ??= new Map()
-    if (this.#encoded.size < FORMS_PER_ITEM) this.#encoded.set(form, bytes)
-    return bytes
+    if (this.#encoded.size >= FORMS_PER_ITEM) return bytes
+    const kept = onItsOwn(bytes)
+    this.#encoded.set(form, kept)
+    return kept
   }
+}
+
+/** A part of Node's pool would keep 64 KiB of it from being used again. */
+function onItsOwn(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED'
