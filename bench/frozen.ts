@@ -11,7 +11,6 @@ import { startServerProcess } from './lib/server-process.ts'
 
 const GROUP = 'raw.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
-const POLICIES = '/apis/gateway.portico.dev/v1alpha1/backendpolicies'
 const AT_ONCE = 20
 
 /** The slowest of some requests sent now, and their codes. */
@@ -27,12 +26,7 @@ async function measure(protocol: 'h2' | 'http/1.1', endpoints: 1 | 2): Promise<o
   const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca, ...server.pki.admin() })
   await using frozen = await startChildBackend(server, { host: '127.0.0.1', protocol })
   await using other = await startChildBackend(server, { host: '127.0.0.2', protocol })
-  await registerBackend(admin, { group: GROUP, port: frozen.port, ca, path: PATH })
-  const list = [frozen, other].slice(0, endpoints).map(({ address, port }) => ({ address, port }))
-  const tls = { ca: [{ configMap: { namespace: 'default', name: 'bench-ca' } }] }
-  await admin.patch(`${POLICIES}/${GROUP}`, 'merge', {
-    spec: { backends: [{ name: 'default', endpoints: list, tls }] },
-  })
+  await registerBackend(admin, { group: GROUP, at: [frozen, other].slice(0, endpoints), ca, path: PATH })
   await pause(1_000)
   await volley(admin)
   frozen.process.kill('SIGSTOP')

@@ -4,16 +4,14 @@
  *
  * The server runs with a small young generation, so that garbage is not taken for cost. WATCHES may be given.
  */
-import { once } from 'node:events'
-import http2 from 'node:http2'
 import { setTimeout as pause } from 'node:timers/promises'
 import { startChildBackend } from '../test/harness/child-backend.ts'
 import { httpClient } from '../test/harness/http-client.ts'
 import { registerBackend } from './lib/register-backend.ts'
 import { type ServerProcess, startServerProcess } from './lib/server-process.ts'
+import { openWatches } from './lib/watches.ts'
 
 const WATCHES = Number(process.env['WATCHES'] ?? 2_000)
-const STREAMS = 200
 const GROUP = 'raw.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
 
@@ -22,17 +20,17 @@ async function measure(protocol: 'h2' | 'http/1.1'): Promise<number> {
   await using backend = await startChildBackend(server, { host: '127.0.0.1', protocol })
   const identity = { ca: server.pki.ca().cert, ...server.pki.admin() }
   const admin = httpClient(`https://127.0.0.1:${server.port}`, identity)
-  await registerBackend(admin, { group: GROUP, port: backend.port, ca: identity.ca, path: PATH })
+  await registerBackend(admin, { group: GROUP, at: backend.port, ca: identity.ca, path: PATH })
   await admin.close()
   // What the first requests load and compile is no cost of watches.
-  const first = await openWatches(server.port, identity, 100)
-  for (const session of first) session.destroy()
+  const target = { port: server.port, path: PATH, ...identity }
+  const first = await openWatches(target, 100)
+  first[Symbol.dispose]()
   await settled(server)
   const before = server.rssMiB()
-  const sessions = await openWatches(server.port, identity, WATCHES)
+  using _watches = await openWatches(target, WATCHES)
   await settled(server)
   const after = server.rssMiB()
-  for (const session of sessions) session.destroy()
   return Math.round(((after - before) * 1024 * 10) / WATCHES) / 10
 }
 
@@ -45,29 +43,6 @@ async function settled(server: ServerProcess): Promise<void> {
     if (Math.abs(now - last) < 0.5) return
     last = now
   }
-}
-
-async function openWatches(
-  port: number,
-  identity: { ca: string; cert: string; key: string },
-  count: number,
-): Promise<http2.ClientHttp2Session[]> {
-  const sessions: http2.ClientHttp2Session[] = []
-  for (let opened = 0; opened < count; opened += STREAMS) {
-    const session = http2.connect(`https://127.0.0.1:${port}`, identity)
-    sessions.push(session)
-    await once(session, 'remoteSettings')
-    const streams = Array.from({ length: Math.min(STREAMS, count - opened) }, async () => {
-      const stream = session.request({ ':path': `${PATH}?watch=1` })
-      stream.on('error', () => {})
-      const [headers] = (await once(stream, 'response')) as [http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader]
-      if (headers[':status'] !== 200) throw new Error(`status ${headers[':status']}`)
-      await once(stream, 'data')
-      stream.resume()
-    })
-    await Promise.all(streams)
-  }
-  return sessions
 }
 
 const h2 = await measure('h2')

@@ -2,33 +2,30 @@
  * One backend hangs under 2,000 requests a second: what another group's requests feel of it, and what it costs in memory.
  * Prints one JSON object. Needs h2load (Debian: nghttp2-client) and nginx.
  *
- * The rounds with and without load on the hanging backend alternate. Core 0 runs Portico, core 1 everything else.
+ * The rounds with and without load on the hanging backend alternate. Core 0 runs Portico, core 1 everything else. What
+ * arrives for the hanging backend is what Portico itself counts.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:tls'
+import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { httpClient } from '../test/harness/http-client.ts'
+import { putCertificates } from './lib/endpoint.ts'
+import { hammer, type Latency, tokenFlag, undisturbed } from './lib/h2load.ts'
 import { startNginx } from './lib/nginx.ts'
 import { registerBackend } from './lib/register-backend.ts'
-import { median, percentile, rssMiB, startServerProcess } from './lib/server-process.ts'
+import { median, round, startServerProcess } from './lib/server-process.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
-const TOKEN = 'bench-token-0123456789'
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
 const path = (group: string): string => `/apis/${group}.example.com/v1/things`
 
-const tokens = join(folder, 'tokens.csv')
-writeFileSync(tokens, `${TOKEN},jane,1,"system:masters"\n`)
-await using server = await startServerProcess(['--storage-backend=memory', `--token-auth-file=${tokens}`], { core: 0 })
+await using server = await startServerProcess(['--storage-backend=memory', tokenFlag(folder)], { core: 0 })
 const { pki, port } = server
-for (const [name, pair] of [['server', pki.servingFor('b', ['b.default.svc', 'localhost', '127.0.0.1'])]] as const) {
-  writeFileSync(join(folder, `${name}.crt`), pair.cert)
-  writeFileSync(join(folder, `${name}.key`), pair.key)
-}
-writeFileSync(join(folder, 'ca.crt'), pki.ca().cert)
+const pair = pki.servingFor('backend', ['localhost', '127.0.0.1'])
+putCertificates(folder, pair)
 await using good = await startNginx(
   folder,
   'backend',
@@ -36,79 +33,61 @@ await using good = await startNginx(
   1,
 )
 // Takes requests and never answers, but for its discovery: it looks well.
-const hanging = createServer(
-  { ...pki.servingFor('h', ['localhost', '127.0.0.1']), ALPNProtocols: ['http/1.1'] },
-  (socket) => {
-    socket.on('error', () => {})
-    socket.on('data', (chunk: Buffer) => {
-      if (/^GET \/apis(\/\S+\/v1)? /.test(chunk.toString('latin1')))
-        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')
-    })
-  },
-)
+const hanging = createServer({ ...pair, ALPNProtocols: ['http/1.1'] }, (socket) => {
+  socket.on('error', () => {})
+  socket.on('data', (chunk: Buffer) => {
+    if (/^GET \/apis(\/\S+\/v1)? /.test(chunk.toString('latin1')))
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}')
+  })
+})
 await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
+const admin = httpClient(`https://127.0.0.1:${port}`, { ca: pki.ca().cert, ...pki.admin() })
 try {
-  const admin = httpClient(`https://127.0.0.1:${port}`, { ca: pki.ca().cert, ...pki.admin() })
   const { cert: ca } = pki.ca()
   const hangingPort = (hanging.address() as AddressInfo).port
-  await registerBackend(admin, { group: 'good.example.com', port: good.port, ca, path: path('good') })
-  await registerBackend(admin, { group: 'hanging.example.com', port: hangingPort, ca })
-  await admin.close()
-  measure()
-  const alone: number[] = []
-  const beside: number[] = []
-  const before = rssMiB(server.pid)
+  await registerBackend(admin, { group: 'good.example.com', at: good.port, ca, path: path('good') })
+  await registerBackend(admin, { group: 'hanging.example.com', at: hangingPort, ca })
+  await measure()
+  const [alone, beside]: [Latency[], Latency[]] = [[], []]
+  const rates: number[] = []
+  const before = server.rssMiB()
   let most = before
-  const refused: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    alone.push(measure())
-    const load = hammer()
-    await new Promise((resolve) => setTimeout(resolve, 1_500))
-    beside.push(measure())
-    most = Math.max(most, rssMiB(server.pid))
-    refused.push(await stop(load))
+  for (let i = 0; i < ROUNDS; i++) {
+    alone.push(await measure())
+    await using _load = hammer({ url: url('hanging'), perSecond: 2_000, clients: 20 })
+    await pause(1_500)
+    const [fromMs, from] = [performance.now(), await requestsToHanging()]
+    beside.push(await measure())
+    rates.push(((await requestsToHanging()) - from) / ((performance.now() - fromMs) / 1_000))
+    most = Math.max(most, server.rssMiB())
   }
+  const p99 = (rounds: readonly Latency[]): number => median(rounds.map((r) => r.p99))
   console.log(
     JSON.stringify({
       name: 'isolation',
-      rounds: ROUNDS,
-      p99Ms: { alone: median(alone), besideHanging: median(beside) },
-      p99Ratio: Math.round((median(beside) / median(alone)) * 100) / 100,
+      rounds: { alone, beside },
+      requestsPerSecondToHanging: rates.map(Math.round),
+      p99Ms: { alone: p99(alone), besideHanging: p99(beside) },
+      p99Ratio: round(p99(beside) / p99(alone), 2),
       rssGrowthMiB: Math.round(most - before),
-      requestsToHangingPerRound: median(refused),
     }),
   )
 } finally {
+  await admin.close()
   hanging.close()
   rmSync(folder, { recursive: true, force: true })
-  process.exitCode ??= 0
 }
 
-/** On the core beside Portico's. */
-function h2loadArgs(more: readonly string[], group: string): string[] {
-  const token = `authorization: Bearer ${TOKEN}`
-  return ['-c', '1', 'h2load', '-H', token, ...more, `https://localhost:${port}${path(group)}`]
+function url(group: string): string {
+  return `https://localhost:${port}${path(group)}`
 }
-/** p99 in ms of the good group at 500 requests a second. */
-function measure(): number {
-  const log = join(folder, 'latencies')
-  rmSync(log, { force: true })
-  spawnSync('taskset', h2loadArgs(['-n', '2000', '-c', '5', '-m', '10', '--rps=100', `--log-file=${log}`], 'good'))
-  const times = readFileSync(log, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => Number(line.split('\t')[2]) / 1_000)
-  return percentile(times, 0.99)
+/** Of the good group, at 500 requests a second. */
+function measure(): Promise<Latency> {
+  return undisturbed({ url: url('good'), protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
 }
-function hammer(): ChildProcess {
-  const args = h2loadArgs(['-D', '60', '-c', '20', '-m', '100', '--rps=100'], 'hanging')
-  return spawn('taskset', args, { stdio: ['ignore', 'pipe', 'ignore'] })
-}
-async function stop(load: ChildProcess): Promise<number> {
-  let text = ''
-  load.stdout!.on('data', (chunk: Buffer) => (text += chunk.toString()))
-  const ended = new Promise((resolve) => load.once('exit', resolve))
-  load.kill('SIGINT')
-  await ended
-  return Number(/requests: (\d+) total/.exec(text)?.[1] ?? 0)
+/** Answered by whatever: 504, 429 or 503. */
+async function requestsToHanging(): Promise<number> {
+  const { text } = await admin.get('/metrics')
+  const counts = text.matchAll(/^apiserver_request_total\{[^}]*group="hanging.example.com"[^}]*\} (\d+)$/gm)
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }

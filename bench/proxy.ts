@@ -5,37 +5,25 @@
  * Core 0 runs the proxy under test, core 1 the backend and the load. Figures of one run compare; those of two may not.
  * Needs nginx, h2load (Debian: nghttp2-client) and taskset. ROUNDS, REQUESTS and FRONTS may be given by the environment.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCA, makeCertificate } from '../src/http/certificates.ts'
 import { httpClient } from '../test/harness/http-client.ts'
+import { type FlatOut, flatOut, type Latency, type Protocol, steady, tokenFlag, undisturbed } from './lib/h2load.ts'
 import { type Nginx, startNginx } from './lib/nginx.ts'
-import { cpuSeconds, median, percentile, rssMiB, startServerProcess, stolenSeconds } from './lib/server-process.ts'
+import { cpuSeconds, median, round, rssMiB, startServerProcess } from './lib/server-process.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
 const REQUESTS = Number(process.env['REQUESTS'] ?? 30_000)
 const ONLY = process.env['FRONTS']?.split(',')
-const STEADY = { perSecond: 2_000, seconds: 5, clients: 10, rounds: Number(process.env['STEADY_ROUNDS'] ?? 5) }
-/** What the clients' handshakes take is no part of the steady state. */
-const SETTLE_MS = 500
-/**
- * A p99 is made by one hundredth of the time. Where a hypervisor took more than half of that from a core, the figure
- * would be the neighbour's: measured again, so often, and the quietest one counts.
- */
-const MAX_STOLEN = 0.005
-const TRIES = 3
+const STEADY_ROUNDS = Number(process.env['STEADY_ROUNDS'] ?? 5)
+const STEADY = { perSecond: 2_000, seconds: 5, clients: 10 }
 const GROUP = 'bench.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
-const TOKEN = 'bench-token-0123456789'
 
 type Front = Pick<Nginx, 'port' | 'cpuSeconds' | 'rssMiB' | typeof Symbol.asyncDispose>
-type Protocol = 'http/1.1' | 'h2'
-interface Load {
-  readonly cpuSecondsPer100k: number
-  readonly requestsPerSecond: number
-}
 
 /** The order is the order of each round. */
 const STARTS: Record<string, (folder: string, backendPort: number, ca: string) => Promise<Front>> = {
@@ -74,9 +62,7 @@ async function startBare(dir: string, backendPort: number): Promise<Front> {
 
 /** All of it: authentication by token, authorization, audit off, fairness. */
 async function startWhole(dir: string, backendPort: number, ca: string): Promise<Front> {
-  const tokens = join(dir, 'tokens.csv')
-  writeFileSync(tokens, `${TOKEN},jane,1,"system:masters"\n`)
-  const server = await startServerProcess(['--storage-backend=memory', `--token-auth-file=${tokens}`], { core: 0 })
+  const server = await startServerProcess(['--storage-backend=memory', tokenFlag(dir)], { core: 0 })
   const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca: server.pki.ca().cert, ...server.pki.admin() })
   await admin.post('/api/v1/namespaces/default/services', {
     metadata: { name: 'bench' },
@@ -134,24 +120,27 @@ try {
       rounds: ROUNDS,
       requests: REQUESTS,
       bytes: body.length,
-      ...measure(fronts, backend.port),
+      ...(await measure(fronts, backend.port)),
     }),
   )
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
-function measure(fronts: ReadonlyMap<string, Front>, backendPort: number): object {
+async function measure(fronts: ReadonlyMap<string, Front>, backendPort: number): Promise<object> {
   const protocols: readonly Protocol[] = ['http/1.1', 'h2']
-  const loads = new Map<string, Load[]>()
-  for (const front of fronts.values()) for (const protocol of protocols) load(front, protocol, Math.ceil(REQUESTS / 3))
-  for (let round = 0; round < ROUNDS; round++)
+  const loads = new Map<string, FlatOut[]>()
+  const load = (front: Front, protocol: Protocol, requests: number): Promise<FlatOut> =>
+    flatOut(front, { url: url(front.port), protocol, requests })
+  for (const front of fronts.values())
+    for (const protocol of protocols) await load(front, protocol, Math.ceil(REQUESTS / 3))
+  for (let i = 0; i < ROUNDS; i++)
     for (const protocol of protocols)
       for (const [name, front] of fronts) {
         const key = `${name} ${protocol}`
-        loads.set(key, [...(loads.get(key) ?? []), load(front, protocol, REQUESTS)])
+        loads.set(key, [...(loads.get(key) ?? []), await load(front, protocol, REQUESTS)])
       }
-  const latencies = steadyRounds(
+  const latencies = await steadyRounds(
     new Map([['direct', backendPort], ...[...fronts].map(([n, f]) => [n, f.port] as const)]),
   )
   const result: Record<string, object> = {}
@@ -161,7 +150,7 @@ function measure(fronts: ReadonlyMap<string, Front>, backendPort: number): objec
       const direct = latencies('direct', protocol)
       return {
         ...summary(loads.get(`${name} ${protocol}`)!),
-        addedMsAt2000: { p50: round2(latency.p50 - direct.p50), p99: round2(latency.p99 - direct.p99) },
+        addedMsAt2000: { p50: round(latency.p50 - direct.p50, 2), p99: round(latency.p99 - direct.p99, 2) },
         stolen: latency.stolen,
       }
     }
@@ -172,22 +161,19 @@ function measure(fronts: ReadonlyMap<string, Front>, backendPort: number): objec
   }
   return { directMs: Object.fromEntries(protocols.map((p) => [p, latencies('direct', p)])), fronts: result }
 }
-interface Latency {
-  readonly p50: number
-  readonly p99: number
-  /** The share of the more troubled core that the hypervisor took. */
-  readonly stolen: number
-}
 /** Interleaved like the loads; the medians of the rounds. */
-function steadyRounds(ports: ReadonlyMap<string, number>): (name: string, protocol: Protocol) => Latency {
+async function steadyRounds(
+  ports: ReadonlyMap<string, number>,
+): Promise<(name: string, protocol: Protocol) => Latency> {
   const all = new Map<string, Latency[]>()
-  for (let round = -1; round < STEADY.rounds; round++)
+  for (let i = -1; i < STEADY_ROUNDS; i++)
     for (const protocol of ['http/1.1', 'h2'] as const)
       for (const [name, port] of ports) {
         const key = `${name} ${protocol}`
         // The first round warms up: what runs at this rate is compiled for it.
-        if (round < 0) steady(port, protocol)
-        else all.set(key, [...(all.get(key) ?? []), undisturbed(port, protocol)])
+        const how = { ...STEADY, url: url(port), protocol }
+        if (i < 0) await steady(how)
+        else all.set(key, [...(all.get(key) ?? []), await undisturbed(how)])
       }
   return (name, protocol) => {
     const rounds = all.get(`${name} ${protocol}`)!
@@ -195,79 +181,13 @@ function steadyRounds(ports: ReadonlyMap<string, number>): (name: string, protoc
     return { p50: of('p50'), p99: of('p99'), stolen: of('stolen') }
   }
 }
-function summary(loads: readonly Load[]): Load {
+function summary(loads: readonly FlatOut[]): FlatOut {
   return {
-    cpuSecondsPer100k: round2(median(loads.map((l) => l.cpuSecondsPer100k))),
+    cpuSecondsPer100k: round(median(loads.map((l) => l.cpuSecondsPer100k)), 2),
     requestsPerSecond: Math.round(median(loads.map((l) => l.requestsPerSecond))),
   }
 }
 
-function load(front: Front, protocol: Protocol, requests: number): Load {
-  const how = protocol === 'h2' ? ['-c', '8', '-m', '8'] : ['--h1', '-c', '32']
-  const before = front.cpuSeconds()
-  const startedMs = performance.now()
-  h2load(['-n', String(requests), ...how, url(front.port)], requests)
-  const seconds = (performance.now() - startedMs) / 1_000
-  return {
-    cpuSecondsPer100k: ((front.cpuSeconds() - before) / requests) * 100_000,
-    requestsPerSecond: requests / seconds,
-  }
-}
-function undisturbed(port: number, protocol: Protocol): Latency {
-  let quietest: Latency | undefined
-  for (let i = 0; i < TRIES; i++) {
-    const latency = steady(port, protocol)
-    if (!quietest || latency.stolen < quietest.stolen) quietest = latency
-    if (quietest.stolen <= MAX_STOLEN) break
-  }
-  return quietest!
-}
-/** At a fixed rate: latencies from h2load's own log, in ms. */
-function steady(port: number, protocol: Protocol): Latency {
-  const { perSecond, seconds, clients } = STEADY
-  const log = join(folder, 'latencies')
-  rmSync(log, { force: true })
-  const requests = perSecond * seconds
-  const before = stolenSeconds()
-  const startedMs = performance.now()
-  h2load(
-    [
-      '-n',
-      String(requests),
-      '-c',
-      String(clients),
-      ...(protocol === 'h2' ? ['-m', '10'] : ['--h1']),
-      `--rps=${perSecond / clients}`,
-      `--log-file=${log}`,
-      url(port),
-    ],
-    requests,
-  )
-  const tookSeconds = (performance.now() - startedMs) / 1_000
-  const stolen = Math.max(...stolenSeconds().map((s, core) => s - before[core]!)) / tookSeconds
-  const lines = readFileSync(log, 'utf8').trim().split('\n')
-  const requestsOf = lines.map((line) => line.split('\t').map(Number)) as [
-    startUs: number,
-    status: number,
-    us: number,
-  ][]
-  const settledUs = Math.min(...requestsOf.map(([startUs]) => startUs)) + SETTLE_MS * 1_000
-  const times = requestsOf.filter(([startUs]) => startUs >= settledUs).map(([, , us]) => us / 1_000)
-  return { p50: round2(percentile(times, 0.5)), p99: round2(percentile(times, 0.99)), stolen: round3(stolen) }
-}
-function h2load(args: readonly string[], requests: number): void {
-  const done = spawnSync('taskset', ['-c', '1', 'h2load', '-H', `authorization: Bearer ${TOKEN}`, ...args], {
-    encoding: 'utf8',
-  })
-  const ok = /status codes: (\d+) 2xx/.exec(done.stdout)?.[1]
-  if (Number(ok) !== requests) throw new Error(done.stdout + done.stderr)
-}
 function url(port: number): string {
   return `https://localhost:${port}${PATH}`
-}
-function round3(n: number): number {
-  return Math.round(n * 1_000) / 1_000
-}
-function round2(n: number): number {
-  return Math.round(n * 100) / 100
 }

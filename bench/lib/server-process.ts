@@ -1,5 +1,6 @@
 /** A Portico as a process of its own, for measuring: its CPU and memory are read from /proc. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +22,10 @@ export interface ServerProcess extends AsyncDisposable {
   /** User and system time so far. */
   cpuSeconds(): number
   rssMiB(): number
+  /** What it has logged so far, up to 1 MB. */
+  log(): string
+  /** Resolves when it has ended as told by SIGTERM. */
+  end(): Promise<void>
 }
 
 export async function startServerProcess(
@@ -43,9 +48,16 @@ export async function startServerProcess(
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, NODE_COMPILE_CACHE: join(root, '.cache/compile') },
   })
-  const port = await readyPort(child)
+  const log = { text: '' }
+  const port = await readyPort(child, log)
   const startMs = performance.now() - startedMs
   const pki = new Pki(new DataDir(dataDir), () => Date.now())
+  const end = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    await ended
+  }
   const file = (name: string): string => join(dataDir, 'pki', name)
   return {
     port,
@@ -56,10 +68,10 @@ export async function startServerProcess(
     files: { cert: file('admin.crt'), key: file('admin.key'), ca: file('ca.crt') },
     cpuSeconds: () => cpuSeconds(child.pid!),
     rssMiB: () => rssMiB(child.pid!),
+    log: () => log.text,
+    end,
     [Symbol.asyncDispose]: async () => {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGTERM')
-      await ended
+      await end()
       if (o.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true })
     },
   }
@@ -79,14 +91,13 @@ export function rssMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
 }
 
-function readyPort(child: ChildProcess): Promise<number> {
+function readyPort(child: ChildProcess, log: { text: string }): Promise<number> {
   return new Promise((resolve, reject) => {
-    let text = ''
-    child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${text}`)))
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}: ${log.text}`)))
     child.stderr!.on('data', (chunk: Buffer) => {
-      if (text.length > 1e6) return
-      text += chunk.toString()
-      const ready = /^.*"msg":"ready".*$/m.exec(text)
+      if (log.text.length > 1e6) return
+      log.text += chunk.toString()
+      const ready = /^.*"msg":"ready".*$/m.exec(log.text)
       if (ready) resolve((JSON.parse(ready[0]) as { port: number }).port)
     })
   })
@@ -99,4 +110,7 @@ export function median(values: readonly number[]): number {
 export function percentile(values: readonly number[], p: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))]!
+}
+export function round(n: number, digits: number): number {
+  return Math.round(n * 10 ** digits) / 10 ** digits
 }
