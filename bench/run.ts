@@ -11,6 +11,13 @@ const ALL = [
   'idle-watches',
   'isolation',
   'frozen',
+  'dropped',
+  'balance',
+  'rollout',
+  'rotation',
+  'drain',
+  'watch-load',
+  'tracing',
   'registrations',
 ]
 const wanted = process.argv.slice(2)

@@ -19,26 +19,40 @@ export async function h2Client(identity: Identity, connections = 4): Promise<H2C
     Promise.all(Array.from({ length: connections }, () => connectH2(to)))
   let sessions = await connect(identity)
   let next = 0
+  const running = new Set<Promise<unknown>>()
   return {
-    send: async (method, path, body) => {
-      const stream = sessions[next++ % connections]!.request({ ':method': method, ':path': path })
-      let [status, text] = [0, '']
-      stream.setEncoding('utf8')
-      stream.on('response', (headers) => (status = headers[':status']!))
-      stream.on('data', (chunk: string) => (text += chunk))
-      stream.end(body)
-      await once(stream, 'end')
-      return { status, text }
+    send: (method, path, body) => {
+      const answer = ask(sessions[next++ % connections]!, { ':method': method, ':path': path }, body)
+      const over = answer.catch(() => {}).finally(() => running.delete(over))
+      running.add(over)
+      return answer
     },
     renew: async (to) => {
       const old = sessions
       sessions = await connect(to)
-      for (const session of old) session.close()
+      // Not close(): it refuses what was asked for a moment ago.
+      void Promise.all(running).then(() => old.forEach((session) => session.destroy()))
     },
     [Symbol.dispose]: () => {
       for (const session of sessions) session.destroy()
     },
   }
+}
+
+async function ask(
+  session: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders,
+  body: string | undefined,
+): Promise<{ status: number; text: string }> {
+  const stream = session.request(headers)
+  let [status, text] = [0, '']
+  stream.setEncoding('utf8')
+  stream.on('response', (answer) => (status = answer[':status']!))
+  stream.on('data', (chunk: string) => (text += chunk))
+  stream.end(body)
+  await once(stream, 'end')
+  if (status === 0) throw new Error(`stream closed with code ${stream.rstCode}`)
+  return { status, text }
 }
 
 /** A connection that knows how many streams it may open. */

@@ -8,6 +8,8 @@ export interface Paced {
   readonly outcomes: Readonly<Record<string, number>>
 }
 
+const MAX_BEHIND_MS = 250
+
 /** @param during ends it. */
 export async function paced(
   perSecond: number,
@@ -26,10 +28,13 @@ export async function paced(
   let over = false
   const ended = during.finally(() => (over = true))
   const startedMs = performance.now()
-  while (!over) {
-    const due = ((performance.now() - startedMs) * perSecond) / 1_000
+  let due = 0
+  for (let lastMs = startedMs; !over; await pause(2)) {
+    const nowMs = performance.now()
+    // Where this process stood still, the time is lost: all at once would be another load than a steady one.
+    due += (Math.min(nowMs - lastMs, MAX_BEHIND_MS) * perSecond) / 1_000
+    lastMs = nowMs
     while (all.length < due) all.push(one(all.length))
-    await pause(2)
   }
   const seconds = (performance.now() - startedMs) / 1_000
   await Promise.all([ended, ...all])

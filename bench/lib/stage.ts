@@ -32,6 +32,8 @@ export async function setStage(o: {
   readonly eventEveryMs?: number
   /** Of Portico. */
   readonly core?: number
+  /** PEM of CAs besides Portico's own that its serving certificate may be of. */
+  readonly trust?: string
 }): Promise<Stage> {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
@@ -45,10 +47,11 @@ export async function setStage(o: {
     const options: EndpointOptions = { folder, address, eventEveryMs: o.eventEveryMs ?? 0 }
     endpoints.push(stack.use(await startEndpoint(options)))
   }
-  const identity = { ca: pki.ca().cert, ...pki.admin() }
+  const ca = pki.ca().cert
+  const identity = { ca: (o.trust ?? '') + ca, ...pki.admin() }
   const admin = httpClient(`https://127.0.0.1:${port}`, identity)
   stack.defer(() => admin.close())
-  await registerBackend(admin, { group: ENDPOINT_GROUP, at: endpoints, ca: identity.ca, path: ENDPOINT_PATH })
+  await registerBackend(admin, { group: ENDPOINT_GROUP, at: endpoints, ca, path: ENDPOINT_PATH })
   const owned = stack.move()
   return {
     server,

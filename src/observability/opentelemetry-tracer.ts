@@ -4,6 +4,7 @@
  *
  * Owns: the exporter and its batch, flushed when disposed of.
  */
+import { randomBytes } from 'node:crypto'
 import {
   type Attributes,
   ROOT_CONTEXT,
@@ -18,9 +19,11 @@ import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace
 import { OTLPTraceExporter as HttpExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resources, tracing } from '@opentelemetry/sdk-node'
 import type { Logger } from './logger.ts'
-import type { Span, SpanAttributes, SpanContext, StartSpan, Tracer } from './tracer.ts'
+import { noopSpan, type Span, type SpanAttributes, type SpanContext, type StartSpan, type Tracer } from './tracer.ts'
 
 const MILLION = 1_000_000
+const TRACE_ID_DIGITS = 32
+const SPAN_ID_DIGITS = 16
 const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL }
 
 export interface OpenTelemetryOptions {
@@ -39,18 +42,44 @@ export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisp
       'service.name': o.serviceName ?? 'portico',
       ...(o.serviceVersion === undefined ? {} : { 'service.version': o.serviceVersion }),
     }),
-    sampler: new tracing.ParentBasedSampler({
-      root: new tracing.TraceIdRatioBasedSampler((o.samplingRatePerMillion ?? 0) / MILLION),
-    }),
+    // What gets this far is recorded.
+    sampler: new tracing.AlwaysOnSampler(),
     spanProcessors: [new tracing.BatchSpanProcessor(exporterFor(o.endpoint))],
   })
   const tracer = provider.getTracer('portico')
+  const ids = new RandomIds()
+  const rate = (o.samplingRatePerMillion ?? 0) / MILLION
+  const leftOut = (parent?: SpanContext): Span | undefined => {
+    if (parent ? parent.sampled : Math.random() < rate) return undefined
+    const { traceId = ids.next(TRACE_ID_DIGITS), traceState } = parent ?? {}
+    const context = { traceId, spanId: ids.next(SPAN_ID_DIGITS), sampled: false }
+    return { ...noopSpan, context: traceState === undefined ? context : { ...context, traceState } }
+  }
   return {
     enabled: true,
-    start: (name, options) => startSpan(tracer, name, options ?? {}),
+    leftOut,
+    start: (name, options = {}) => {
+      const { parent } = options
+      if (parent !== undefined && 'recording' in parent)
+        return parent.recording ? startSpan(tracer, name, options) : parent
+      return (parent && leftOut(parent)) ?? startSpan(tracer, name, options)
+    },
     [Symbol.asyncDispose]: async () => {
       await provider.shutdown().catch((error: unknown) => o.log.warn('the last spans could not be sent', { error }))
     },
+  }
+}
+
+/** Hex digits of random bytes are cheap by the thousand. */
+class RandomIds {
+  #digits = ''
+  #used = 0
+  next(digits: number): string {
+    if (this.#used + digits > this.#digits.length) {
+      this.#digits = randomBytes(4096).toString('hex')
+      this.#used = 0
+    }
+    return this.#digits.slice(this.#used, (this.#used += digits))
   }
 }
 

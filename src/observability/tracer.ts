@@ -31,6 +31,14 @@ export interface StartSpan {
 export interface Tracer {
   /** False: nothing is recorded; callers may skip the work of describing spans. */
   readonly enabled: boolean
+  /**
+   * Whether a request is recorded is decided here, before anything is described: most are not.
+   *
+   * @param parent whose decision holds; absent: chance, at the sampling rate.
+   * @returns a span that records nothing, whose context goes on; undefined: one is to be started.
+   */
+  leftOut(parent?: SpanContext): Span | undefined
+  /** Records, unless its parent does not. */
   start(name: string, o?: StartSpan): Span
 }
 
@@ -42,7 +50,7 @@ export const noopSpan: Span = {
   fail() {},
   end() {},
 }
-export const noopTracer: Tracer = { enabled: false, start: () => noopSpan }
+export const noopTracer: Tracer = { enabled: false, leftOut: () => noopSpan, start: () => noopSpan }
 
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 /** Source: W3C Trace Context, section 3.2. @returns undefined where the header is not valid. */

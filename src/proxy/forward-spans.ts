@@ -1,5 +1,5 @@
 /**
- * The spans of one forwarded request: itself, and within it what it waits for. A connection that is there already has
+ * The spans of one forwarded request that is recorded: itself, and within it what it waits for. A connection that is there already has
  * neither connect nor tls.
  *
  *   pick --picked()--> connect --handshaking()--> tls --connected()--> first byte --answered()--> stream --ended()--> (over)
@@ -52,6 +52,6 @@ export class ForwardSpans {
   }
   #enter(phase: string): void {
     this.#phase?.end()
-    this.#phase = this.#request.recording ? this.#tracer.start(phase, { parent: this.#request }) : undefined
+    this.#phase = this.#tracer.start(phase, { parent: this.#request })
   }
 }

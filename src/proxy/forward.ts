@@ -129,7 +129,7 @@ class Forwarding implements UpstreamHandler {
     this.#options = options
     this.#startedMs = rules.clock.monotonicMs()
     this.#phaseMs = this.#startedMs
-    if (rules.tracer.enabled) this.#spans = new ForwardSpans(rules.tracer, exchange.method, ctx.span)
+    if (ctx.span.recording) this.#spans = new ForwardSpans(rules.tracer, exchange.method, ctx.span)
     const headers = requestHeaders({
       exchange,
       identity: rules.identity,
@@ -138,7 +138,7 @@ class Forwarding implements UpstreamHandler {
       authorization: rules.authorization,
       plainAnswer: options.tap !== undefined,
       auditId: ctx.auditId,
-      trace: this.#spans?.context,
+      trace: this.#spans?.context ?? ctx.span.context,
     })
     const upgrade = exchange.upgrade
     if (upgrade !== undefined) headers.push(...upgradeHeaders(exchange, upgrade))
@@ -416,7 +416,7 @@ class Forwarding implements UpstreamHandler {
       backend: this.#options.rules.backend,
       attempts: this.#tried.length,
       user: this.#ctx.user,
-      traceId: this.#spans?.context?.traceId,
+      traceId: this.#ctx.span.context?.traceId,
       repeatable: mayRepeat(error, this.#message.method),
     })
   }

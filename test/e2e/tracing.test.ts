@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type ReceivedSpan, startOtlpReceiver } from '../../fixtures/otlp/receiver.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
@@ -75,4 +78,35 @@ test('a policy decides whose traceparent is followed for its backend', async () 
     receiver.spans.filter((s) => s.attributes['url.path'] === path && s.attributes['http.request.method'] === 'GET')
   const followed = (path: string): boolean => spansOf(path).some((s) => s.traceId === remote.traceId)
   assert.deepEqual([followed(`${RAW_PATH}/things`), followed('/version')], [false, true])
+})
+
+test('a request that is left out is not recorded, and the backend is told so; a sampled parent is followed', async () => {
+  await using receiver = await startOtlpReceiver()
+  const folder = mkdtempSync(join(tmpdir(), 'portico-tracing-'))
+  const config = join(folder, 'tracing.yaml')
+  const kind = { apiVersion: 'apiserver.config.k8s.io/v1', kind: 'TracingConfiguration' }
+  writeFileSync(config, JSON.stringify({ ...kind, endpoint: receiver.url, samplingRatePerMillion: 0 }))
+  const portico = await startTestServer([`--tracing-config-file=${config}`])
+  const told: string[] = []
+  await using raw = await startRawBackend(portico, {
+    handler: (request, response) => {
+      told.push(String(request.headers['traceparent']))
+      response.end('{}')
+    },
+  })
+  await registerRaw(portico, { backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls: RAW_TLS }] })
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  for (const sampled of [undefined, false, true]) {
+    const remote = { traceId, spanId: 'b7ad6b7169203331', sampled: sampled === true }
+    const headers = sampled === undefined ? {} : { traceparent: formatTraceparent(remote) }
+    assert.equal((await portico.admin.get(`${RAW_PATH}/things`, { headers })).status, 200)
+  }
+  await portico.stop()
+  rmSync(folder, { recursive: true })
+  assert.match(told[0]!, /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)
+  assert.match(told[1]!, new RegExp(`^00-${traceId}-[0-9a-f]{16}-00$`))
+  assert.match(told[2]!, new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`))
+  assert.ok(!told.some((parent) => parent.includes('b7ad6b7169203331')))
+  assert.deepEqual([...new Set(receiver.spans.map((s) => s.traceId))], [traceId])
+  assert.equal(receiver.spans.filter((s) => s.name === 'HTTP GET').length, 1)
 })

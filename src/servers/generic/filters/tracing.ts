@@ -25,7 +25,14 @@ export function tracingFilter(tracer: Tracer, clock: Clock): Filter {
 function startSpan(ctx: RequestContext, tracer: Tracer, clock: Clock): void {
   const { headers } = ctx.exchange
   const remote = parseTraceparent(headers.get('traceparent'), headers.get('tracestate'))
-  const trusted = ctx.rules?.trustTraceparent ?? MAY_FORCE_SAMPLING.some((g) => ctx.user!.groups.includes(g))
+  const trusted =
+    remote !== undefined &&
+    (ctx.rules?.trustTraceparent ?? MAY_FORCE_SAMPLING.some((g) => ctx.user!.groups.includes(g)))
+  const leftOut = tracer.leftOut(trusted ? remote : undefined)
+  if (leftOut) {
+    ctx.span = leftOut
+    return
+  }
   ctx.span = tracer.start(spanName(ctx.exchange.method, ctx.info), {
     kind: 'server',
     startMs: ctx.receivedAt,
@@ -38,10 +45,8 @@ function startSpan(ctx: RequestContext, tracer: Tracer, clock: Clock): void {
       'network.protocol.version': ctx.exchange.connection.protocol === 'h2' ? '2' : '1.1',
     },
   })
-  if (ctx.span.recording) {
-    const authenticatedAtMs = ctx.receivedAt + (clock.monotonicMs() - ctx.receivedMonotonicMs)
-    tracer.start('authentication', { parent: ctx.span, startMs: ctx.receivedAt }).end(authenticatedAtMs)
-  }
+  const authenticatedAtMs = ctx.receivedAt + (clock.monotonicMs() - ctx.receivedMonotonicMs)
+  tracer.start('authentication', { parent: ctx.span, startMs: ctx.receivedAt }).end(authenticatedAtMs)
   ctx.exchange.onFinish((outcome) => {
     ctx.span.setAttributes({
       'http.response.status_code': outcome.status,
