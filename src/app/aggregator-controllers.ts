@@ -19,9 +19,11 @@ import { DiscoveryCache } from '../servers/aggregator/discovery-cache.ts'
 import { DiscoveryManager } from '../servers/aggregator/discovery-manager.ts'
 import { IdentityController } from '../servers/aggregator/identity-controller.ts'
 import { OpenApiDownloads } from '../servers/aggregator/openapi/openapi-downloads.ts'
+import type { ProbeSettings } from '../servers/aggregator/policy/effective-policy.ts'
 import type { Policies } from '../servers/aggregator/policy/policies.ts'
 import { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import { RegistrationController } from '../servers/aggregator/registration-controller.ts'
+import { RoutedBackendController } from '../servers/aggregator/routed-backend-controller.ts'
 import type { ServiceLookup } from '../servers/aggregator/service-resolver.ts'
 import { delegateChain } from '../servers/generic/delegate-chain.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
@@ -74,7 +76,11 @@ export function makeControllers(
     lookup,
     local: delegateChain(parts.others),
     observed,
-    problemChanged: (name) => void availability.queue.add(name),
+    routedFailed: (name) => routed.reconciler.failed(name),
+    problemChanged: (name) => {
+      availability.queue.add(name)
+      routed.queue.add(name)
+    },
   })
   // One that comes back may be another version.
   view.subscribe((name) => backends.watchLists.forget(name))
@@ -100,6 +106,7 @@ export function makeControllers(
     clock,
     log,
   }
+  const rulesOf = (apiService: APIService): ProbeSettings => policies.for(apiService).policy.probe
   const availability = controller(
     'RemoteAvailabilityController',
     PROBE_WORKERS,
@@ -111,12 +118,25 @@ export function makeControllers(
         isTerminating: (namespace) =>
           informers.namespaces.lister.get(namespace)?.metadata.deletionTimestamp !== undefined,
         metrics,
-        rulesOf: (apiService) => policies.for(apiService).policy.probe,
+        rulesOf,
+      }),
+  )
+  const routed = controller(
+    'routed-backend-probe',
+    PROBE_WORKERS,
+    (queue) =>
+      new RoutedBackendController({
+        ...asking,
+        queue,
+        rulesOf,
+        changed: (name) => void availability.queue.add(name),
+        metrics,
       }),
   )
   const made = {
     registration,
     availability,
+    routed,
     conditions,
     auto: controller(
       'autoregister',
@@ -128,6 +148,7 @@ export function makeControllers(
   countEntries(around, {
     view,
     availability: availability.reconciler,
+    routed: routed.reconciler,
     conditions: conditions.reconciler,
     discovery: made.discovery.reconciler,
     watchlists: backends.watchLists,

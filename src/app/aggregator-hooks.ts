@@ -14,6 +14,7 @@ import type { NamespaceStatus } from '../servers/aggregator/impact.ts'
 import type { OpenApiDownloads } from '../servers/aggregator/openapi/openapi-downloads.ts'
 import type { PolicyStatusController } from '../servers/aggregator/policy/policy-status-controller.ts'
 import type { RegistrationController } from '../servers/aggregator/registration-controller.ts'
+import type { RoutedBackendController } from '../servers/aggregator/routed-backend-controller.ts'
 import type { EndpointSlice, Service } from '../servers/aggregator/service-resolver.ts'
 import type { PostStartHook } from '../servers/generic/delegate.ts'
 import type { Surroundings } from './wire.ts'
@@ -27,6 +28,7 @@ export interface RunnableController<R extends Reconciler> {
 export interface AggregatorControllers {
   readonly registration: RunnableController<RegistrationController>
   readonly availability: RunnableController<AvailabilityController>
+  readonly routed: RunnableController<RoutedBackendController>
   readonly conditions: RunnableController<ConditionWriter>
   readonly identity: RunnableController<IdentityController>
   readonly discovery: RunnableController<DiscoveryManager>
@@ -68,6 +70,7 @@ export function aggregatorHooks(
     }),
     hook('apiservice-status-remote-available-controller', () => {
       run(availability, [...cachesSynced, registered])
+      run(controllers.routed, [...cachesSynced, registered])
       run(conditions, [informers.apiServices.synced])
       run(identity, [registered])
     }),

@@ -30,6 +30,7 @@ export interface BackendParts {
   readonly ownPort: () => number
   readonly local: Handler
   readonly observed: BackendSurroundings['observed']
+  readonly routedFailed: BackendSurroundings['routedFailed']
   readonly problemChanged: BackendSurroundings['problemChanged']
 }
 
@@ -81,6 +82,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     terminated: terminationCounter(metrics),
     breakerChanged: (apiService, target, state) => breakers.with(apiService, target).set(BREAKER_STATES[state]),
     observed: parts.observed,
+    routedFailed: parts.routedFailed,
     problemChanged: parts.problemChanged,
   }
 }

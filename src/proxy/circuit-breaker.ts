@@ -36,6 +36,11 @@ export class CircuitBreaker {
   get state(): BreakerState {
     return this.#state
   }
+  /** Whether the next request would be let in. */
+  get admits(): boolean {
+    if (this.#state === 'closed') return true
+    return !this.#trying && this.#openUntilMs <= this.#clock.monotonicMs()
+  }
   /** @returns 0: go on, and report how it went; else ms until it is worth another try. */
   enter(): number {
     if (this.#state === 'closed') return 0

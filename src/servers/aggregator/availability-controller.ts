@@ -33,8 +33,8 @@ import type { ServiceLookup } from './service-resolver.ts'
 
 /** A backend that is down is asked often: it should be back soon after it is back. */
 const RETRY = { baseMs: 5, maxMs: 2500 }
-const CONFIRM_FAILURE_MS = 500
-const CONFIRM_PASS_MS = 250
+export const CONFIRM_FAILURE_MS = 500
+export const CONFIRM_PASS_MS = 250
 /** A backend in doubt gets so many times what it usually takes to answer a probe, and never less than LEAST. */
 const PATIENCE = 5
 const LEAST_PATIENCE_MS = 1000
@@ -111,6 +111,7 @@ export class AvailabilityController implements Reconciler {
     }
     if (!apiService.spec.service && !this.#backendOf(apiService)?.isRemote) {
       this.#believe(apiService, { status: 'True', ...LOCAL })
+      this.#tellDegraded(apiService, true)
       return DONE
     }
     const rules = this.#o.rulesOf(apiService)
@@ -178,8 +179,16 @@ export class AvailabilityController implements Reconciler {
   }
 
   #tellDegraded(apiService: APIService, passed: boolean): void {
+    const down = (this.#backendOf(apiService)?.routed ?? []).find((r) => r.down !== undefined)
     const message = passed ? this.#signals.degradation(apiService.metadata.name!) : undefined
-    if (message !== undefined)
+    if (down)
+      this.#o.conditions.want(apiService, {
+        type: DEGRADED,
+        status: 'True',
+        reason: 'RoutedBackendUnavailable',
+        message: `the backend "${down.name}", which routes lead to, is not available: ${down.down}`,
+      })
+    else if (message !== undefined)
       this.#o.conditions.want(apiService, { type: DEGRADED, status: 'True', reason: 'RequestsFail', message })
     else
       this.#o.conditions.wantFalse(apiService, {
@@ -250,7 +259,7 @@ export class AvailabilityController implements Reconciler {
   }
 }
 
-function groupVersionPath({ spec }: APIService): string {
+export function groupVersionPath({ spec }: APIService): string {
   const { group = '', version = '' } = spec
   return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
 }

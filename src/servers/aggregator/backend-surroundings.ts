@@ -47,4 +47,6 @@ export interface BackendSurroundings {
   readonly watchLists: WatchListGuard
   /** How a client's request to a backend went; not where it was given no chance. */
   readonly observed: (apiService: string, ok: boolean, phase: ObservedPhase) => void
+  /** A request to a backend that a route chose could not be answered. */
+  readonly routedFailed: (apiService: string) => void
 }

@@ -7,6 +7,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { type BalancingRules, type Endpoint, EndpointSet } from '../../proxy/endpoint-set.ts'
+import type { Address } from '../../proxy/dial.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../proxy/upstream-tls.ts'
 import type { PoolSettings, Upstreams } from '../../proxy/upstreams.ts'
@@ -161,6 +162,17 @@ export class BackendTarget {
   ready(): boolean {
     if (this.endpoints.size === 0) this.refresh()
     return this.endpoints.size > 0
+  }
+  /** As the traffic dials. @throws Error where there is no endpoint, or its certificates cannot be used. */
+  addresses(): readonly Address[] {
+    if (this.tlsProblem !== undefined) throw new Error(this.tlsProblem)
+    if (!this.ready()) throw new Error(this.problem)
+    return this.endpoints.members.map((e) => e.address)
+  }
+  /** @throws Error where there is no endpoint. */
+  url(path: string): string {
+    if (!this.ready()) throw new Error(this.problem)
+    return `https://${this.endpoints.members[0]!.id}${path}`
   }
   /** Nothing leads here any more. */
   retire(): void {

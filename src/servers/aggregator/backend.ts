@@ -39,6 +39,17 @@ interface Lane {
   readonly target: BackendTarget
   readonly breaker: CircuitBreaker | undefined
   readonly rules: ForwardRules
+  /** Why it cannot be reached, as its own probes found. */
+  down: string | undefined
+}
+/** One that routes lead to, beside the one for the rest. */
+export interface RoutedBackend {
+  readonly name: string
+  readonly target: BackendTarget
+  /** For our own probes. */
+  readonly direct: Handler
+  /** undefined: nothing speaks against it. */
+  down: string | undefined
 }
 type Rejection = Refusal | 'breaker' | 'unavailable'
 
@@ -78,9 +89,10 @@ export class Backend {
     for (const [name, { target }] of previous === undefined ? [] : previous.#lanes)
       if (!this.#lanes.has(name)) target.retire()
     this.direct = (ctx) => this.#forward(ctx, policy.routing.fallback, false)
+    const isUsable = (name: string): boolean => this.#isUsable(name)
     this.handler = (ctx) => {
       ctx.served('aggregator')
-      return this.#forward(ctx, policy.routing.pick(ctx), true)
+      return this.#forward(ctx, policy.routing.pick(ctx, isUsable), true)
     }
   }
   /** Whether requests that no route takes go to a server elsewhere, and not to this process. */
@@ -106,6 +118,14 @@ export class Backend {
       share: { name, owners, fallback },
     }))
   }
+  /** Those that requests go to beside the fallback, which availability is about. */
+  get routed(): readonly RoutedBackend[] {
+    const { fallback, destinations } = this.policy.routing
+    return [...destinations].flatMap((name) => {
+      const lane = this.#lanes.get(name)
+      return lane && name !== fallback ? [routedBackend(name, lane, (ctx) => this.#forward(ctx, name, false))] : []
+    })
+  }
   get targets(): ReadonlyMap<string, BackendTarget> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
   }
@@ -124,16 +144,11 @@ export class Backend {
   }
   /** @throws Error where there is no endpoint. */
   url(path: string): string {
-    const lane = this.#fallback
-    if (!lane?.target.ready()) throw new Error(lane?.target.problem ?? 'no endpoints available')
-    return `https://${lane.target.endpoints.members[0]!.id}${path}`
+    return this.#target.url(path)
   }
   /** Where requests go that no route takes elsewhere. @throws Error where there is no endpoint. */
   addresses(): readonly Address[] {
-    const target = this.#fallback?.target
-    if (target?.tlsProblem !== undefined) throw new Error(target.tlsProblem)
-    if (!target?.ready()) throw new Error(target?.problem ?? 'no endpoints available')
-    return target.endpoints.members.map((e) => e.address)
+    return this.#target.addresses()
   }
   /** The same in words. */
   get text(): string {
@@ -168,6 +183,18 @@ export class Backend {
     for (const { target } of this.#lanes.values()) target.stop()
   }
 
+  get #target(): BackendTarget {
+    const lane = this.#fallback
+    if (!lane) throw new Error('no endpoints available')
+    return lane.target
+  }
+  /** By what our probes and its breaker say. */
+  #isUsable(name: string): boolean {
+    const lane = this.#lanes.get(name)
+    if (lane === undefined) return true
+    const isThere = lane === this.#fallback ? this.available : lane.down === undefined
+    return isThere && lane.breaker?.admits !== false
+  }
   get #fallback(): Lane | undefined {
     return this.#lanes.get(this.policy.routing.fallback)
   }
@@ -212,7 +239,7 @@ export class Backend {
     }
     const target = known?.target ?? new BackendTarget(options)
     if (known) known.target.reconfigure(options)
-    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf() })
+    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(), down: undefined })
   }
   #rulesOf(): ForwardRules {
     const { o, policy } = { o: this.#o, policy: this.policy }
@@ -291,6 +318,7 @@ export class Backend {
         breaker?.report(verdict === 'ok')
         if (lane === this.#fallback)
           this.#o.observed(this.name, verdict === 'ok' && status < 500, error?.phase ?? 'status')
+        else if (verdict !== 'ok') this.#o.routedFailed(this.name)
       },
     })
   }
@@ -325,6 +353,20 @@ export class Backend {
   #refuse(ctx: RequestContext, error: StatusError): void {
     this.#o.terminated(ctx, String(error.code), 'aggregator')
     ctx.fail(error)
+  }
+}
+
+function routedBackend(name: string, lane: Lane, direct: Handler): RoutedBackend {
+  return {
+    name,
+    target: lane.target,
+    direct,
+    get down() {
+      return lane.down
+    },
+    set down(why) {
+      lane.down = why
+    },
   }
 }
 
