@@ -106,33 +106,7 @@ export function makeControllers(
     clock,
     log,
   }
-  const rulesOf = (apiService: APIService): ProbeSettings => policies.for(apiService).policy.probe
-  const availability = controller(
-    'RemoteAvailabilityController',
-    PROBE_WORKERS,
-    (queue) =>
-      new AvailabilityController({
-        ...asking,
-        queue,
-        lookup,
-        isTerminating: (namespace) =>
-          informers.namespaces.lister.get(namespace)?.metadata.deletionTimestamp !== undefined,
-        metrics,
-        rulesOf,
-      }),
-  )
-  const routed = controller(
-    'routed-backend-probe',
-    PROBE_WORKERS,
-    (queue) =>
-      new RoutedBackendController({
-        ...asking,
-        queue,
-        rulesOf,
-        changed: (name) => void availability.queue.add(name),
-        metrics,
-      }),
-  )
+  const { availability, routed } = makeProbes(around, { controller, facts, asking, lookup })
   const made = {
     registration,
     availability,
@@ -154,6 +128,29 @@ export function makeControllers(
     watchlists: backends.watchLists,
   })
   return made
+}
+
+function makeProbes(
+  { metrics }: Surroundings,
+  o: { controller: ControllerFactory; facts: AggregatorFacts; asking: Asking; lookup: ServiceLookup },
+): Pick<AggregatorControllers, 'availability' | 'routed'> {
+  const { controller, asking, lookup } = o
+  const { informers, policies } = o.facts
+  const rulesOf = (apiService: APIService): ProbeSettings => policies.for(apiService).policy.probe
+  const isTerminating = (namespace: string): boolean =>
+    informers.namespaces.lister.get(namespace)?.metadata.deletionTimestamp !== undefined
+  const availability = controller(
+    'RemoteAvailabilityController',
+    PROBE_WORKERS,
+    (queue) => new AvailabilityController({ ...asking, queue, lookup, isTerminating, metrics, rulesOf }),
+  )
+  const changed = (name: string): void => void availability.queue.add(name)
+  const routed = controller(
+    'routed-backend-probe',
+    PROBE_WORKERS,
+    (queue) => new RoutedBackendController({ ...asking, queue, rulesOf, changed, metrics }),
+  )
+  return { availability, routed }
 }
 
 /** What is kept per APIService, so that a leak shows. */
