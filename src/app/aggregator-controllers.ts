@@ -65,7 +65,7 @@ export function makeControllers(
   facts: AggregatorFacts,
 ): AggregatorControllers {
   const { informers, view, policies } = facts
-  const { clock, log, metrics } = around
+  const { clock, log } = around
   const lookup = lookupIn(informers)
   const controller = controllerFactory(around)
   const client = parts.client.resource<APIService>(APISERVICES)
