@@ -4,7 +4,8 @@ import { createServer, type IncomingHttpHeaders, type OutgoingHttpHeaders } from
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
+import type { BackendPolicySpec, PolicyBackend } from '../../src/api/backend-policy.ts'
+import type { Status } from '../../src/api/status-error.ts'
 import { untilCondition } from './backends.ts'
 import type { TestServer } from './server.ts'
 
@@ -13,6 +14,8 @@ export interface RawRequest extends Readable {
   readonly method: string
   readonly url: string
   readonly headers: IncomingHttpHeaders
+  /** Name, value, name, value ... as they came. */
+  readonly rawHeaders: readonly string[]
   readonly socket: Socket
 }
 export interface RawResponse extends Writable {
@@ -45,6 +48,9 @@ export const RAW_PATH = `/apis/${RAW_GROUP}/v1`
 export const RAW_API_SERVICE = `v1.${RAW_GROUP}`
 const NAMES = ['raw.default.svc', 'localhost', '127.0.0.1', '127.0.0.2', '127.0.0.3']
 
+/** Of node:http's parser, which http2 hands on. */
+const HTTP1_LIMITS = { maxHeaderSize: 1_048_576 }
+
 export interface RawOptions {
   readonly host?: string
   readonly port?: number
@@ -61,6 +67,10 @@ export interface RawOptions {
   readonly openapi?: boolean | 'hangs'
   /** Of version 2; default: none. */
   readonly openapiV2?: object
+  /** HTTP/2 streams that it takes at once on a connection. */
+  readonly maxStreams?: number
+  /** Asks for client certificates of this CA, and takes no others. */
+  readonly clientCA?: string
 }
 
 export const answerText =
@@ -126,6 +136,15 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
           ...(o.pair ?? portico.pki.servingFor(`raw-${o.host ?? ''}`, NAMES)),
           allowHTTP1: true,
           ALPNProtocols: o.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
+          // As many groups as a user may have.
+          maxHeaderListPairs: 5_000,
+          ...HTTP1_LIMITS,
+          maxSessionMemory: 1_000,
+          settings: {
+            maxHeaderListSize: 1_048_576,
+            ...(o.maxStreams === undefined ? {} : { maxConcurrentStreams: o.maxStreams }),
+          },
+          ...(o.clientCA === undefined ? {} : { ca: o.clientCA, requestCert: true, rejectUnauthorized: true }),
         },
         listener,
       )
@@ -203,6 +222,31 @@ export async function registerRaw(
   if (o.wait !== false) await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True')
 }
 export const RAW_TLS = { ca: [{ configMap: { namespace: 'default', name: 'raw-ca' } }] }
+
+/** Spec of a policy whose only backend has these endpoints. */
+export const policyOf = (
+  backends: readonly { readonly address: string; readonly port: number; readonly zone?: string }[],
+  more: Omit<BackendPolicySpec, 'targets' | 'backends'> = {},
+): Omit<BackendPolicySpec, 'targets'> => ({
+  backends: [
+    {
+      name: 'default',
+      endpoints: backends.map(({ address, port, zone = '' }) => ({ address, port, zone })),
+      tls: RAW_TLS,
+    },
+  ],
+  ...more,
+})
+export const namedBackend = (name: string, { address, port }: Pick<RawBackend, 'address' | 'port'>): PolicyBackend => ({
+  name,
+  endpoints: [{ address, port }],
+  tls: RAW_TLS,
+})
+/** The causes of a Status, by their fields. */
+export const causesOf = (answer: { json<T>(): T }): Record<string, string> =>
+  Object.fromEntries(
+    (answer.json<Status>().details?.causes ?? []).flatMap((c) => (c.field ? [[c.field, c.message ?? '']] : [])),
+  )
 
 export async function putPolicy(
   portico: TestServer,

@@ -9,6 +9,7 @@ import { readOptions } from '../../src/app/read-options.ts'
 import { type PorticoServer, startServer } from '../../src/app/wire.ts'
 import { type LogFields, noopLogger } from '../../src/observability/logger.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
+import type { HeldClock } from './held-clock.ts'
 import { type HttpClient, httpClient } from './http-client.ts'
 
 export interface TestServer extends AsyncDisposable {
@@ -29,7 +30,10 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** @param args more flags. Storage is in memory unless they say otherwise. Resolves when it is ready. */
-export async function startTestServer(args: readonly string[] = [], o: { dataDir?: string } = {}): Promise<TestServer> {
+export async function startTestServer(
+  args: readonly string[] = [],
+  o: { dataDir?: string; clock?: HeldClock } = {},
+): Promise<TestServer> {
   const folder = o.dataDir ?? (await mkdtemp(join(tmpdir(), 'portico-test-')))
   const given = (name: string): boolean => args.some((a) => a.startsWith(`--${name}`))
   const config = completeConfig(
@@ -58,7 +62,7 @@ export async function startTestServer(args: readonly string[] = [], o: { dataDir
       log.error(message, fields)
     },
   }
-  const server = await startServer(config, { log: listening })
+  const server = await startServer(config, { log: listening, ...(o.clock ? { clock: o.clock } : {}) })
   await server.ready
   const pki = new Pki(new DataDir(folder), () => Date.now())
   const url = `https://127.0.0.1:${server.port}`
@@ -72,7 +76,10 @@ export async function startTestServer(args: readonly string[] = [], o: { dataDir
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
       await Promise.all(clients.map((c) => c.close()))
+      // What stops waits for its timers.
+      o.clock?.run()
       await server.stop()
+      o.clock?.hold()
       if (o.dataDir === undefined) await rm(folder, { recursive: true, force: true })
     })()
     return stopped

@@ -1,11 +1,17 @@
-/** Backends that are no Service: each kind passes the same requests. */
+/** Backends that are no Service: each kind passes the same requests; and certificates that change while they are in use. */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { TLSSocket } from 'node:tls'
 import type { PolicyBackend } from '../../src/api/backend-policy.ts'
+import { type KeyPair, makeCA, makeCertificate } from '../../src/http/certificates.ts'
+import { untilCondition } from '../harness/backends.ts'
 import {
+  answerText,
+  policyOf,
+  RAW_API_SERVICE,
   RAW_PATH,
   RAW_TLS,
   type RawBackend,
@@ -14,6 +20,8 @@ import {
   startRawBackend,
 } from '../harness/raw-backend.ts'
 import { startTestServer } from '../harness/server.ts'
+import { until, untilTurn } from '../harness/until.ts'
+import { EVENT, openWatch } from '../harness/watches.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'portico-sockets-'))
 const socketPath = join(folder, 'backend.sock')
@@ -92,3 +100,119 @@ for (const { name, options, backend, host } of kinds) {
   })
 }
 test.after(() => rm(folder, { recursive: true }))
+
+const path = `${RAW_PATH}/things`
+const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 }
+function issued(commonName: string): { ca: string; pair: KeyPair } {
+  const ca = makeCA({ commonName, ...validity })
+  return {
+    ca: ca.cert,
+    pair: makeCertificate({ commonName: 'raw', names: ['localhost', '127.0.0.1'], ...validity }, ca),
+  }
+}
+
+test('all certificates of a backend rotate under load without an error, and the old CA is refused afterwards', async () => {
+  await using portico = await startTestServer()
+  const [{ ca: oldCa, pair: oldPair }, { ca: newCa, pair: newPair }] = [issued('old'), issued('new')]
+  await using raw = await startRawBackend(portico, {
+    pair: oldPair,
+    handler: (request, response) => {
+      if (request.url.includes('watch=1')) response.write(EVENT)
+      else answerText('{}')(request, response)
+    },
+  })
+  const put = async (cas: readonly string[]): Promise<void> => {
+    const name = '/api/v1/namespaces/default/configmaps/rotating-ca'
+    const object = { metadata: { name: 'rotating-ca' }, data: { 'ca.crt': cas.join('\n') } }
+    const made = await portico.admin.post('/api/v1/namespaces/default/configmaps', object)
+    if (made.status !== 201) assert.equal((await portico.admin.put(name, object)).status, 200)
+  }
+  await put([oldCa])
+  const tls = { ca: [{ configMap: { namespace: 'default', name: 'rotating-ca' } }] }
+  await registerRaw(portico, { backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls }] })
+  const watches = await Promise.all(Array.from({ length: 20 }, () => openWatch(portico.admin)))
+  let stop = false
+  const statuses = new Map<number, number>()
+  const load = Array.from({ length: 4 }, async () => {
+    while (!stop) {
+      const { status } = await portico.admin.get(path)
+      statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    }
+  })
+  const answered = (): number => [...statuses.values()].reduce((a, b) => a + b, 0)
+  const requests = async (n: number): Promise<void> => {
+    const goal = answered() + n
+    await untilTurn(`${n} more answers`, () => answered() >= goal)
+  }
+  await requests(50)
+  await put([oldCa, newCa])
+  await requests(50)
+  raw.secure(newPair)
+  await requests(50)
+  await put([newCa])
+  await requests(50)
+  stop = true
+  await Promise.all(load)
+  assert.deepEqual([...statuses.keys()], [200])
+  assert.equal(watches.filter((w) => w.ended()).length, 0, 'no watch was dropped')
+  // Whoever shows a certificate of the old CA now is nobody.
+  raw.secure(oldPair)
+  raw.cut()
+  await until('it is refused', async () => {
+    const answer = await portico.admin.get(path)
+    return answer.status === 503 && answer.text.includes('certificate signed by unknown authority')
+  })
+})
+
+test('a certificate that ends soon is told in a condition and in metrics', async () => {
+  await using portico = await startTestServer()
+  const soon = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3 * 86_400_000 }
+  const pair = makeCertificate({ commonName: 'raw', names: ['127.0.0.1'], ...soon }, portico.pki.ca())
+  await using raw = await startRawBackend(portico, { pair })
+  await registerRaw(portico, policyOf([raw]))
+  const told = await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True', 'CertificateExpiring')
+  assert.equal(told.reason, 'CertificateEndsSoon')
+  assert.match(told.message, /^the backend's certificate ends at \d{4}-/)
+  const metrics = (await portico.admin.get('/metrics')).text
+  const seconds = Number(
+    /^portico_backend_certificate_expiry_seconds\{backend="v1.raw.example.com",use="backend"\} (\S+)$/m.exec(
+      metrics,
+    )?.[1],
+  )
+  assert.ok(seconds > 2.9 * 86_400 && seconds <= 3 * 86_400, String(seconds))
+  for (const use of ['serving', 'client-ca', 'front-proxy-ca', 'front-proxy-client'])
+    assert.match(metrics, new RegExp(`^portico_certificate_expiry_seconds\\{use="${use}"\\} [0-9.e+]+$`, 'm'))
+})
+
+test('a client certificate in a Secret of its own is shown to the backend, and so is the next one', async () => {
+  await using portico = await startTestServer()
+  const ca = makeCA({ commonName: 'clients', ...validity })
+  const client = (commonName: string): KeyPair => makeCertificate({ commonName, usages: ['client'], ...validity }, ca)
+  const names: string[] = []
+  await using raw = await startRawBackend(portico, {
+    clientCA: ca.cert,
+    handler: (_request, response) => {
+      names.push((response.stream!.session!.socket as TLSSocket).getPeerCertificate().subject.CN as string)
+      response.end('{}')
+    },
+  })
+  const secrets = '/api/v1/namespaces/default/secrets'
+  const secret = ({ cert, key }: KeyPair): object => ({
+    metadata: { name: 'client' },
+    type: 'kubernetes.io/tls',
+    data: { 'tls.crt': Buffer.from(cert).toString('base64'), 'tls.key': Buffer.from(key).toString('base64') },
+  })
+  const made = await portico.admin.post(secrets, secret(client('first')))
+  assert.equal(made.status, 201, made.text)
+  const clientCertificate = { secret: { namespace: 'default', name: 'client' } }
+  const url = `https://127.0.0.1:${raw.port}`
+  await registerRaw(portico, { backends: [{ name: 'default', url, tls: { ...RAW_TLS, clientCertificate } }] })
+  const shown = async (): Promise<string> => {
+    const answer = await portico.admin.get(path)
+    assert.equal(answer.status, 200, answer.text)
+    return names.at(-1)!
+  }
+  assert.equal(await shown(), 'first')
+  assert.equal((await portico.admin.put(`${secrets}/client`, secret(client('second')))).status, 200)
+  await until('the next one is shown', async () => (await shown()) === 'second')
+})

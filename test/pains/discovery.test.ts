@@ -1,45 +1,24 @@
 /** Discovery that a dead backend can neither slow nor break; who is to blame, and what is held up by it. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
-import { createServer, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createServer } from 'node:https'
+import { type AddressInfo, createServer as createHole, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { DataDir } from '../../src/app/data-dir.ts'
-import { Pki } from '../../src/app/pki.ts'
 import type { Fault } from '../../fixtures/backends/faults.ts'
 import { type Condition, registerBackend, registerSample, untilCondition } from '../harness/backends.ts'
-import { freePort } from '../harness/prometheus.ts'
+import { AGGREGATED, aggregated } from '../harness/discovery-documents.ts'
+import { etcdMissing, startEtcd } from '../harness/etcd.ts'
+import { installedKubectls, Kubectl } from '../harness/kubectl.ts'
+import { missingProgram } from '../harness/programs.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
+import { until } from '../harness/until.ts'
 
 const APISERVICES = '/apis/apiregistration.k8s.io/v1/apiservices'
 const POLICIES = '/apis/gateway.portico.dev/v1alpha1/backendpolicies'
-const AGGREGATED = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 const FAULTS_MS = process.env['PORTICO_SOAK'] === undefined ? 4000 : 300_000
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const giveUp = Date.now() + 15_000
-  while (!(await holds())) {
-    if (Date.now() > giveUp) assert.fail(`not within 15 s: ${what}`)
-    await setTimeout(20)
-  }
-}
-
-interface Version {
-  readonly version: string
-  readonly freshness: string
-  readonly resources?: readonly { readonly resource: string }[]
-}
-async function aggregated(portico: TestServer, group: string): Promise<readonly Version[]> {
-  const { items } = (await portico.admin.get('/apis', { headers: { accept: AGGREGATED } })).json<{
-    items: { metadata: { name: string }; versions: Version[] }[]
-  }>()
-  return items.find((g) => g.metadata.name === group)?.versions ?? []
-}
 async function conditionsOf(portico: TestServer, name: string): Promise<readonly Condition[]> {
   const { status } = (await portico.admin.get(`${APISERVICES}/${name}`)).json<{
     status: { conditions?: Condition[] }
@@ -69,72 +48,6 @@ async function startBackend(portico: TestServer, name: string, listener: Request
   }
 }
 const caBundle = (portico: TestServer): string => Buffer.from(portico.pki.ca().cert).toString('base64')
-
-test('cold start with every backend down: ready soon, 503 and never 404, discovery as it was', async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'portico-cold-'))
-  try {
-    const paths: string[] = []
-    {
-      await using portico = await startTestServer(['--storage-backend=embedded'], { dataDir })
-      await using garden = await registerSample(portico, 'garden')
-      await using library = await registerSample(portico, 'library')
-      for (const { definition } of [garden, library])
-        await until('it is discovered', async () => {
-          const [version] = await aggregated(portico, definition.group)
-          return version?.resources?.[0]?.resource === definition.resource
-        })
-      paths.push(garden.collection, library.collection)
-    }
-    const port = await freePort()
-    const pki = new Pki(new DataDir(dataDir), () => Date.now())
-    const { cert, key } = pki.admin()
-    const seen = new Set<number>()
-    const statusOf = (path: string): Promise<number> =>
-      new Promise((resolve) => {
-        const asked = request(
-          { host: '127.0.0.1', port, path, cert, key, ca: pki.ca().cert, agent: false },
-          (answer) => {
-            answer.resume()
-            resolve(answer.statusCode!)
-          },
-        )
-        asked.on('error', () => resolve(0)).end()
-      })
-    const done = new AbortController()
-    // A test that fails must end, too.
-    using _ = { [Symbol.dispose]: () => done.abort() }
-    const asking = (async () => {
-      while (!done.signal.aborted) {
-        for (const path of paths) seen.add(await statusOf(path))
-        await setTimeout(1)
-      }
-    })()
-    const startedMs = performance.now()
-    await using portico = await startTestServer(['--storage-backend=embedded', `--secure-port=${port}`], { dataDir })
-    const readyMs = performance.now() - startedMs
-    assert.ok(readyMs < 3000, `ready after ${readyMs} ms`)
-    for (const group of ['garden.example.com', 'library.example.com']) {
-      const [version, ...others] = await aggregated(portico, group)
-      assert.equal(others.length, 0)
-      assert.equal(version?.freshness, 'Stale')
-      assert.equal(version.resources?.length, 1)
-      assert.match((await portico.admin.get('/apis')).text, new RegExp(group))
-      const legacy = await portico.admin.get(`/apis/${group}/${version.version}`)
-      assert.equal(legacy.status, 200)
-      assert.match(legacy.text, new RegExp(`"name":"${version.resources![0]!.resource}"`))
-    }
-    await untilCondition(portico, 'v1.garden.example.com', (c) => c?.status === 'False')
-    done.abort()
-    await asking
-    assert.deepEqual(
-      [...seen].filter((s) => s !== 0 && s !== 503),
-      [],
-    )
-    assert.ok(seen.has(503))
-  } finally {
-    await rm(dataDir, { recursive: true, force: true })
-  }
-})
 
 test('whatever happens to fetches, no group version and no resource leaves discovery', async () => {
   await using portico = await startTestServer()
@@ -282,4 +195,107 @@ test('a backend in a namespace that is deleted: the condition says so, and one r
 
   await admin.delete(`${APISERVICES}/v1.${group}`)
   await until('the namespace goes', async () => (await admin.get('/api/v1/namespaces/doomed')).status === 404)
+})
+
+test('with 10 of 50 backends that swallow everything, discovery is answered from memory and kubectl works', async (t) => {
+  await using portico = await startTestServer()
+  const { admin } = portico
+  await using garden = await registerSample(portico, 'garden')
+  const taken = new Set<Socket>()
+  const hole = createHole((socket) => taken.add(socket))
+  hole.listen(0, '127.0.0.1')
+  await once(hole, 'listening')
+  await using _ = {
+    async [Symbol.asyncDispose]() {
+      for (const socket of taken) socket.destroy()
+      hole.close()
+    },
+  }
+  const { port } = hole.address() as AddressInfo
+  await admin.post('/api/v1/namespaces/default/services', {
+    metadata: { name: 'hole' },
+    spec: { type: 'ExternalName', externalName: 'localhost' },
+  })
+  for (let i = 0; i < 49; i++) {
+    const group = `hole${i}.example.com`
+    const service = { namespace: 'default', name: 'hole', port: i < 10 ? port : 1 }
+    const spec = { group, version: 'v1', groupPriorityMinimum: 1000, versionPriority: 15, insecureSkipTLSVerify: true }
+    assert.equal(
+      (await admin.post(APISERVICES, { metadata: { name: `v1.${group}` }, spec: { ...spec, service } })).status,
+      201,
+    )
+  }
+  await until('probes hang', () => taken.size > 0)
+  await until(
+    'garden is discovered',
+    async () => (await aggregated(portico, 'garden.example.com'))[0]?.freshness === 'Current',
+  )
+  const asked = garden.sample.seen.length
+  const paths = ['/apis', '/apis/hole1.example.com', '/apis/garden.example.com', '/apis/garden.example.com/v1']
+  for (const path of paths) assert.equal((await admin.get(path)).status, 200, path)
+  await until('all are listed', async () => {
+    const { groups } = (await admin.get('/apis')).json<{ groups: { name: string }[] }>()
+    return groups.filter((g) => g.name.endsWith('.example.com')).length === 50
+  })
+  const all = await admin.get('/apis', { headers: { accept: AGGREGATED } })
+  const again = await admin.get('/apis', {
+    headers: { accept: AGGREGATED, 'if-none-match': String(all.headers['etag']) },
+  })
+  assert.equal(again.status, 304)
+  assert.equal(garden.sample.seen.length, asked, 'no request for discovery goes to a backend')
+  for (let i = 0; i < 10; i++) assert.equal((await admin.get(`/apis/hole${i}.example.com/v1`)).status, 503)
+  const skip = missingProgram('kubectl', 'kubernetes-client')
+  if (skip) return t.diagnostic(skip)
+  const [path] = await installedKubectls()
+  await using kubectl = await Kubectl.create(path!, portico.kubeconfig)
+  const { code, stdout, stderr } = await kubectl.run(['api-resources', '--api-group=garden.example.com'])
+  assert.deepEqual([code, stderr], [0, ''])
+  assert.match(stdout, /^flowers /m)
+})
+
+for (const onUnavailable of ['ServeStale', 'Omit']) {
+  const skip = missingProgram('kubectl', 'kubernetes-client')
+  test(`every kubectl lists resources without an error while a backend is dead, ${onUnavailable}`, {
+    skip,
+  }, async () => {
+    await using portico = await startTestServer()
+    const spec = { targets: [{ group: 'garden.example.com' }], onUnavailable }
+    assert.equal((await portico.admin.post(POLICIES, { metadata: { name: 'garden' }, spec })).status, 201)
+    await using garden = await registerSample(portico, 'garden')
+    await until(
+      'garden is discovered',
+      async () => (await aggregated(portico, 'garden.example.com'))[0]?.freshness === 'Current',
+    )
+    await garden.sample.close()
+    await portico.admin.get(garden.collection)
+    await untilCondition(portico, garden.apiService, (c) => c?.status === 'False')
+    for (const path of await installedKubectls()) {
+      await using kubectl = await Kubectl.create(path, portico.kubeconfig)
+      const { code, stdout, stderr } = await kubectl.run(['api-resources'])
+      assert.deepEqual([code, stderr], [0, ''], kubectl.name)
+      assert.match(stdout, /^configmaps /m)
+    }
+  })
+}
+
+test('equal content has an equal ETag on every replica', { skip: etcdMissing() }, async () => {
+  await using etcd = await startEtcd()
+  const args = [`--etcd-servers=${etcd.members[0]!.url}`]
+  await using a = await startTestServer(args)
+  await using b = await startTestServer(args)
+  await using c = await startTestServer(args)
+  const group = 'same.example.com'
+  await using backend = await startBackend(a, 'same', (_asked, answer) => {
+    answer.setHeader('content-type', 'application/json')
+    answer.end(JSON.stringify({ kind: 'APIResourceList', groupVersion: `${group}/v1`, resources: [] }))
+  })
+  const definition = { group, version: 'v1', service: { namespace: 'default', name: 'same' } }
+  await registerBackend(a, { definition, port: backend.port, caBundle: caBundle(a) })
+  const etagOf = async (portico: TestServer): Promise<unknown> =>
+    (await portico.admin.get('/apis', { headers: { accept: AGGREGATED } })).headers['etag']
+  for (const portico of [a, b, c])
+    await until('it is current', async () => (await aggregated(portico, group))[0]?.freshness === 'Current')
+  const etags = await Promise.all([a, b, c].map(etagOf))
+  assert.equal(typeof etags[0], 'string')
+  assert.equal(new Set(etags).size, 1, etags.join())
 })

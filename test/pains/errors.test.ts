@@ -10,6 +10,7 @@ import { makeCA, makeCertificate } from '../../src/http/certificates.ts'
 import { type Answer, httpClient } from '../harness/http-client.ts'
 import { putPolicy, RAW_PATH, RAW_TLS, registerRaw } from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
+import { until } from '../harness/until.ts'
 
 const path = `${RAW_PATH}/things`
 let portico: TestServer
@@ -308,6 +309,19 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
     })
   }
   assert.equal(rows.length, 28)
+
+  test('it comes in the encoding that was asked for, and says when to try again', async () => {
+    await putPolicy(portico, policyOf({ url: 'https://127.0.0.1:1', tls: RAW_TLS }, {}))
+    const inJson = async (): Promise<Answer> => portico.admin.get(path)
+    await until('nobody listens', async () => (await inJson()).text.includes('connection refused'))
+    const { headers, ...answer } = await inJson()
+    assert.equal(headers['retry-after'], String(answer.json<Status>().details?.retryAfterSeconds))
+    assert.ok(Number(headers['retry-after']) > 0)
+    const binary = await portico.admin.get(path, { headers: { accept: 'application/vnd.kubernetes.protobuf' } })
+    assert.equal(binary.headers['content-type'], 'application/vnd.kubernetes.protobuf')
+    assert.equal(binary.bytes.subarray(0, 4).toString('latin1'), 'k8s\0')
+    assert.ok(binary.bytes.includes('connection refused'))
+  })
 })
 
 function policyOf(backend: Partial<PolicyBackend>, more: object): Omit<BackendPolicySpec, 'targets'> {

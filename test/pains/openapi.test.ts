@@ -5,8 +5,19 @@ import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { untilCondition } from '../harness/backends.ts'
-import { RAW_TLS, type RawBackend, type RawOptions, startRawBackend } from '../harness/raw-backend.ts'
+import {
+  namedBackend,
+  putPolicy,
+  RAW_API_SERVICE,
+  RAW_PATH,
+  RAW_TLS,
+  type RawBackend,
+  type RawOptions,
+  registerRaw,
+  startRawBackend,
+} from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
+import { until } from '../harness/until.ts'
 
 const groupOf = (n: number): string => `g${n}.example.com`
 const openApiOf = (raw: RawBackend): string[] => raw.asked.filter((url) => url.startsWith('/openapi/'))
@@ -159,4 +170,21 @@ test('a large merge does not hold up the event loop', async () => {
   assert.equal(status, 200)
   assert.ok(backends.all.every((raw) => openApiOf(raw).length === 1))
   assert.ok(held.max / 1e6 < MOST_HELD_MS, `the event loop was held for ${held.max / 1e6} ms`)
+})
+
+test('a backend without OpenAPI is told once in a condition, and one with openAPI None is not asked', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, { openapi: false })
+  await registerRaw(portico, { backends: [namedBackend('default', raw)] })
+  await portico.admin.get('/openapi/v3')
+  const told = await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True', 'NoOpenAPI')
+  assert.equal(told.reason, 'NotFound')
+  const asked = openApiOf(raw).length
+  assert.ok(asked > 0)
+  await putPolicy(portico, { backends: [namedBackend('default', raw)], openAPI: 'None' })
+  await until('the policy holds', async () => {
+    await portico.admin.get('/openapi/v3')
+    return (await portico.admin.get(`${RAW_PATH}/things`)).status === 200
+  })
+  assert.equal(openApiOf(raw).length, asked)
 })

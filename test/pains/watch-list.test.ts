@@ -4,7 +4,10 @@ import { request } from 'node:https'
 import { after, before, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { type RegisteredSample, registerSample } from '../harness/backends.ts'
+import { installedKubectls, Kubectl } from '../harness/kubectl.ts'
+import { missingProgram } from '../harness/programs.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
+import { until } from '../harness/until.ts'
 
 const STREAMED = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
 const INVALID = {
@@ -187,4 +190,30 @@ test('a backend that is another one gets another chance', async () => {
   garden.sample.knobs.bookmarks = true
   await forgetAll()
   assert.equal((await untilSynced(AbortSignal.timeout(15_000))).how, 'streamed')
+})
+
+const skip = missingProgram('kubectl', 'kubernetes-client')
+test("client-go's informers sync and hear of changes, whatever the backend does with streamed lists", {
+  skip,
+}, async (t) => {
+  for (const bookmarks of [false, true]) {
+    garden.sample.knobs.bookmarks = bookmarks
+    await forgetAll()
+    for (const path of await installedKubectls()) {
+      const asked = garden.sample.seen.length
+      await using kubectl = await Kubectl.create(path, portico.kubeconfig)
+      // It waits with an informer; the feature is behind this switch, and on by itself in newer clients.
+      const env = { KUBE_FEATURE_WatchListClient: 'true' }
+      const condition = '--for=jsonpath={.spec.color}=red'
+      const object = `${garden.collection}/rose`
+      await portico.admin.patch(object, 'merge', { spec: { color: 'white' } })
+      const waiting = kubectl.run(['wait', 'flowers/rose', condition, '--timeout=25s'], { env })
+      await until('it watches', () => garden.sample.seen.slice(asked).some((r) => r.url.includes('watch=true')))
+      await portico.admin.patch(object, 'merge', { spec: { color: 'red' } })
+      const { code, stdout, stderr } = await waiting
+      assert.equal(code, 0, `${kubectl.name}: ${stdout}${stderr}`)
+      const streamed = garden.sample.seen.slice(asked).some((r) => r.url.includes('sendInitialEvents=true'))
+      t.diagnostic(`${kubectl.name}, ${bookmarks ? 'with' : 'without'} bookmarks: ${streamed ? 'streamed' : 'listed'}`)
+    }
+  }
 })

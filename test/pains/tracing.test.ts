@@ -1,3 +1,4 @@
+/** One trace through client, Portico and backend; whose trace is followed; and where its time goes. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,8 +9,10 @@ import { noopLogger } from '../../src/observability/logger.ts'
 import { openTelemetryTracer } from '../../src/observability/opentelemetry-tracer.ts'
 import { formatTraceparent } from '../../src/observability/tracer.ts'
 import { registerSample } from '../harness/backends.ts'
-import { RAW_PATH, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
+import { policyOf, RAW_PATH, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
 import { startTestServer } from '../harness/server.ts'
+import { until } from '../harness/until.ts'
+import { HeldAnswers } from '../harness/watches.ts'
 
 const MILLION = 1_000_000
 
@@ -109,4 +112,85 @@ test('a request that is left out is not recorded, and the backend is told so; a 
   assert.ok(!told.some((parent) => parent.includes('b7ad6b7169203331')))
   assert.deepEqual([...new Set(receiver.spans.map((s) => s.traceId))], [traceId])
   assert.equal(receiver.spans.filter((s) => s.name === 'HTTP GET').length, 1)
+})
+
+test('the spans of one request tell where it waited: queue, pick, connect, tls, first byte, stream, and each attempt', async () => {
+  await using receiver = await startOtlpReceiver()
+  const portico = await startTestServer([`--tracing-endpoint=${receiver.url}`])
+  const answers = new HeldAnswers()
+  await using raw = await startRawBackend(portico, { http2: false, handler: answers.handler })
+  await registerRaw(portico, policyOf([raw], { bulkhead: { maxInFlight: 1, maxQueued: 1, maxQueueTime: '1m' } }))
+  const first = portico.admin.get(`${RAW_PATH}/things`)
+  await answers.reach(1)
+  const remote = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true }
+  const second = portico.admin.get(`${RAW_PATH}/things`, { headers: { traceparent: formatTraceparent(remote) } })
+  await until('it waits in the queue', async () => (await portico.admin.get(`${RAW_PATH}/things`)).status === 429)
+  // What comes first is broken off, and with it all connections.
+  let broken = 0
+  const seen: unknown[] = []
+  raw.handler = (request, response) => {
+    seen.push(request.headers['traceparent'])
+    if (broken++ === 0) raw.cut()
+    else response.end('{}')
+  }
+  answers.endAll()
+  assert.deepEqual([(await first).status, (await second).status], [200, 200])
+  await portico.stop() // flushes
+
+  const tree = receiver.spans.filter((s) => s.traceId === remote.traceId)
+  const root = tree.find((s) => s.parentSpanId === remote.spanId)!
+  const named = (name: string): ReceivedSpan[] => tree.filter((s) => s.name === name)
+  const [sent] = named('HTTP GET')
+  assert.deepEqual(
+    named('queue').map((s) => s.parentSpanId),
+    [root.spanId],
+  )
+  assert.equal(sent!.parentSpanId, root.spanId)
+  assert.equal(sent!.attributes['portico.attempt'], 2)
+  assert.equal(sent!.attributes['portico.endpoint'], `127.0.0.1:${raw.port}`)
+  const order = ['pick', 'connect', 'tls', 'first byte', 'stream']
+  const attempts = named('pick')
+  assert.equal(attempts.length, 2, 'one for each attempt')
+  for (const name of order) {
+    const found = named(name)
+    assert.ok(found.length > 0, name)
+    for (const s of found) assert.equal(s.parentSpanId, sent!.spanId, name)
+  }
+  // Of the attempt that was answered.
+  const last = order.map(
+    (name) =>
+      named(name)
+        .sort((a, b) => a.startMs - b.startMs)
+        .at(-1)!,
+  )
+  for (const [i, s] of last.entries())
+    if (i > 0) assert.ok(s.startMs >= last[i - 1]!.startMs, `${s.name} is in its place`)
+  // Both attempts told the backend the same parent.
+  assert.deepEqual(new Set(seen), new Set([formatTraceparent({ ...remote, spanId: sent!.spanId })]))
+})
+
+test("a stranger's sampled flag raises no sampling rate; one who may force it does", async () => {
+  await using receiver = await startOtlpReceiver()
+  const folder = mkdtempSync(join(tmpdir(), 'portico-tracing-'))
+  const file = join(folder, 'tracing.yaml')
+  const config = [
+    'apiVersion: apiserver.config.k8s.io/v1beta1',
+    'kind: TracingConfiguration',
+    `endpoint: ${receiver.url}`,
+  ]
+  writeFileSync(file, [...config, 'samplingRatePerMillion: 0'].join('\n'))
+  const portico = await startTestServer([`--tracing-config-file=${file}`])
+  const headers = {
+    traceparent: formatTraceparent({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), sampled: true }),
+  }
+  for (let i = 0; i < 20; i++) assert.equal((await portico.anonymous.get('/version', { headers })).status, 200)
+  assert.equal((await portico.as('jane').get('/version', { headers })).status, 200)
+  assert.equal((await portico.admin.get('/livez', { headers })).status, 200)
+  await portico.stop() // flushes
+  assert.deepEqual(
+    receiver.spans.filter((s) => s.parentSpanId === '2'.repeat(16)).map((s) => s.attributes['url.path']),
+    ['/livez'],
+  )
+  assert.equal(receiver.spans.filter((s) => s.attributes['url.path'] === '/version').length, 0)
+  rmSync(folder, { recursive: true })
 })

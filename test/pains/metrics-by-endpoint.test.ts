@@ -1,0 +1,114 @@
+/** What is slow shows where it is slow: by backend, by endpoint, by phase; in a number of series that is capped. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { registerSample } from '../harness/backends.ts'
+import { HeldClock } from '../harness/held-clock.ts'
+import { seriesOf, valueOf } from '../harness/metrics.ts'
+import {
+  namedBackend,
+  RAW_API_SERVICE as backend,
+  RAW_PATH,
+  RAW_TLS,
+  type RawHandler,
+  registerRaw,
+  startRawBackend,
+} from '../harness/raw-backend.ts'
+import { startRelay } from '../harness/relay.ts'
+import { type TestServer, startTestServer } from '../harness/server.ts'
+import { until, untilTurn } from '../harness/until.ts'
+
+const path = `${RAW_PATH}/things`
+const SECONDS = 'portico_proxy_endpoint_phase_seconds_sum'
+const SLOW_MS = 700
+/** Seconds of each phase by endpoint, without those that took none. */
+async function phases(portico: TestServer): Promise<Record<string, Record<string, number>>> {
+  const found: Record<string, Record<string, number>> = {}
+  for (const { labels, value } of await seriesOf(portico, SECONDS)) {
+    if (labels['backend'] !== backend) continue
+    const { endpoint = '', phase = '' } = labels
+    found[endpoint] ??= {}
+    if (value > 0.0005) found[endpoint][phase] = Math.round(value * 1000) / 1000
+  }
+  return found
+}
+
+const kinds = ['tls', 'first-byte', 'stream'] as const
+for (const http2 of [true, false]) {
+  for (const slow of kinds) {
+    test(`what one endpoint is slow in (${slow}, ${http2 ? 'h2' : 'http/1.1'}) shows in that phase of it, and nowhere else`, async () => {
+      const clock = new HeldClock()
+      await using portico = await startTestServer(['--identity-probe-interval=0'], { clock })
+      let held: (() => void) | undefined
+      const handler: RawHandler = (_request, response) => {
+        if (slow === 'tls') return void response.end('{}')
+        if (slow === 'stream') response.write('{')
+        held = () => void response.end(slow === 'stream' ? '}' : '{}')
+      }
+      await using quick = await startRawBackend(portico, { host: '127.0.0.1', http2 })
+      await using hidden = await startRawBackend(portico, { host: '127.0.0.2', http2, handler })
+      await using relay = await startRelay({ host: '127.0.0.3', to: hidden })
+      const toSlow = { 'x-slow': 'yes' }
+      await registerRaw(portico, {
+        backends: [namedBackend('default', quick), namedBackend('slow', relay)],
+        routes: [{ matches: [{ headers: [{ name: 'x-slow' }] }], to: [{ backend: 'slow' }] }],
+      })
+      assert.equal((await portico.admin.get(path)).status, 200)
+      clock.hold()
+      const before = await phases(portico)
+      if (slow === 'tls') relay.holdBack()
+      const request = portico.admin.get(path, { headers: toSlow })
+      await untilTurn('it is slow', () => (slow === 'tls' ? relay.heldBack > 0 : held !== undefined))
+      // What the backend said until now is here, too.
+      for (let i = 0; i < 5; i++) assert.equal((await portico.admin.get(path)).status, 200)
+      clock.advance(SLOW_MS)
+      relay.letGo()
+      held?.()
+      assert.equal((await request).status, 200)
+      const { [`${relay.address}:${relay.port}`]: found, ...others } = await phases(portico)
+      assert.deepEqual(found, { [slow]: SLOW_MS / 1_000 })
+      assert.deepEqual(others, before, 'the other one took no time')
+    })
+  }
+}
+
+test('flaps between two looks are seen', async () => {
+  await using portico = await startTestServer(['--identity-probe-interval=0'])
+  await using garden = await registerSample(portico, 'garden')
+  const flips = (): Promise<number> =>
+    valueOf(portico, 'portico_apiservice_availability_flips_total', { name: garden.apiService })
+  const before = await flips()
+  const touch = async (fault: 'none' | 'reset'): Promise<void> => {
+    garden.sample.knobs.fault = fault
+    const spec = { versionPriority: fault === 'none' ? 15 : 16 }
+    await portico.admin.patch(`/apis/apiregistration.k8s.io/v1/apiservices/${garden.apiService}`, 'merge', { spec })
+    const status = fault === 'none' ? 200 : 503
+    await until(`it answers ${status}`, async () => (await portico.admin.get(garden.collection)).status === status)
+    const ready = fault === 'none' ? 200 : 500
+    await until(
+      'it is judged',
+      async () => (await portico.admin.get(`/readyz/apiservices/${garden.apiService}`)).status === ready,
+    )
+  }
+  await touch('reset')
+  await touch('none')
+  assert.equal((await flips()) - before, 2)
+})
+
+test('however many endpoints a backend has, it has at most eleven sets of series, and none when it is gone', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, { host: '0.0.0.0' })
+  const endpoints = Array.from({ length: 30 }, (_, i) => ({ address: `127.0.1.${i + 1}`, port: raw.port }))
+  await registerRaw(portico, {
+    backends: [{ name: 'default', endpoints, tls: { ...RAW_TLS, serverName: 'localhost' } }],
+  })
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 60 }, () => portico.admin.get(path)))
+  const names = async (): Promise<Set<string>> =>
+    new Set((await seriesOf(portico, 'portico_proxy_endpoint_requests_total')).map((s) => s.labels['endpoint']!))
+  const shown = await names()
+  assert.equal(shown.size, 11)
+  assert.ok(shown.has('other'))
+  const ok = await valueOf(portico, 'portico_proxy_endpoint_requests_total', { backend, code: '2xx' })
+  assert.equal(ok, await valueOf(portico, 'portico_proxy_requests_total', { backend, code: '2xx' }), 'none is lost')
+  assert.equal((await portico.admin.delete(`/apis/apiregistration.k8s.io/v1/apiservices/${backend}`)).status, 200)
+  await until('its series are gone', async () => !(await portico.admin.get('/metrics')).text.includes(backend))
+})
