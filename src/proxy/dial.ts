@@ -3,7 +3,7 @@ import { lookup as lookupName } from 'node:dns'
 import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Clock } from '../lib/clock.ts'
-import { UpstreamError } from './upstream.ts'
+import { SilentEndpointError, UpstreamError } from './upstream.ts'
 import type { TlsProfile } from './upstream-tls.ts'
 
 export interface Address {
@@ -104,7 +104,7 @@ export function dial(address: Address, options: DialOptions, done: DialDone): ()
   const onClose = (): void => fail(new Error('EOF'))
   const onTimeout = (): void =>
     fail(
-      new Error(
+      new SilentEndpointError(
         phase === 'connect' ? `dial tcp ${address.host}:${address.port}: i/o timeout` : 'TLS handshake timeout',
       ),
     )

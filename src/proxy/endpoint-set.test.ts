@@ -145,3 +145,13 @@ test('a terminating endpoint takes nothing new and is told to drain, once; one w
   }))
 
 test('without endpoints there is none', () => withSet({}, (set) => assert.equal(set.pick(false), undefined)))
+
+test('an endpoint that is silent is left out at once', () =>
+  withSet({ consecutiveFailures: 3, ejectionMs: 2_000 }, (set, clock) => {
+    set.update([info('a'), info('b')])
+    const [a] = set.members
+    set.failed(a!, true)
+    assert.deepEqual(counts(set, 50), { b: 50 })
+    clock.advance(2_000)
+    assert.ok((counts(set, 500)['a'] ?? 0) > 0)
+  }))

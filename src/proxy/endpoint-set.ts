@@ -4,7 +4,7 @@
  * Owns:     per endpoint: what is under way, failures in a row, ejection. Connections are its pool's (upstream-pool.ts).
  * Callers:  servers/aggregator makes one per backend and keeps its members in step; forward.ts picks.
  *
- *   warming --slowStartMs--> serving --failures in a row--> ejected --time is up--> warming
+ *   warming --slowStartMs--> serving --failures in a row, silence--> ejected --time is up--> warming
  *        `------ draining: no new requests; gone when the last one ends, or is ended -----'
  */
 import type { Clock } from '../lib/clock.ts'
@@ -78,7 +78,8 @@ export function endpointId({ host, port, path }: Address): string {
 export interface EndpointChoice {
   readonly size: number
   pick(longRunning: boolean, tried?: readonly Endpoint[]): Endpoint | undefined
-  failed(endpoint: Endpoint): void
+  /** @param silent nothing comes from it any more: it is left out at once. */
+  failed(endpoint: Endpoint, silent?: boolean): void
   succeeded(endpoint: Endpoint): void
 }
 /** A pool without a choice. */
@@ -164,11 +165,12 @@ export class EndpointSet implements EndpointChoice {
     }
     return all.length === 0 ? undefined : this.#choose(all, longRunning, now)
   }
-  failed(endpoint: Endpoint): void {
+  failed(endpoint: Endpoint, silent = false): void {
     const { consecutiveFailures, ejectionMs, maxEjectedPercent } = this.#o.rules()
     endpoint.failuresInRow++
     const now = this.#o.clock.monotonicMs()
-    if (endpoint.failuresInRow < consecutiveFailures || endpoint.ejectedUntilMs > now) return
+    // Whoever goes to a silent one waits for seconds: two more need not find that out.
+    if ((endpoint.failuresInRow < consecutiveFailures && !silent) || endpoint.ejectedUntilMs > now) return
     const others = [...this.#members.values()].filter((e) => e !== endpoint && e.ejectedUntilMs > now).length
     if ((others + 1) * 100 > maxEjectedPercent * this.#members.size) return
     endpoint.ejectedUntilMs = now + ejectionMs * 2 ** Math.min(endpoint.ejections, MAX_DOUBLINGS)

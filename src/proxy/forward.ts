@@ -239,7 +239,7 @@ class Forwarding implements UpstreamHandler {
     this.#stream = undefined
     if (this.#done) return
     const { rules, endpoints } = this.#options
-    if (this.#endpoint) endpoints.failed(this.#endpoint)
+    if (this.#endpoint) endpoints.failed(this.#endpoint, error.silent)
     this.#metrics?.failed(error.phase)
     if (!this.#answered && this.#sendAgain(error)) return
     this.#judge('failed', error)
