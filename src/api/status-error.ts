@@ -66,7 +66,11 @@ export class StatusError extends Error {
   readonly continue: string | undefined
 
   constructor(code: number, reason: Reason, message: string, options: StatusErrorOptions = {}) {
+    const { stackTraceLimit } = Error
+    // An answer, not a fault: to find out where it was made would cost a refusal more than anything else.
+    if (code !== 500) Error.stackTraceLimit = 0
     super(message, { cause: options.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.reason = reason
     this.details = options.details
