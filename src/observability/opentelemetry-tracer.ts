@@ -1,30 +1,23 @@
 /**
- * Spans through the OpenTelemetry SDK, sent by OTLP. Imported only when tracing is configured: it costs a quarter of a
- * second and 40 MiB. Spans are made by hand; nothing is instrumented behind our back.
+ * Spans sent by OTLP through the exporters of the OpenTelemetry SDK. Imported only when tracing is configured: it costs a
+ * quarter of a second and 40 MiB. Spans are made by hand; nothing is instrumented behind our back.
  *
  * Owns: the exporter and its batch, flushed when disposed of.
  */
 import { randomBytes } from 'node:crypto'
-import {
-  type Attributes,
-  ROOT_CONTEXT,
-  type Span as OtelSpan,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  createTraceState,
-  trace,
-} from '@opentelemetry/api'
 import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
 import { OTLPTraceExporter as HttpExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { resources, tracing } from '@opentelemetry/sdk-node'
+import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Logger } from './logger.ts'
-import { noopSpan, type Span, type SpanAttributes, type SpanContext, type StartSpan, type Tracer } from './tracer.ts'
+import { RecordedSpan, type Recorder } from './recorded-span.ts'
+import { noopSpan, type Span, type SpanContext, type StartSpan, type Tracer } from './tracer.ts'
 
 const MILLION = 1_000_000
 const TRACE_ID_DIGITS = 32
 const SPAN_ID_DIGITS = 16
-const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL }
+/** By more than this the wall clock was set. */
+const CLOCK_SET_MS = 2
 
 export interface OpenTelemetryOptions {
   /** `http://host:port`: OTLP over HTTP; `host:port`: over gRPC, without TLS. */
@@ -37,16 +30,16 @@ export interface OpenTelemetryOptions {
 }
 
 export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisposable {
-  const provider = new tracing.BasicTracerProvider({
+  const processor = new tracing.BatchSpanProcessor(exporterFor(o.endpoint))
+  const recorder: Recorder = {
     resource: resources.resourceFromAttributes({
       'service.name': o.serviceName ?? 'portico',
       ...(o.serviceVersion === undefined ? {} : { 'service.version': o.serviceVersion }),
     }),
-    // What gets this far is recorded.
-    sampler: new tracing.AlwaysOnSampler(),
-    spanProcessors: [new tracing.BatchSpanProcessor(exporterFor(o.endpoint))],
-  })
-  const tracer = provider.getTracer('portico')
+    instrumentationScope: { name: 'portico' },
+    now: fineClock(systemClock),
+    ended: (span) => processor.onEnd(span),
+  }
   const ids = new RandomIds()
   const rate = (o.samplingRatePerMillion ?? 0) / MILLION
   const leftOut = (parent?: SpanContext): Span | undefined => {
@@ -55,18 +48,32 @@ export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisp
     const context = { traceId, spanId: ids.next(SPAN_ID_DIGITS), sampled: false }
     return { ...noopSpan, context: traceState === undefined ? context : { ...context, traceState } }
   }
+  const record = (name: string, start: StartSpan, above: SpanContext | undefined): Span => {
+    const traceId = above?.traceId ?? ids.next(TRACE_ID_DIGITS)
+    return new RecordedSpan(recorder, { name, traceId, spanId: ids.next(SPAN_ID_DIGITS), start })
+  }
   return {
     enabled: true,
     leftOut,
-    start: (name, options = {}) => {
-      const { parent } = options
-      if (parent !== undefined && 'recording' in parent)
-        return parent.recording ? startSpan(tracer, name, options) : parent
-      return (parent && leftOut(parent)) ?? startSpan(tracer, name, options)
+    start: (name, start = {}) => {
+      const { parent } = start
+      if (parent === undefined) return record(name, start, undefined)
+      if ('recording' in parent) return parent.recording ? record(name, start, parent.context) : parent
+      return leftOut(parent) ?? record(name, start, parent)
     },
     [Symbol.asyncDispose]: async () => {
-      await provider.shutdown().catch((error: unknown) => o.log.warn('the last spans could not be sent', { error }))
+      await processor.shutdown().catch((error: unknown) => o.log.warn('the last spans could not be sent', { error }))
     },
+  }
+}
+
+/** Wall time in ms with fractions, which follows the wall clock when that is set. */
+function fineClock(clock: Clock): () => number {
+  let offsetMs = clock.now() - clock.monotonicMs()
+  return () => {
+    const [wallMs, monotonicMs] = [clock.now(), clock.monotonicMs()]
+    if (Math.abs(monotonicMs + offsetMs - wallMs) > CLOCK_SET_MS) offsetMs = wallMs - monotonicMs
+    return monotonicMs + offsetMs
   }
 }
 
@@ -89,53 +96,4 @@ function exporterFor(endpoint: string): tracing.SpanExporter {
       url: endpoint.endsWith('/v1/traces') ? endpoint : `${endpoint.replace(/\/$/, '')}/v1/traces`,
     })
   return new GrpcExporter({ url: `http://${endpoint}` })
-}
-
-function startSpan(tracer: ReturnType<tracing.BasicTracerProvider['getTracer']>, name: string, o: StartSpan): Span {
-  const parent = o.parent === undefined ? undefined : 'recording' in o.parent ? o.parent.context : o.parent
-  const context = parent
-    ? trace.setSpanContext(ROOT_CONTEXT, toOtel(parent, !('recording' in o.parent!)))
-    : ROOT_CONTEXT
-  const span = tracer.startSpan(
-    name,
-    {
-      kind: KINDS[o.kind ?? 'internal'],
-      ...(o.startMs === undefined ? {} : { startTime: o.startMs }),
-      ...(o.attributes ? { attributes: o.attributes as Attributes } : {}),
-      ...(o.link ? { links: [{ context: toOtel(o.link, true) }] } : {}),
-    },
-    context,
-  )
-  return adapt(span)
-}
-
-function toOtel(c: SpanContext, isRemote: boolean): ReturnType<OtelSpan['spanContext']> {
-  return {
-    traceId: c.traceId,
-    spanId: c.spanId,
-    traceFlags: c.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
-    isRemote,
-    ...(c.traceState === undefined ? {} : { traceState: createTraceState(c.traceState) }),
-  }
-}
-
-function adapt(span: OtelSpan): Span {
-  const { traceId, spanId, traceFlags, traceState } = span.spanContext()
-  const serialized = traceState?.serialize()
-  return {
-    context: {
-      traceId,
-      spanId,
-      sampled: (traceFlags & TraceFlags.SAMPLED) !== 0,
-      ...(serialized ? { traceState: serialized } : {}),
-    },
-    recording: span.isRecording(),
-    setAttributes: (attributes: SpanAttributes) => void span.setAttributes(attributes),
-    event: (name, attributes) => void span.addEvent(name, attributes),
-    fail: (error) => {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) })
-      if (error instanceof Error) span.recordException(error)
-    },
-    end: (endMs) => span.end(endMs),
-  }
 }
