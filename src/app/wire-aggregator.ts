@@ -47,7 +47,7 @@ export interface Aggregator {
   readonly discovery: Published<readonly GroupDiscovery[]>
   readonly table: Published<APIServiceTable>
   /** To a backend as the aggregator's own user, whatever its availability. */
-  readonly transportTo: (backend: Backend) => Transport
+  readonly transportTo: (backend: Pick<Backend, 'direct'>) => Transport
   /** What the policy of whoever serves it says of a request. */
   readonly rulesOf: RulesOf
   /** Undefined where there is no such APIService. */

@@ -1,5 +1,6 @@
 /**
- * What operators ask a running server: `/debug/routes`, `/debug/apiservices/<name>/diagnosis` and `.../impact`.
+ * What operators ask a running server: `/debug/routes`, `/debug/apiservices/<name>/diagnosis` and `.../impact`,
+ * `/debug/delegates` and `/debug/delegates/<name>/diagnosis` of servers that are fronted.
  * Paths of no API: whoever is not of system:masters needs permission for them.
  */
 import type { Authorizer } from '../access/authorization/authorizer.ts'
@@ -9,7 +10,8 @@ import { badRequest, notFound, tooManyRequests } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { TableEntry } from '../servers/aggregator/apiservice-table.ts'
-import { diagnose, type DiagnosisTarget } from '../servers/aggregator/diagnosis/diagnosis.ts'
+import { diagnose, diagnoseServer, type DiagnosisTarget } from '../servers/aggregator/diagnosis/diagnosis.ts'
+import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
 import { endpointId } from '../proxy/endpoint-set.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import { explainRoute } from '../servers/generic/explain-route.ts'
@@ -26,6 +28,8 @@ export interface DebugParts {
 }
 
 const DIAGNOSIS_PATH = /^\/debug\/apiservices\/([^/]+)\/diagnosis$/
+const DELEGATES = '/debug/delegates'
+const DELEGATE_PATH = /^\/debug\/delegates\/([^/]+)\/diagnosis$/
 const IMPACT_PATH = /^\/debug\/apiservices\/([^/]+)\/impact$/
 /** Each holds connections to a backend for some seconds. */
 const MAX_DIAGNOSES = 32
@@ -33,20 +37,38 @@ const MAX_DIAGNOSES = 32
 export function addDebugPaths(around: Surroundings, o: DebugParts): void {
   o.fixed.exact('/debug/routes', { handler: (ctx) => routes(ctx, o), listed: false })
   let underWay = 0
+  const limited = async (ctx: RequestContext, run: () => Promise<object>): Promise<void> => {
+    if (underWay >= MAX_DIAGNOSES) throw tooManyRequests('too many diagnoses are under way', 5)
+    underWay++
+    try {
+      answerJson(ctx, await run())
+    } finally {
+      underWay--
+    }
+  }
   o.fixed.prefix('/debug/apiservices/', async (ctx) => {
     const impact = o.aggregator.impact(IMPACT_PATH.exec(ctx.path)?.[1] ?? '')
     if (impact) return answerJson(ctx, impact)
     const name = DIAGNOSIS_PATH.exec(ctx.path)?.[1]
     const entry = [...o.aggregator.table.value.entries].find((e) => e.apiService.metadata.name === name)
     if (!entry) throw notFound({ group: 'apiregistration.k8s.io', resource: 'apiservices' }, name ?? '')
-    if (underWay >= MAX_DIAGNOSES) throw tooManyRequests('too many diagnoses are under way', 5)
-    underWay++
-    try {
-      const terminating = (): Promise<string[]> => terminatingNamespaces(o.client)
-      answerJson(ctx, await diagnose(targetOf(entry, o.aggregator), { clock: around.clock, terminating }))
-    } finally {
-      underWay--
-    }
+    const terminating = (): Promise<string[]> => terminatingNamespaces(o.client)
+    await limited(ctx, () => diagnose(targetOf(entry, o.aggregator), { clock: around.clock, terminating }))
+  })
+  const fronted = o.delegates.filter((d) => d instanceof FrontedDelegate)
+  o.fixed.exact(DELEGATES, {
+    handler: (ctx) =>
+      answerJson(
+        ctx,
+        fronted.map((d) => d.name),
+      ),
+    listed: false,
+  })
+  o.fixed.prefix(`${DELEGATES}/`, async (ctx) => {
+    const name = DELEGATE_PATH.exec(ctx.path)?.[1]
+    const delegate = fronted.find((d) => d.name === name)
+    if (!delegate) throw notFound({ group: '', resource: 'delegates' }, name ?? '')
+    await limited(ctx, () => diagnoseServer(delegate.diagnosed, delegate.isAnswering, { clock: around.clock }))
   })
 }
 
@@ -62,6 +84,12 @@ function targetOf({ apiService, backend }: TableEntry, { transportTo }: Aggregat
             transport: transportTo(backend),
           }
         : undefined,
+    routed: (backend?.routed ?? []).map(({ name, target, direct }) => ({
+      name,
+      text: target.text,
+      addresses: () => target.addresses(),
+      transport: transportTo({ direct }),
+    })),
   }
 }
 

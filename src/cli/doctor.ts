@@ -2,7 +2,8 @@
 import type { APIService } from '../api/apiservice.ts'
 import { APISERVICES } from '../api/apiservice.ts'
 import { ConfigurationError } from '../app/configuration-error.ts'
-import type { Diagnosis, PhaseName } from '../servers/aggregator/diagnosis/report.ts'
+import type { Client } from '../client/client.ts'
+import type { Diagnosis, PhaseName, RoutedDiagnosis } from '../servers/aggregator/diagnosis/report.ts'
 import type { Environment } from './run-command.ts'
 import {
   CONNECTION_HELP,
@@ -15,8 +16,9 @@ import { textTable } from './text-table.ts'
 
 export const DOCTOR_HELP = `Usage: portico doctor [APISERVICE ...] [-o json] [--timeout=60] [--kubeconfig=<file>]
 
-Has a running server look at its APIServices, all at once: address, TCP, TLS, discovery, identity, OpenAPI, streamed lists,
-latency, and what waits for them. Exit code: 0 all is well, 1 something is not, 2 the command cannot be run like this.
+Has a running server look at its APIServices, at the backends that routes of their policies lead to, and at the servers that
+it fronts (delegate/<name>), all at once: address, TCP, TLS, discovery, identity, OpenAPI, streamed lists, latency, and what
+waits for them. Exit code: 0 all is well, 1 something is not, 2 the command cannot be run like this.
 ${CONNECTION_HELP}
 `
 const OPTIONS = {
@@ -50,14 +52,22 @@ export async function doctor(args: readonly string[], env: Environment): Promise
   await using server = connectToServer({ kubeconfig: values.kubeconfig, dataDir: values['data-dir'] }, env)
   const { client } = server
   try {
-    const names = positionals.length > 0 ? positionals : await allNames(client.resource<APIService>(APISERVICES))
+    const names = positionals.length > 0 ? positionals : await allNames(client)
     const answers = await inParallel(names, async (name): Promise<Answer> => {
       try {
         const signal = AbortSignal.timeout(timeoutS * 1000)
-        return (await client.call('GET', `/debug/apiservices/${name}/diagnosis`, { signal })) as Diagnosis
+        return (await client.call('GET', diagnosisPath(name), { signal })) as Diagnosis
       } catch (e) {
         const error = explainFailure(server.url, e)
-        return { apiService: name, target: '?', available: false, phases: [], blocks: { namespaces: [] }, error }
+        return {
+          apiService: name,
+          target: '?',
+          available: false,
+          phases: [],
+          routed: [],
+          blocks: { namespaces: [] },
+          error,
+        }
       }
     })
     process.stdout.write(values.output === 'json' ? `${JSON.stringify(answers, null, 2)}\n` : render(answers))
@@ -68,8 +78,18 @@ export async function doctor(args: readonly string[], env: Environment): Promise
   }
 }
 
-async function allNames(apiServices: { list(): Promise<{ items: readonly APIService[] }> }): Promise<string[]> {
-  return (await apiServices.list()).items.map((o) => o.metadata.name!)
+const DELEGATE = 'delegate/'
+const diagnosisPath = (name: string): string =>
+  name.startsWith(DELEGATE)
+    ? `/debug/delegates/${name.slice(DELEGATE.length)}/diagnosis`
+    : `/debug/apiservices/${name}/diagnosis`
+
+async function allNames(client: Client): Promise<string[]> {
+  const [{ items }, delegates] = await Promise.all([
+    client.resource<APIService>(APISERVICES).list(),
+    client.call('GET', '/debug/delegates') as Promise<readonly string[]>,
+  ])
+  return [...delegates.map((name) => DELEGATE + name), ...items.map((o) => o.metadata.name!)]
 }
 
 async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
@@ -82,13 +102,16 @@ async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<
   return results
 }
 
+const nameOf = ({ apiService }: Answer, { backend }: RoutedDiagnosis): string => `${apiService} [${backend}]`
+
 /** What is wrong, each as one line. */
 function findingsOf(answer: Answer): string[] {
-  const { apiService, available, error, phases, blocks } = answer
+  const { apiService, available, error, phases, routed, blocks } = answer
   if (error !== undefined) return [`${apiService}: ${error}`]
-  const found = phases
+  const found = [{ name: apiService, phases }, ...routed.map((r) => ({ name: nameOf(answer, r), phases: r.phases }))]
+    .flatMap((looked) => looked.phases.map((p) => ({ ...p, name: looked.name })))
     .filter((p) => p.result === 'failed' || p.result === 'warning')
-    .map((p) => `${apiService}: ${p.phase}: ${p.message}`)
+    .map((p) => `${p.name}: ${p.phase}: ${p.message}`)
   if (!available) found.unshift(`${apiService}: is not available: requests are answered with 503`)
   if (blocks.namespaces.length > 0)
     found.push(`${apiService}: cannot be deleted meanwhile: namespaces ${blocks.namespaces.join(', ')}`)
@@ -96,24 +119,32 @@ function findingsOf(answer: Answer): string[] {
 }
 
 function render(answers: readonly Answer[]): string {
-  const remote = answers.filter((a) => a.target !== 'local')
+  const apiServices = answers.filter((a) => !a.apiService.startsWith(DELEGATE))
+  const local = apiServices.filter((a) => a.target === 'local')
   const head = ['APISERVICE', 'TARGET', 'AVAILABLE', ...PHASES.map((p) => p.toUpperCase()), 'BLOCKS']
-  const rows = remote.map((a) => [
-    a.apiService,
-    a.target,
-    a.available ? 'yes' : 'no',
-    ...PHASES.map((name) => cell(a, name)),
-    a.blocks.namespaces.length === 0 ? '-' : `${a.blocks.namespaces.length} namespaces`,
+  const rows = answers.flatMap((a) => [
+    ...(local.includes(a)
+      ? []
+      : [
+          [
+            a.apiService,
+            a.target,
+            a.available ? 'yes' : 'no',
+            ...PHASES.map((name) => cell(a.phases, name)),
+            a.blocks.namespaces.length === 0 ? '-' : `${a.blocks.namespaces.length} namespaces`,
+          ],
+        ]),
+    ...a.routed.map((r) => [nameOf(a, r), r.target, '-', ...PHASES.map((name) => cell(r.phases, name)), '-']),
   ])
   const findings = answers.flatMap(findingsOf)
   return [
-    remote.length === 0 ? '' : `${textTable([head, ...rows])}\n`,
-    `${answers.length} APIServices, ${answers.length - remote.length} of them served by the server itself.\n`,
+    rows.length === 0 ? '' : `${textTable([head, ...rows])}\n`,
+    `${apiServices.length} APIServices, ${local.length} of them served by the server itself.\n`,
     findings.length === 0 ? 'All is well.\n' : `\n${findings.map((f) => `- ${f}\n`).join('')}`,
   ].join('')
 }
-function cell(answer: Answer, name: PhaseName): string {
-  const phase = answer.phases.find((p) => p.phase === name)
+function cell(phases: Answer['phases'], name: PhaseName): string {
+  const phase = phases.find((p) => p.phase === name)
   if (!phase || phase.result === 'skipped') return '-'
   return name === 'latency' && phase.result === 'ok' ? phase.message : phase.result
 }

@@ -1,7 +1,8 @@
 /**
- * Looks at one APIService from all sides, over the connections and with the certificates of the traffic.
+ * Looks at one APIService from all sides, or at a server that is fronted, over the connections and with the certificates
+ * of the traffic.
  *
- * Callers:  app/wire-debug.ts serves it at /debug/apiservices/<name>/diagnosis; `portico doctor` prints it.
+ * Callers:  app/wire-debug.ts serves it below /debug/; `portico doctor` prints it.
  * Not here: verdicts that requests are routed by (availability-controller.ts). This only looks, and changes nothing.
  *
  *   resolve -> dial -> tls -> discovery -> identity, openapi, watchlist, latency side by side
@@ -13,7 +14,8 @@ import type { Address } from '../../../proxy/dial.ts'
 import { MAX_ADDRESSES, dialPhase, resolvePhase, tlsPhase } from './connection-phases.ts'
 import { identityPhase } from './identity-phase.ts'
 import { type Asking, discoveryPhase, latencyPhase, openApiPhase, rootOf, watchListPhase } from './offer-phases.ts'
-import { type Diagnosis, type Phase, type PhaseName, runPhase, skipped } from './report.ts'
+import { type Diagnosis, type Phase, type PhaseName, type RoutedDiagnosis, runPhase, skipped } from './report.ts'
+import { serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
 
 const PHASE_TIMEOUT_MS = 10_000
 
@@ -22,6 +24,8 @@ export interface DiagnosisTarget {
   readonly available: boolean
   /** undefined: this server answers itself. */
   readonly backend: DiagnosedBackend | undefined
+  /** The others that routes lead to. */
+  readonly routed: readonly DiagnosedServer[]
 }
 export interface DiagnosedBackend {
   /** In words. */
@@ -31,32 +35,71 @@ export interface DiagnosedBackend {
   /** As the aggregator's own user, whatever the availability. */
   readonly transport: Transport
 }
+export interface DiagnosedServer extends DiagnosedBackend {
+  readonly name: string
+}
 export interface DiagnosisOptions {
   readonly clock: Clock
   /** Namespaces that are being deleted. */
   readonly terminating: () => Promise<readonly string[]>
 }
+interface Limits {
+  readonly clock: Clock
+  readonly timeoutMs: number
+}
 
 export async function diagnose(target: DiagnosisTarget, o: DiagnosisOptions): Promise<Diagnosis> {
   const { apiService, available, backend } = target
-  const name = apiService.metadata.name!
-  if (!backend) return { apiService: name, target: 'local', available, phases: [], blocks: { namespaces: [] } }
-  const phases = await phasesOf(apiService, backend, o.clock)
+  const phasesOf = (b: DiagnosedBackend): Promise<Phase[]> =>
+    reached(b, o.clock, (addresses, limits) => offered(apiService, b, addresses, limits))
+  const [phases, routed] = await Promise.all([
+    backend ? phasesOf(backend) : [],
+    Promise.all(
+      target.routed.map(async (b): Promise<RoutedDiagnosis> => {
+        return { backend: b.name, target: b.text, phases: await phasesOf(b) }
+      }),
+    ),
+  ])
   const blocking =
-    !available || phases.some((p) => p.phase === 'discovery' && p.result !== 'ok' && p.result !== 'warning')
+    backend !== undefined &&
+    (!available || phases.some((p) => p.phase === 'discovery' && p.result !== 'ok' && p.result !== 'warning'))
   return {
-    apiService: name,
-    target: backend.text,
+    apiService: apiService.metadata.name!,
+    target: backend?.text ?? 'local',
     available,
     phases,
+    routed,
     blocks: { namespaces: blocking ? await o.terminating() : [] },
   }
 }
 
-async function phasesOf(apiService: APIService, backend: DiagnosedBackend, clock: Clock): Promise<Phase[]> {
+/** Of a server that is fronted, which is asked for more than one group. */
+export async function diagnoseServer(
+  server: DiagnosedServer,
+  available: boolean,
+  { clock }: Pick<DiagnosisOptions, 'clock'>,
+): Promise<Diagnosis> {
+  const phases = await reached(server, clock, async (_addresses, limits) => {
+    const asking = { transport: server.transport, clock }
+    const discovered = await runPhase('discovery', limits, (s) => serverDiscoveryPhase(asking, s))
+    const rest = [skipped('identity', 'of APIServices alone'), skipped('watchlist', 'of APIServices alone')]
+    if (discovered.result === 'failed') return [discovered, ...rest]
+    const openapi = await runPhase('openapi', limits, (s) => serverOpenApiPhase(asking, s))
+    return [discovered, openapi, ...rest, await runPhase('latency', limits, (s) => latencyPhase(asking, '/version', s))]
+  })
+  const name = `delegate/${server.name}`
+  return { apiService: name, target: server.text, available, phases, routed: [], blocks: { namespaces: [] } }
+}
+
+/** The way there, and what is behind it where the way is open. */
+async function reached(
+  backend: DiagnosedBackend,
+  clock: Clock,
+  behind: (addresses: readonly Address[], limits: Limits) => Promise<Phase[]>,
+): Promise<Phase[]> {
   const limits = { clock, timeoutMs: PHASE_TIMEOUT_MS }
   const phases: Phase[] = []
-  const reached = (phase: Phase): boolean => {
+  const passed = (phase: Phase): boolean => {
     phases.push(phase)
     return phase.result !== 'failed'
   }
@@ -64,17 +107,26 @@ async function phasesOf(apiService: APIService, backend: DiagnosedBackend, clock
     ...phases,
     ...names.map((name) => skipped(name, why)),
   ]
-  if (!reached(await runPhase('resolve', limits, async () => resolvePhase(() => backend.addresses()))))
+  if (!passed(await runPhase('resolve', limits, async () => resolvePhase(() => backend.addresses()))))
     return rest(['dial', 'tls', ...BEHIND], 'there is no address')
   const addresses = backend.addresses().slice(0, MAX_ADDRESSES)
-  if (!reached(await runPhase('dial', limits, () => dialPhase(addresses, clock))))
+  if (!passed(await runPhase('dial', limits, () => dialPhase(addresses, clock))))
     return rest(['tls', ...BEHIND], 'no connection')
-  if (!reached(await runPhase('tls', limits, () => tlsPhase(addresses, clock)))) return rest(BEHIND, 'no connection')
+  if (!passed(await runPhase('tls', limits, () => tlsPhase(addresses, clock)))) return rest(BEHIND, 'no connection')
+  return [...phases, ...(await behind(addresses, limits))]
+}
+
+async function offered(
+  apiService: APIService,
+  backend: DiagnosedBackend,
+  addresses: readonly Address[],
+  limits: Limits,
+): Promise<Phase[]> {
   const asking: Asking = {
     transport: backend.transport,
     group: apiService.spec.group ?? '',
     version: apiService.spec.version ?? '',
-    clock,
+    clock: limits.clock,
   }
   let resources: Awaited<ReturnType<typeof discoveryPhase>>['resources'] = []
   const discovered = await runPhase('discovery', limits, async (signal) => {
@@ -95,8 +147,8 @@ async function phasesOf(apiService: APIService, backend: DiagnosedBackend, clock
   ])
   // Alone: the questions above are for its time, too.
   const latency = usable
-    ? await runPhase('latency', limits, (s) => latencyPhase(asking, s))
+    ? await runPhase('latency', limits, (s) => latencyPhase(asking, rootOf(asking), s))
     : skipped('latency', 'no discovery')
-  return [...phases, discovered, ...others, latency]
+  return [discovered, ...others, latency]
 }
 const BEHIND: readonly PhaseName[] = ['discovery', 'identity', 'openapi', 'watchlist', 'latency']

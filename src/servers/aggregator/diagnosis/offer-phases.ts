@@ -23,8 +23,8 @@ const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
 export const rootOf = ({ group, version }: Pick<Asking, 'group' | 'version'>): string =>
   group === '' ? `/api/${version}` : `/apis/${group}/${version}`
 
-async function get(
-  { transport }: Asking,
+export async function get(
+  { transport }: Pick<Asking, 'transport'>,
   path: string,
   signal: AbortSignal,
   accept = 'application/json',
@@ -131,11 +131,15 @@ function endsInitialEvents(line: string): boolean {
   return event.type === 'BOOKMARK' && event.object?.metadata?.annotations?.[INITIAL_EVENTS_END] === 'true'
 }
 
-export async function latencyPhase(asking: Asking, signal: AbortSignal): Promise<Finding> {
+export async function latencyPhase(
+  asking: Pick<Asking, 'transport' | 'clock'>,
+  path: string,
+  signal: AbortSignal,
+): Promise<Finding> {
   const tookMs: number[] = []
   for (let i = 0; i < LATENCY_SAMPLES; i++) {
     const startMs = asking.clock.monotonicMs()
-    await get(asking, rootOf(asking), signal)
+    await get(asking, path, signal)
     tookMs.push(asking.clock.monotonicMs() - startMs)
   }
   tookMs.sort((a, b) => a - b)

@@ -22,8 +22,16 @@ export interface Diagnosis {
   /** As requests are routed now. */
   readonly available: boolean
   readonly phases: readonly Phase[]
+  /** The others that routes of its policy lead to. */
+  readonly routed: readonly RoutedDiagnosis[]
   /** What waits for this API group. */
   readonly blocks: { readonly namespaces: readonly string[] }
+}
+
+export interface RoutedDiagnosis {
+  readonly backend: string
+  readonly target: string
+  readonly phases: readonly Phase[]
 }
 
 export const ok = (message: string, details?: Finding['details']): Finding => finding('ok', message, details)

@@ -27,6 +27,7 @@ import type { HealthCheck } from '../../generic/health.ts'
 import { inProcessTransport } from '../../generic/in-process-transport.ts'
 import { isLongRunning } from '../../generic/long-running.ts'
 import { DOT_SEGMENT } from '../backend.ts'
+import type { DiagnosedServer } from '../diagnosis/diagnosis.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import {
   type CallerIdentity,
@@ -107,6 +108,23 @@ export class FrontedDelegate implements Delegate {
   /** What it serves is known: what is not in its discovery is not there. */
   get isKnown(): boolean {
     return this.#discovery.isKnown
+  }
+  /** For the doctor: over the connections of callers, asked with our own credentials. */
+  get diagnosed(): DiagnosedServer {
+    return {
+      name: this.name,
+      text: this.#o.access.value.server,
+      addresses: () => {
+        if (this.#connection instanceof Error) throw this.#connection
+        const endpoint = this.#connection.callers.endpoints.pick(false)
+        return endpoint ? [endpoint.address] : []
+      },
+      transport: this.#ownTransport(),
+    }
+  }
+  /** Whether it answers, as far as is known. */
+  get isAnswering(): boolean {
+    return this.#discovery.problem === undefined
   }
   listedPaths(): readonly string[] {
     return []

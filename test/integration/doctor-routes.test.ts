@@ -1,0 +1,61 @@
+/** The doctor looks at all that requests may go to: backends of routes, and servers that are fronted. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Diagnosis, Phase, PhaseName } from '../../src/servers/aggregator/diagnosis/report.ts'
+import { startFrontedPair } from '../harness/fronted.ts'
+import { startPortico } from '../harness/portico-process.ts'
+import { freePort } from '../harness/prometheus.ts'
+import { RAW_API_SERVICE, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
+import { startTestServer, type TestServer } from '../harness/server.ts'
+
+async function doctor(portico: TestServer, ...args: string[]): Promise<{ code: number | null; stdout: string }> {
+  await using made = startPortico(['doctor', ...args, `--kubeconfig=${portico.kubeconfig}`])
+  return await made.ended
+}
+const resultOf = (phases: readonly Phase[], name: PhaseName): string | undefined =>
+  phases.find((p) => p.phase === name)?.result
+
+test('portico doctor: a dead backend of a route is found, the others are well', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico)
+  const dead = await freePort()
+  await registerRaw(portico, {
+    backends: [
+      { name: 'default', endpoints: [{ address: raw.address, port: raw.port }], tls: RAW_TLS },
+      { name: 'canary', endpoints: [{ address: '127.0.0.1', port: dead }], tls: RAW_TLS },
+      { name: 'unused', endpoints: [{ address: '127.0.0.1', port: dead }], tls: RAW_TLS },
+    ],
+    routes: [{ matches: [{ headers: [{ name: 'X-Canary' }] }], to: [{ backend: 'canary' }] }],
+  })
+  const asJson = await doctor(portico, RAW_API_SERVICE, '-o', 'json')
+  assert.equal(asJson.code, 1)
+  const [found] = JSON.parse(asJson.stdout) as Diagnosis[]
+  assert.equal(resultOf(found!.phases, 'discovery'), 'ok')
+  assert.deepEqual(
+    found!.routed.map((r) => [r.backend, resultOf(r.phases, 'dial'), resultOf(r.phases, 'discovery')]),
+    [['canary', 'failed', 'skipped']],
+  )
+  const table = await doctor(portico, RAW_API_SERVICE)
+  assert.match(table.stdout, /^v1\.raw\.example\.com +127\.0\.0\.1:\d+ +yes +ok +ok/m)
+  assert.match(table.stdout, /^v1\.raw\.example\.com \[canary\] +127\.0\.0\.1:\d+ +- +ok +failed +-/m)
+  assert.match(table.stdout, /^- v1\.raw\.example\.com \[canary\]: dial: .*ECONNREFUSED/m)
+})
+
+test('portico doctor: servers that are fronted', async () => {
+  await using pair = await startFrontedPair({
+    clusterArgs: ['--authorization-mode=AlwaysAllow'],
+    frontArgs: ({ address }) => ['--authorization-mode=AlwaysAllow', `--core-delegate-kubeconfig=${address}`],
+  })
+  const { front } = pair
+  const well = await doctor(front)
+  assert.match(
+    well.stdout,
+    /^delegate\/core +https:\/\/127\.0\.0\.1:\d+ +yes +ok +ok +ok +ok +- +ok +- +[\d.]+ ms +-$/m,
+  )
+  assert.equal(well.code, 0, well.stdout)
+  assert.equal((await front.as('jane').get('/debug/delegates/nobody/diagnosis')).status, 404)
+  await pair.cluster.stop()
+  const down = await doctor(front, 'delegate/core')
+  assert.equal(down.code, 1)
+  assert.match(down.stdout, /^- delegate\/core: dial: .*ECONNREFUSED/m)
+})
