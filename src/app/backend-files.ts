@@ -18,6 +18,7 @@ import type { Cancel, Clock } from '../lib/clock.ts'
 import { Publisher } from '../lib/published.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Strategy, Write } from '../registry/strategy.ts'
+import { nothingRegistered } from '../servers/aggregator/ambiguity.ts'
 import { apiServiceStrategy } from '../servers/aggregator/apiservice-strategy.ts'
 import { backendPolicyStrategy } from '../servers/aggregator/policy/policy-strategy.ts'
 import { ConfigurationError } from './configuration-error.ts'
@@ -36,8 +37,12 @@ export interface CheckedDocument {
 }
 
 const KINDS: readonly { readonly apiVersion: string; readonly kind: string; readonly strategy: Strategy }[] = [
-  { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', strategy: apiServiceStrategy },
-  { apiVersion: 'gateway.portico.dev/v1alpha1', kind: 'BackendPolicy', strategy: backendPolicyStrategy },
+  { apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', strategy: apiServiceStrategy(nothingRegistered) },
+  {
+    apiVersion: 'gateway.portico.dev/v1alpha1',
+    kind: 'BackendPolicy',
+    strategy: backendPolicyStrategy(nothingRegistered),
+  },
 ]
 const LOOK_EVERY_MS = 1_000
 const EXTENSIONS = /\.(ya?ml|json)$/

@@ -12,6 +12,12 @@ import type { KubeObject } from '../api/meta.ts'
 import type { Transport } from '../client/transport.ts'
 import type { APIServiceTable } from '../servers/aggregator/apiservice-table.ts'
 import type { Backend } from '../servers/aggregator/backend.ts'
+import {
+  ambiguousNames,
+  ambiguousPriorities,
+  overlappingPolicies,
+  type Registered,
+} from '../servers/aggregator/ambiguity.ts'
 import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AvailabilityView } from '../servers/aggregator/availability-view.ts'
@@ -50,6 +56,8 @@ export interface Aggregator {
   readonly transportTo: (backend: Pick<Backend, 'direct'>) => Transport
   /** What the policy of whoever serves it says of a request. */
   readonly rulesOf: RulesOf
+  /** What may mean something else than who registered it thinks. */
+  remarks(apiService: APIService): readonly string[]
   /** Undefined where there is no such APIService. */
   impact(name: string): Impact | undefined
   addPaths(fixed: FixedPaths): void
@@ -80,7 +88,11 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     apiRegistration: parts.tables.group(APISERVICES.group)!,
     gateway: parts.tables.group(BACKEND_POLICIES.group)!,
   }
-  const server = apiServiceServer({ ...parts, types: parts.tables, tables })
+  const registered: Registered = {
+    apiServices: () => informers.apiServices.lister.list(),
+    policies: () => facts.policies.list.value,
+  }
+  const server = apiServiceServer({ ...parts, types: parts.tables, tables, registered })
   life.own(server)
   const informers = makeInformers(around, parts.client, parts.tables)
   const facts: AggregatorFacts = {
@@ -135,6 +147,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
       info.isResourceRequest
         ? registration.reconciler.table.value.get(info.apiGroup, info.apiVersion)?.backend?.rulesOf(info)
         : undefined,
+    remarks: (apiService) => remarksOf(apiService, registered, delegate.discovery.value),
     impact: (name) =>
       impactOf(name, {
         apiServices: informers.apiServices.lister,
@@ -149,6 +162,16 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
       addApiServiceReadiness(fixed, facts)
     },
   }
+}
+
+function remarksOf(apiService: APIService, registered: Registered, groups: readonly GroupDiscovery[]): string[] {
+  const policies = registered.policies()
+  return [
+    ...ambiguousPriorities(apiService, registered.apiServices()),
+    ...ambiguousNames(apiService.spec.group ?? '', groups),
+    // Each pair once.
+    ...policies.flatMap((policy, i) => overlappingPolicies(policy, policies.slice(i + 1), [apiService])),
+  ]
 }
 
 function makeInformers(

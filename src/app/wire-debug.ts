@@ -72,7 +72,8 @@ export function addDebugPaths(around: Surroundings, o: DebugParts): void {
   })
 }
 
-function targetOf({ apiService, backend }: TableEntry, { transportTo }: Aggregator): DiagnosisTarget {
+function targetOf({ apiService, backend }: TableEntry, aggregator: Aggregator): DiagnosisTarget {
+  const { transportTo } = aggregator
   return {
     apiService,
     available: backend?.available ?? true,
@@ -84,6 +85,7 @@ function targetOf({ apiService, backend }: TableEntry, { transportTo }: Aggregat
             transport: transportTo(backend),
           }
         : undefined,
+    remarks: backend ? aggregator.remarks(apiService) : [],
     routed: (backend?.routed ?? []).map(({ name, target, direct }) => ({
       name,
       text: target.text,

@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util'
 import type { APIService } from '../api/apiservice.ts'
 import type { BackendPolicy } from '../api/backend-policy.ts'
-import { checkBackendFiles, type CheckedDocument } from '../app/backend-files.ts'
+import { type BackendDocuments, checkBackendFiles, type CheckedDocument } from '../app/backend-files.ts'
 import { ConfigurationError } from '../app/configuration-error.ts'
+import { ambiguousPriorities, overlappingPolicies } from '../servers/aggregator/ambiguity.ts'
 import { policiesFor } from '../servers/aggregator/policy/effective-policy.ts'
 import { CoreTables } from '../servers/core/tables.ts'
 
@@ -21,8 +22,11 @@ export async function check(args: readonly string[]): Promise<number> {
   const checked = paths.flatMap((path) => checkBackendFiles(path, types))
   if (checked.length === 0) throw new ConfigurationError(`no documents in ${paths.join(', ')}`)
   const apiServices = checked.flatMap(({ object }) => (object?.kind === 'APIService' ? [object as APIService] : []))
+  const policies = checked.flatMap(({ object, errors }) =>
+    errors.length === 0 && object?.kind === 'BackendPolicy' ? [object as BackendPolicy] : [],
+  )
   for (const document of checked) {
-    for (const line of linesOf(document, apiServices)) process.stdout.write(`${line}\n`)
+    for (const line of linesOf(document, { apiServices, policies })) process.stdout.write(`${line}\n`)
   }
   return checked.some((c) => c.errors.length > 0) ? WRONG : 0
 }
@@ -40,14 +44,19 @@ function pathsOf(args: readonly string[]): string[] {
   }
 }
 
-function linesOf({ where, object, errors, warnings }: CheckedDocument, apiServices: readonly APIService[]): string[] {
+function linesOf(
+  { where, object, errors, warnings }: CheckedDocument,
+  { apiServices, policies }: BackendDocuments,
+): string[] {
   const what = object ? `${where}: ${object.kind} ${object.metadata.name}` : where
   if (errors.length > 0) return errors.map((e) => `${what}: error: ${e}`)
   const notes = [...warnings]
+  if (object?.kind === 'APIService') notes.push(...ambiguousPriorities(object as APIService, apiServices))
   if (object?.kind === 'BackendPolicy') {
     const policy = object as BackendPolicy
     if (!apiServices.some((a) => policiesFor(a, [policy]).length > 0))
       notes.push('no APIService of these files is a target')
+    notes.push(...overlappingPolicies(policy, policies, apiServices))
   }
   return [`${what}: ok`, ...notes.map((n) => `${what}: warning: ${n}`)]
 }

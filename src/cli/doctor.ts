@@ -65,6 +65,7 @@ export async function doctor(args: readonly string[], env: Environment): Promise
           available: false,
           phases: [],
           routed: [],
+          remarks: [],
           blocks: { namespaces: [] },
           error,
         }
@@ -137,10 +138,12 @@ function render(answers: readonly Answer[]): string {
     ...a.routed.map((r) => [nameOf(a, r), r.target, '-', ...PHASES.map((name) => cell(r.phases, name)), '-']),
   ])
   const findings = answers.flatMap(findingsOf)
+  const remarks = answers.flatMap((x) => x.remarks.map((text) => `- ${x.apiService}: ${text}\n`))
   return [
     rows.length === 0 ? '' : `${textTable([head, ...rows])}\n`,
     `${apiServices.length} APIServices, ${local.length} of them served by the server itself.\n`,
     findings.length === 0 ? 'All is well.\n' : `\n${findings.map((f) => `- ${f}\n`).join('')}`,
+    remarks.length === 0 ? '' : `\nBy the way:\n${remarks.join('')}`,
   ].join('')
 }
 function cell(phases: Answer['phases'], name: PhaseName): string {

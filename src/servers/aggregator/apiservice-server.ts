@@ -6,6 +6,7 @@ import type { Column } from '../../endpoints/table.ts'
 import type { CompiledTypes } from '../../api/schema/type-table.ts'
 import type { Strategy } from '../../registry/strategy.ts'
 import { ResourceServer, type ResourceServerOptions, type ServedResource } from '../generic/resource-server.ts'
+import type { Registered } from './ambiguity.ts'
 import { apiServiceStatusStrategy, apiServiceStrategy } from './apiservice-strategy.ts'
 import { backendPolicyStatusStrategy, backendPolicyStrategy } from './policy/policy-strategy.ts'
 
@@ -38,15 +39,19 @@ export interface AggregatorTables {
 }
 
 export function apiServiceServer(
-  o: Omit<ResourceServerOptions, 'name' | 'admission'> & { tables: AggregatorTables; storagePrefix: string },
+  o: Omit<ResourceServerOptions, 'name' | 'admission'> & {
+    tables: AggregatorTables
+    storagePrefix: string
+    registered: Registered
+  },
 ): ResourceServer {
   const server = new ResourceServer({ ...o, name: 'aggregator', admission: () => {} })
   const { apiRegistration, gateway } = o.tables
   server.addGroupVersion({ ...versionOf(apiRegistration), ...APISERVICE_PRIORITY })
-  server.add(servedAs(apiRegistration, o.storagePrefix, apiServiceStrategy, apiServiceStatusStrategy))
+  server.add(servedAs(apiRegistration, o.storagePrefix, apiServiceStrategy(o.registered), apiServiceStatusStrategy))
   const { groupPriorityMinimum: groupPriority, versionPriority } = gateway
   server.addGroupVersion({ ...versionOf(gateway), groupPriority, versionPriority })
-  server.add(servedAs(gateway, o.storagePrefix, backendPolicyStrategy, backendPolicyStatusStrategy))
+  server.add(servedAs(gateway, o.storagePrefix, backendPolicyStrategy(o.registered), backendPolicyStatusStrategy))
   return server
 }
 

@@ -3,6 +3,7 @@ import type { KubeObject } from '../../api/meta.ts'
 import { pathSegment } from '../../api/names.ts'
 import { formatTime } from '../../api/time.ts'
 import type { Strategy } from '../../registry/strategy.ts'
+import { ambiguousPriorities, type Registered } from './ambiguity.ts'
 import { apiServiceWarnings, validateAPIService, validateConditions } from './apiservice-validation.ts'
 
 export const LOCAL = { reason: 'Local', message: 'Local APIServices are always available' }
@@ -15,7 +16,7 @@ function fillDefaults(o: APIService): void {
   if (o.spec.service) o.spec.service.port ??= DEFAULT_PORT
 }
 
-export const apiServiceStrategy: Strategy = {
+export const apiServiceStrategy = (registered: Registered): Strategy => ({
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
   nameRules: pathSegment,
@@ -27,8 +28,11 @@ export const apiServiceStrategy: Strategy = {
     else o.status = { conditions: withCondition([], { type: AVAILABLE, status: 'True', ...LOCAL }, formatTime(w.now)) }
   },
   validate: (_w, obj) => validateAPIService(obj as APIService),
-  warnings: (_w, obj) => apiServiceWarnings(obj as APIService),
-}
+  warnings: (_w, obj) => [
+    ...apiServiceWarnings(obj as APIService),
+    ...ambiguousPriorities(obj as APIService, registered.apiServices()),
+  ],
+})
 
 export const apiServiceStatusStrategy: Strategy = {
   allowCreateOnUpdate: false,

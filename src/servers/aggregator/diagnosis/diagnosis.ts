@@ -26,6 +26,7 @@ export interface DiagnosisTarget {
   readonly backend: DiagnosedBackend | undefined
   /** The others that routes lead to. */
   readonly routed: readonly DiagnosedServer[]
+  readonly remarks: readonly string[]
 }
 export interface DiagnosedBackend {
   /** In words. */
@@ -69,6 +70,7 @@ export async function diagnose(target: DiagnosisTarget, o: DiagnosisOptions): Pr
     available,
     phases,
     routed,
+    remarks: target.remarks,
     blocks: { namespaces: blocking ? await o.terminating() : [] },
   }
 }
@@ -88,7 +90,15 @@ export async function diagnoseServer(
     return [discovered, openapi, ...rest, await runPhase('latency', limits, (s) => latencyPhase(asking, '/version', s))]
   })
   const name = `delegate/${server.name}`
-  return { apiService: name, target: server.text, available, phases, routed: [], blocks: { namespaces: [] } }
+  return {
+    apiService: name,
+    target: server.text,
+    available,
+    phases,
+    routed: [],
+    remarks: [],
+    blocks: { namespaces: [] },
+  }
 }
 
 /** The way there, and what is behind it where the way is open. */

@@ -24,6 +24,8 @@ export interface Diagnosis {
   readonly phases: readonly Phase[]
   /** The others that routes of its policy lead to. */
   readonly routed: readonly RoutedDiagnosis[]
+  /** What is well, and may mean something else than who registered it thinks. */
+  readonly remarks: readonly string[]
   /** What waits for this API group. */
   readonly blocks: { readonly namespaces: readonly string[] }
 }

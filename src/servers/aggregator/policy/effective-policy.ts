@@ -114,6 +114,11 @@ export function effectivePolicy(apiService: APIService, policies: readonly Backe
   return { policy: completed(spec), sections }
 }
 
+/** Those that it speaks of; backends and routes are one. */
+export function sectionsOf(spec: BackendPolicySpec | undefined): readonly string[] {
+  return SECTIONS.filter((section) => (section === 'backends' ? hasRouting(spec) : isSet(spec?.[section])))
+}
+
 const isSet = (value: unknown): boolean => value !== undefined && value !== ''
 const hasRouting = (spec: BackendPolicySpec | undefined): boolean =>
   (spec?.backends ?? []).length > 0 || (spec?.routes ?? []).length > 0

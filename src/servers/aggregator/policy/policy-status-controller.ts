@@ -1,6 +1,6 @@
 /** Tells in each stored BackendPolicy which APIServices it is in force for. All replicas come to the same result: none needs a lease. */
 import { isDeepStrictEqual } from 'node:util'
-import { type APIService, withCondition } from '../../../api/apiservice.ts'
+import { type APIService, type APIServiceCondition, withCondition } from '../../../api/apiservice.ts'
 import type { BackendPolicy, PolicyTargetStatus } from '../../../api/backend-policy.ts'
 import { fieldErrorMessage } from '../../../api/field-error.ts'
 import { StatusError } from '../../../api/status-error.ts'
@@ -10,10 +10,13 @@ import { DONE, type ReconcileResult, type Reconciler } from '../../../client/con
 import type { Informer } from '../../../client/informer.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import type { Clock } from '../../../lib/clock.ts'
+import { overlappingPolicies } from '../ambiguity.ts'
 import type { Policies } from './policies.ts'
 import { validateBackendPolicy } from './policy-validation.ts'
 
 const ACCEPTED = 'Accepted'
+/** Another policy has the same sections for the same APIServices. */
+const OVERLAPPING = 'Overlapping'
 const AGAIN: ReconcileResult = { kind: 'requeue', afterMs: 50 }
 
 export interface PolicyStatusOptions {
@@ -54,11 +57,10 @@ export class PolicyStatusController implements Reconciler {
       errors.length === 0
         ? { status: 'True' as const, reason: 'Accepted', message: 'the policy is in force for its targets' }
         : { status: 'False' as const, reason: 'Invalid', message: errors.map(fieldErrorMessage).join(', ') }
-    const conditions = withCondition(
-      policy.status?.conditions ?? [],
-      { type: ACCEPTED, ...verdict },
-      formatTime(clock.now()),
-    ).map((c) => ({ ...c, observedGeneration: generation }))
+    const before = policy.status?.conditions ?? []
+    const conditions = [{ type: ACCEPTED, ...verdict }, ...this.#overlapping(policy)]
+      .reduce((all, c) => withCondition(all, c, formatTime(clock.now())), [...before])
+      .map((c) => ({ ...c, observedGeneration: generation }))
     const status = { observedGeneration: generation, targets: this.#targetsOf(name), conditions }
     if (isDeepStrictEqual(withoutEmpty(policy.status), withoutEmpty(status))) return DONE
     try {
@@ -70,6 +72,15 @@ export class PolicyStatusController implements Reconciler {
     }
   }
 
+  /** One that never overlapped says nothing of it. */
+  #overlapping(policy: BackendPolicy): Pick<APIServiceCondition, 'type' | 'status' | 'reason' | 'message'>[] {
+    const { apiServices, policies } = this.#o
+    const found = overlappingPolicies(policy, policies.list.value, apiServices.lister.list())
+    if (found.length > 0)
+      return [{ type: OVERLAPPING, status: 'True', reason: 'SameSections', message: found.join('; ') }]
+    if (!policy.status?.conditions?.some((c) => c.type === OVERLAPPING)) return []
+    return [{ type: OVERLAPPING, status: 'False', reason: 'Alone', message: 'no other policy says the same' }]
+  }
   #targetsOf(name: string): PolicyTargetStatus[] {
     const { apiServices, policies } = this.#o
     return apiServices.lister

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BackendPolicy } from '../../../api/backend-policy.ts'
 import type { Strategy } from '../../../registry/strategy.ts'
+import { overlappingPolicies, type Registered } from '../ambiguity.ts'
 import { keepAllButStatus } from '../apiservice-strategy.ts'
 import { validateConditions } from '../apiservice-validation.ts'
 import { backendPolicyWarnings, validateBackendPolicy } from './policy-validation.ts'
@@ -22,7 +23,7 @@ function fillDefaults(o: BackendPolicy): void {
   for (const route of o.spec.routes ?? []) for (const d of route.to ?? []) d.weight ??= 1
 }
 
-export const backendPolicyStrategy: Strategy = {
+export const backendPolicyStrategy = (registered: Registered): Strategy => ({
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
   prepare: (_w, obj, old) => {
@@ -35,8 +36,11 @@ export const backendPolicyStrategy: Strategy = {
     o.metadata.generation = before && isDeepStrictEqual(before.spec, o.spec) ? generation : generation + 1
   },
   validate: (_w, obj) => validateBackendPolicy(obj as BackendPolicy),
-  warnings: (_w, obj) => backendPolicyWarnings(obj as BackendPolicy),
-}
+  warnings: (_w, obj) => [
+    ...backendPolicyWarnings(obj as BackendPolicy),
+    ...overlappingPolicies(obj as BackendPolicy, registered.policies(), registered.apiServices()),
+  ],
+})
 
 export const backendPolicyStatusStrategy: Strategy = {
   allowCreateOnUpdate: false,
