@@ -101,7 +101,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     policies: new Policies(informers.policies),
   }
   const controllers = makeControllers(around, parts, facts)
-  const { registration, availability, discovery, openApiV3, openApiV2 } = controllers
+  const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)
     availability.reconciler.serviceChanged(namespace, name)
@@ -125,7 +125,6 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     serverAddress: () => `${config.advertiseAddress}:${parts.ownPort()}`,
     metrics,
   })
-  const { conditions, identity } = controllers
   const lead = async (signal: AbortSignal): Promise<void> => {
     await Promise.all([conditions.reconciler.lead(signal), identity.reconciler.lead(signal)])
   }
