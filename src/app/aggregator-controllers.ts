@@ -9,6 +9,7 @@ import type { Reconciler } from '../client/controller.ts'
 import type { Transport } from '../client/transport.ts'
 import { WorkQueue } from '../client/work-queue.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
+import { onNewBackend } from '../servers/aggregator/apiservice-table.ts'
 import { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
 import { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
 import type { AvailabilityView } from '../servers/aggregator/availability-view.ts'
@@ -193,7 +194,16 @@ function makeReaders(
     controller(
       name,
       OPENAPI_WORKERS,
-      (queue) => new OpenApiDownloads({ ...asking, version, queue, local, run: o.parts.runOpenApi }),
+      (queue) =>
+        new OpenApiDownloads({
+          ...asking,
+          version,
+          queue,
+          local,
+          run: o.parts.runOpenApi,
+          backendOf: (group, v) => asking.table.value.get(group, v)?.backend,
+          onNewBackend: (changed) => onNewBackend(asking.table, changed),
+        }),
     )
   return {
     discovery,

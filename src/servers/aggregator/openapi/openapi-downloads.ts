@@ -14,10 +14,10 @@ import type { WorkQueue } from '../../../client/work-queue.ts'
 import { Backoff } from '../../../lib/backoff.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { Deferred } from '../../../lib/deferred.ts'
-import { Publisher, type Published } from '../../../lib/published.ts'
+import { Publisher } from '../../../lib/published.ts'
 import type { Logger } from '../../../observability/logger.ts'
-import { type APIServiceTable, onNewBackend } from '../apiservice-table.ts'
 import type { AvailabilityView } from '../availability-view.ts'
+import type { Backend } from '../backend.ts'
 import type { ConditionWriter } from '../condition-writer.ts'
 import { readBytes } from '../discovery-downloads.ts'
 import type { DocumentSource } from '../document-source.ts'
@@ -38,12 +38,17 @@ interface Downloaded extends RemoteDocument {
 }
 type Answer = { readonly kind: 'same' | 'none' } | { readonly kind: 'part'; readonly part: Part; validator: string }
 
+export interface DescribedBackend extends Pick<Backend, 'available' | 'isRemote' | 'sources'> {
+  readonly policy: Pick<Backend['policy'], 'openApi'>
+}
 export interface OpenApiDownloadOptions {
   readonly version: 'v3' | 'v2'
   readonly informer: Pick<Informer<APIService>, 'lister' | 'addHandler'>
-  readonly table: Published<APIServiceTable>
+  readonly backendOf: (group: string, version: string) => DescribedBackend | undefined
+  /** Calls back with each APIService whose backend is another one. */
+  readonly onNewBackend: (changed: (apiService: APIService) => void) => void
   readonly queue: WorkQueue
-  readonly view: AvailabilityView
+  readonly view: Pick<AvailabilityView, 'subscribe'>
   readonly conditions: Pick<ConditionWriter, 'want' | 'wantFalse'>
   readonly transportTo: (source: Pick<DocumentSource, 'direct'>) => Transport
   /** What this process serves of a group version, JSON. @param key `apis/apps/v1`. */
@@ -79,7 +84,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
       deleted: wake,
     })
     o.view.subscribe(changed)
-    onNewBackend(o.table, wake)
+    o.onNewBackend(wake)
   }
 
   begin(): Promise<unknown> {
@@ -109,7 +114,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
   }
   async #refresh(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { group = '', version = '', service } = this.#o.informer.lister.get(name)?.spec ?? {}
-    const backend = this.#o.table.value.get(group, version)?.backend
+    const backend = this.#o.backendOf(group, version)
     const isLocal = !backend || (!backend.isRemote && backend.sources.length === 1)
     if ((!service && isLocal) || backend?.policy.openApi === false) {
       this.#set(name, undefined)
