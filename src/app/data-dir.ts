@@ -10,7 +10,7 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { ConfigurationError } from './configuration-error.ts'
 
 const PRIVATE_FOLDER = 0o700
@@ -23,7 +23,7 @@ export class DataDir {
   constructor(path: string) {
     this.path = path
     try {
-      mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER })
+      makeFolder(resolve(path))
       chmodSync(path, PRIVATE_FOLDER)
       this.write('.writable', '')
     } catch (e) {
@@ -51,4 +51,11 @@ export class DataDir {
     }
     renameSync(next, path)
   }
+}
+
+/** One by one: under a parent that takes no folders, such as /proc, Node's recursive form never comes back. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  mkdirSync(path, { mode: PRIVATE_FOLDER })
 }

@@ -24,14 +24,8 @@ after(() => rm(folder, { recursive: true, force: true }))
 /** In a process group of its own, like a job of a terminal. */
 function quickStart(...args: string[]): RunningProcess {
   return startProcess(
-    process.execPath,
-    [
-      'scripts/run.mjs',
-      'scripts/quick-start.ts',
-      '--bind-address=127.0.0.1',
-      '--shutdown-watch-termination-grace-period=0s',
-      ...args,
-    ],
+    'npm',
+    ['start', '--', '--bind-address=127.0.0.1', '--shutdown-watch-termination-grace-period=0s', ...args],
     { cwd: root, detached: true },
   )
 }

@@ -143,6 +143,11 @@ const REFUSALS: readonly Refusal[] = [
     says: /--data-dir: E\w+: .*taken/,
   },
   {
+    name: 'a data folder where none can be made',
+    args: () => ['--data-dir=/proc/portico'],
+    says: /--data-dir: E\w+: .*portico/,
+  },
+  {
     name: 'an address of another machine',
     args: () => ['--bind-address=192.0.2.1', '--secure-port=0', '--storage-backend=memory', ...inFolder('elsewhere')],
     says: /--secure-port: listen EADDRNOTAVAIL/,
