@@ -155,3 +155,14 @@ test('an endpoint that is silent is left out at once', () =>
     clock.advance(2_000)
     assert.ok((counts(set, 500)['a'] ?? 0) > 0)
   }))
+
+test('an endpoint that came back has as many failures before it as at first', () =>
+  withSet({ consecutiveFailures: 3, ejectionMs: 2_000, slowStartMs: 1 }, (set, clock) => {
+    set.update([info('a'), info('b')])
+    const [a] = set.members
+    for (let i = 0; i < 3; i++) set.failed(a!)
+    assert.ok(set.ejected(a!))
+    clock.advance(2_001)
+    set.failed(a!)
+    assert.ok(!set.ejected(a!))
+  }))

@@ -124,6 +124,7 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
     if (request.url === '/openapi/v2' && openapiV2) return answerText(openapiV2)(request, response)
     if (request.url.startsWith('/openapi/v3/')) return answerText(openapi)(request, response)
     if (!request.url.startsWith(`${root}/`)) return answerText('{}', 404)(request, response)
+    if (request.headers['user-agent'] === 'portico/identity-probe') return answerText('{}', 401)(request, response)
     seen.push(`${request.method} ${request.url}`)
     backend.handler(request, response)
   }
@@ -155,11 +156,15 @@ export async function startRawBackend(portico: TestServer, o: RawOptions = {}): 
   })
   server.listen(o.socketPath ? { path: o.socketPath } : { port: o.port ?? 0, host: o.host ?? '127.0.0.1' })
   await once(server, 'listening')
-  const close = async (): Promise<void> => {
-    const closed = once(server, 'close')
-    server.close()
-    for (const socket of sockets) socket.destroy()
-    await closed
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      const ended = once(server, 'close')
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await ended
+    })()
+    return closed
   }
   const cut = (): void => {
     for (const socket of sockets) socket.destroy()

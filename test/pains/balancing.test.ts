@@ -77,7 +77,7 @@ test('a new endpoint is warmed up, and carries its share of what is new after 30
 
 test('an endpoint that fails again and again is left out for a time, and tried again after it', async () => {
   const clock = new HeldClock()
-  await using portico = await startTestServer(['--identity-probe-interval=0'], { clock })
+  await using portico = await startTestServer([], { clock })
   await using bad = await startRawBackend(portico, { host: '127.0.0.2', handler: answerText('{}', 503) })
   await using good = await startRawBackend(portico, { host: '127.0.0.3' })
   const rules = { consecutiveFailures: 3, ejectionTime: '2s', slowStart: '1ms' }
@@ -98,7 +98,7 @@ test('an endpoint that fails again and again is left out for a time, and tried a
 
 test('endpoints of the own zone come first, while they can be reached', async () => {
   await using portico = await startTestServer()
-  const near = await startRawBackend(portico, { host: '127.0.0.2' })
+  await using near = await startRawBackend(portico, { host: '127.0.0.2' })
   await using far = await startRawBackend(portico, { host: '127.0.0.3' })
   const zoned = [
     { address: near.address, port: near.port, zone: 'a' },

@@ -66,7 +66,7 @@ test('a watch whose endpoint vanishes is told so within 10 s, though nothing els
 })
 
 test('watches have connections of their own, and more of them open more before they are full', async () => {
-  await using portico = await startTestServer(['--identity-probe-interval=0'])
+  await using portico = await startTestServer()
   const used = { watches: new Set<object>(), requests: new Set<object>() }
   await using raw = await startRawBackend(portico, {
     maxStreams: 10,

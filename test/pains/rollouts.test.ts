@@ -12,8 +12,6 @@ import { EVENT, halves, openWatch } from '../harness/watches.ts'
 
 const DRAIN_MS = 30_000
 const WINDOWS = 10
-/** Nothing but what the test asks reaches the backend's handler. */
-const QUIET = ['--identity-probe-interval=0']
 const STEP_MS = 10
 const isSoak = process.env['PORTICO_SOAK'] !== undefined
 /** Of one endpoint. */
@@ -41,7 +39,7 @@ async function passDrain(portico: TestServer, clock: HeldClock, total: number): 
 
 test('watches of an endpoint that goes end between two events, spread over the time, and others go on', async () => {
   const clock = new HeldClock()
-  await using portico = await startTestServer([`--backend-drain-duration=${DRAIN_MS}ms`, ...QUIET], { clock })
+  await using portico = await startTestServer([`--backend-drain-duration=${DRAIN_MS}ms`], { clock })
   const first = halves()
   await using going = await startRawBackend(portico, { host: '127.0.0.2', handler: first.handler })
   const second = halves()
@@ -72,7 +70,7 @@ test('watches of an endpoint that goes end between two events, spread over the t
 
 test('when this server stops, proxied watches end between two events, spread over the time', async () => {
   const clock = new HeldClock()
-  const args = [`--shutdown-watch-termination-grace-period=${DRAIN_MS}ms`, ...QUIET]
+  const args = [`--shutdown-watch-termination-grace-period=${DRAIN_MS}ms`]
   await using portico = await startTestServer(args, { clock })
   const events = halves()
   await using raw = await startRawBackend(portico, { handler: events.handler })

@@ -53,7 +53,7 @@ let portico: TestServer
 let raw: RawBackend
 let endStream: (() => void) | undefined
 test.before(async () => {
-  portico = await startTestServer(['--request-timeout=60s', '--identity-probe-interval=0'], { clock })
+  portico = await startTestServer(['--request-timeout=60s'], { clock })
   raw = await startRawBackend(portico, {
     handler: ({ url }, response) => {
       if (url.includes('pauses') || url.includes('watch=1')) response.write(FIRST)
