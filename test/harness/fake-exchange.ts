@@ -72,7 +72,7 @@ export class FakeExchange implements Exchange {
     this.text += Buffer.from(chunk).toString()
     return true
   }
-  onDrain(): void {}
+  onDrain(_fn: () => void): void {}
   end(chunk?: Uint8Array): void {
     if (chunk) this.write(chunk)
     this.#over('complete')

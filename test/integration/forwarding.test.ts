@@ -186,9 +186,9 @@ test('forward: each piece of the answer puts the idle limit off', () => {
     attempts[0]!.handler.data(Buffer.from('x'))
   }
   clock.advance(999)
-  assert.equal(exchange.aborted, undefined)
+  assert.equal(exchange.phase, 'responded')
   clock.advance(1)
-  assert.ok(exchange.aborted instanceof UpstreamError)
+  assert.match(String(exchange.aborted), /nothing came for 1000 ms/)
   assert.equal(attempts[0]!.aborted, true)
   assert.equal(clock.pending, 0)
 })
