@@ -74,8 +74,14 @@ for (const http2 of [true, false]) {
       const grown = after[slowId]![slow]! - (before[slowId]![slow] ?? 0)
       // A probe may have waited there, too.
       assert.ok(grown > SLOW_MS / 1_000 - 0.002, `${grown} s`)
-      const others = (all: Phases): object => ({ ...all, [slowId]: { ...all[slowId], [slow]: 0 } })
-      assert.deepEqual(others(after), others(before), 'nothing else took time')
+      for (const [endpoint, found] of Object.entries(after)) {
+        for (const [phase, seconds] of Object.entries(found)) {
+          if (endpoint === slowId && phase === slow) continue
+          // A probe that was under way when the clock was stopped may add a little.
+          const more = seconds - (before[endpoint]?.[phase] ?? 0)
+          assert.ok(more < SLOW_MS / 2_000, `${endpoint} ${phase}: ${more} s`)
+        }
+      }
     })
   }
 }
