@@ -1,4 +1,7 @@
-/** `npm run bench`: every benchmark, or those named; each prints JSON objects, one per line. */
+/**
+ * `npm run bench`: every benchmark, or those named; each prints JSON objects, one per line. Where others work on the same
+ * machine, a p99 is theirs: `chrt -r 10 node bench/isolation.ts` (as root) goes before them.
+ */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
