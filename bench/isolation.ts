@@ -2,8 +2,9 @@
  * One backend hangs under 2,000 requests a second: what another group's requests feel of it, and what it costs in memory.
  * Prints one JSON object. Needs h2load (Debian: nghttp2-client) and nginx.
  *
- * The rounds with and without load on the hanging backend alternate. Core 0 runs Portico, core 1 everything else. What
- * arrives for the hanging backend is what Portico itself counts.
+ * Rounds alone, beside a busy backend that answers the same 2,000 a second, and beside the hanging one alternate: what the
+ * requests themselves cost the core, the second tells; what it does to others that the backend hangs, the third beside
+ * it. Core 0 runs Portico, core 1 everything else. What arrives for the backend is what Portico itself counts.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -46,14 +47,16 @@ try {
   const { cert: ca } = pki.ca()
   const hangingPort = (hanging.address() as AddressInfo).port
   await registerBackend(admin, { group: 'good.example.com', at: good.port, ca, path: path('good') })
+  await registerBackend(admin, { group: 'busy.example.com', at: good.port, ca, path: path('busy') })
   await registerBackend(admin, { group: 'hanging.example.com', at: hangingPort, ca })
   await measure()
-  const [alone, beside]: [Latency[], Latency[]] = [[], []]
+  const [alone, busy, beside]: [Latency[], Latency[], Latency[]] = [[], [], []]
   const rates: number[] = []
   const before = server.rssMiB()
   let most = before
   for (let i = 0; i < ROUNDS; i++) {
     alone.push(await measure())
+    busy.push(await besideBusy())
     await using _load = hammer({ url: url('hanging'), perSecond: 2_000, clients: 20 })
     await pause(1_500)
     const [fromMs, from] = [performance.now(), await requestsToHanging()]
@@ -65,10 +68,10 @@ try {
   console.log(
     JSON.stringify({
       name: 'isolation',
-      rounds: { alone, beside },
+      rounds: { alone, busy, hanging: beside },
       requestsPerSecondToHanging: rates.map(Math.round),
-      p99Ms: { alone: p99(alone), besideHanging: p99(beside) },
-      p99Ratio: round(p99(beside) / p99(alone), 2),
+      p99Ms: { alone: p99(alone), besideBusy: p99(busy), besideHanging: p99(beside) },
+      p99Ratio: { toAlone: round(p99(beside) / p99(alone), 2), toBusy: round(p99(beside) / p99(busy), 2) },
       rssGrowthMiB: Math.round(most - before),
     }),
   )
@@ -84,6 +87,11 @@ function url(group: string): string {
 /** Of the good group, at 500 requests a second. */
 function measure(): Promise<Latency> {
   return undisturbed({ url: url('good'), protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
+}
+async function besideBusy(): Promise<Latency> {
+  await using _load = hammer({ url: url('busy'), perSecond: 2_000, clients: 20 })
+  await pause(1_500)
+  return measure()
 }
 /** Answered by whatever: 504, 429 or 503. */
 async function requestsToHanging(): Promise<number> {
