@@ -7,6 +7,7 @@ import { type AddressInfo, createServer as createHole, type Socket } from 'node:
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { Fault } from '../../fixtures/backends/faults.ts'
+import { headerOf } from '../../fixtures/backends/seen-requests.ts'
 import { type Condition, registerBackend, registerSample, untilCondition } from '../harness/backends.ts'
 import { AGGREGATED, aggregated } from '../harness/discovery-documents.ts'
 import { etcdMissing, startEtcd } from '../harness/etcd.ts'
@@ -230,7 +231,10 @@ test('with 10 of 50 backends that swallow everything, discovery is answered from
     'garden is discovered',
     async () => (await aggregated(portico, 'garden.example.com'))[0]?.freshness === 'Current',
   )
-  const asked = garden.sample.seen.length
+  // Probes and downloads of this server's own go on meanwhile.
+  const asked = (): number =>
+    garden.sample.seen.filter((r) => !headerOf(r, 'user-agent').some((agent) => agent.startsWith('portico/'))).length
+  const before = asked()
   const paths = ['/apis', '/apis/hole1.example.com', '/apis/garden.example.com', '/apis/garden.example.com/v1']
   for (const path of paths) assert.equal((await admin.get(path)).status, 200, path)
   await until('all are listed', async () => {
@@ -242,7 +246,7 @@ test('with 10 of 50 backends that swallow everything, discovery is answered from
     headers: { accept: AGGREGATED, 'if-none-match': String(all.headers['etag']) },
   })
   assert.equal(again.status, 304)
-  assert.equal(garden.sample.seen.length, asked, 'no request for discovery goes to a backend')
+  assert.equal(asked(), before, 'no request for discovery goes to a backend')
   for (let i = 0; i < 10; i++) assert.equal((await admin.get(`/apis/hole${i}.example.com/v1`)).status, 503)
   const skip = missingProgram('kubectl', 'kubernetes-client')
   if (skip) return t.diagnostic(skip)
