@@ -60,6 +60,13 @@ test('addIdentity: one header per group and extra value, the uid where there is 
   ])
   assert.deepEqual(added(user, 'passthrough'), [])
 })
+test('addIdentity: what is kept of a user is of one mode', () => {
+  const user = { name: 'jane', groups: ['a'] }
+  for (const _ of [1, 2]) {
+    assert.deepEqual(added(user), ['X-Remote-User', 'jane', 'X-Remote-Group', 'a'])
+    assert.deepEqual(added(user, 'impersonate'), ['Impersonate-User', 'jane', 'Impersonate-Group', 'a'])
+  }
+})
 test('addIdentity: names beyond ASCII go as UTF-8 bytes', () => {
   assert.equal(Buffer.from(added({ name: 'zoë 木', groups: [] })[1]!, 'latin1').toString('utf8'), 'zoë 木')
 })

@@ -216,6 +216,15 @@ test('HTTP/2 server: body, trailers and what the handler does not take yet', lim
   await rig.until(() => rig.outcomes.length === 1)
   assert.equal(rig.outcomes[0]!.kind, 'complete')
 })
+test('HTTP/2 server: padding is no body, also where its frame comes in pieces', limited, async () => {
+  await using rig = await Rig.start()
+  rig.handler = () => {}
+  const padded = frame(FrameType.data, Flag.padded | Flag.endStream, 1, Buffer.from('\u0003body\0\0\0', 'latin1'))
+  rig.peer.write(Buffer.concat([headers(1, head('POST', '/')), padded.subarray(0, 12)]))
+  await rig.until(() => rig.requests.length === 1)
+  rig.peer.write(padded.subarray(12))
+  assert.equal((await rig.requests[0]!.body().toArray()).join(''), 'body')
+})
 test('HTTP/2 server: an answer ends an upload nobody reads, cleanly', limited, async () => {
   await using rig = await Rig.start()
   rig.peer.write(Buffer.concat([headers(1, head('POST', '/p')), data(1, 'x')]))
