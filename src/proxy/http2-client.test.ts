@@ -16,6 +16,7 @@ import {
   settings,
   uint32,
 } from '../../test/harness/http2-frames.ts'
+import { untilTurn } from '../../test/harness/until.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { Http2ClientSession } from './http2-client.ts'
 import type { UpstreamError, UpstreamHandler, UpstreamRequest, UpstreamStream } from './upstream.ts'
@@ -79,10 +80,9 @@ class Rig implements AsyncDisposable {
     rig.client = new Http2ClientSession(
       socket,
       {
-        changed: () => rig.peer.emit('looked'),
+        changed() {},
         closed: () => {
           rig.closed = true
-          rig.peer.emit('looked')
         },
       },
       { clock: rig.clock, readIdleMs: 30_000, pingTimeoutMs: 15_000, maxHeaderBytes: 4_096, maxHeaderCount: 20 },
@@ -97,11 +97,9 @@ class Rig implements AsyncDisposable {
     if (this.#preface.length < 24) return
     assert.equal(this.#preface.toString('latin1'), 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
     this.#reader.take(chunk.subarray(left))
-    this.peer.emit('looked')
   }
-  /** Resolves when it holds; looked at with each frame, each change and each turn of the loop. */
-  async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+  until(holds: () => boolean): Promise<void> {
+    return untilTurn(String(holds), holds, 5_000)
   }
   send(request: UpstreamRequest = GET): { heard: Heard; stream: UpstreamStream } {
     const heard = new Heard()
@@ -357,6 +355,20 @@ test('abort() resets the stream, and what still comes on it does no harm', limit
   assert.deepEqual([heard.words, next.words], [[], ['answered 200', 'ended']])
 })
 
+test(
+  'what still comes on a stream that was given up does not use up the window of the connection',
+  limited,
+  async () => {
+    await using rig = await Rig.start()
+    rig.send().stream.abort()
+    const quarter = Array.from({ length: 1_024 }, () => data(1, 'x'.repeat(16_384)))
+    const ping = frame(FrameType.ping, 0, 0, Buffer.alloc(8))
+    rig.peer.write(Buffer.concat([headers(1, OK), ...quarter, ping]))
+    await rig.until(() => rig.of(FrameType.ping).length === 1)
+    const updates = rig.of(FrameType.windowUpdate).map((f) => [f.stream, f.payload.readUInt32BE()])
+    assert.deepEqual(updates.slice(1), [[0, 16_777_216]])
+  },
+)
 test('a sender that takes no more holds back its own stream, and gets the rest when it asks', limited, async () => {
   await using rig = await Rig.start()
   const { heard, stream } = rig.send()

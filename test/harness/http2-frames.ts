@@ -25,17 +25,19 @@ export function settings(...pairs: [number, number][]): Buffer {
   const payload = pairs.map(([id, value]) => Buffer.concat([Buffer.from([id >> 8, id]), uint32(value)]))
   return frame(FrameType.settings, 0, 0, Buffer.concat(payload))
 }
-/** Literals without index: names and values shorter than 127 bytes. */
+/** Literals without index. */
 export function block(...fields: string[]): Buffer {
-  const parts: Buffer[] = []
-  for (let i = 0; i < fields.length; i += 2)
-    parts.push(
-      Buffer.from([0, fields[i]!.length]),
-      Buffer.from(fields[i]!),
-      Buffer.from([fields[i + 1]!.length]),
-      Buffer.from(fields[i + 1]!),
-    )
-  return Buffer.concat(parts)
+  return Buffer.concat(
+    fields.flatMap((text, i) => [Buffer.from([...(i % 2 === 0 ? [0] : []), ...lengthOf(text)]), Buffer.from(text)]),
+  )
+}
+/** Source: RFC 7541 section 5.1, with a prefix of seven bits. */
+function lengthOf({ length }: string): number[] {
+  if (length < 127) return [length]
+  const bytes = [127]
+  let rest = length - 127
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+  return [...bytes, rest]
 }
 export const OK = block(':status', '200')
 export const HEAD_FLAGS = Flag.endHeaders

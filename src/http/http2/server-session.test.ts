@@ -14,9 +14,10 @@ import {
   settings,
   uint32,
 } from '../../../test/harness/http2-frames.ts'
+import { untilTurn } from '../../../test/harness/until.ts'
 import type { Exchange, Outcome } from '../exchange.ts'
 import { defaultLimits, type ListenLimits } from '../listen-limits.ts'
-import { CLIENT_PREFACE, Flag, FrameType, Setting } from './frames.ts'
+import { CLIENT_PREFACE, DEFAULT_FRAME_BYTES, Flag, FrameType, Setting } from './frames.ts'
 import { Http2ServerConnection } from './server-session.ts'
 
 const limited = { timeout: 10_000 }
@@ -69,8 +70,8 @@ class Rig implements AsyncDisposable {
     rig.peer.write(Buffer.concat([CLIENT_PREFACE, first]))
     return rig
   }
-  async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise((resolve) => setImmediate(resolve))
+  until(holds: () => boolean): Promise<void> {
+    return untilTurn(String(holds), holds, 5_000)
   }
   of(type: number, stream?: number): Frame[] {
     return this.frames.filter((f) => f.type === type && (stream === undefined || f.stream === stream))
@@ -262,6 +263,62 @@ test('HTTP/2 server: streams beyond the limit are refused, and may be sent again
   await rig.until(() => rig.resetCode(5) !== undefined)
   assert.deepEqual([rig.resetCode(5), rig.requests.length], [7, 2])
 })
+test(
+  'HTTP/2 server: beyond 16 MiB of headers of open requests more are refused, until some are over',
+  limited,
+  async () => {
+    await using rig = await Rig.start({ maxHeaderBytes: 2_097_152 })
+    rig.handler = () => {}
+    const large = head('GET', '/', 'x-large', 'x'.repeat(1_048_576))
+    const piece = DEFAULT_FRAME_BYTES
+    const request = (id: number): Buffer => {
+      const rest = Array.from({ length: Math.ceil(large.length / piece) - 1 }, (_, i) => (i + 1) * piece).map((at) =>
+        frame(
+          FrameType.continuation,
+          at + piece < large.length ? 0 : Flag.endHeaders,
+          id,
+          large.subarray(at, at + piece),
+        ),
+      )
+      return Buffer.concat([headers(id, large.subarray(0, piece), Flag.endStream), ...rest])
+    }
+    for (let i = 0; i < 17; i++) rig.peer.write(request(2 * i + 1))
+    await rig.until(() => rig.requests.length + rig.of(FrameType.reset).length === 17)
+    assert.deepEqual([rig.requests.length, rig.resetCode(33)], [16, 7])
+    rig.requests[0]!.respond(204, [])
+    rig.requests[0]!.end()
+    await rig.until(() => rig.answered(1))
+    rig.peer.write(request(35))
+    await rig.until(() => rig.requests.length + rig.of(FrameType.reset).length === 18)
+    assert.equal(rig.requests.length, 17)
+  },
+)
+test('HTTP/2 server: streams may not bring more together than the window of the connection', limited, async () => {
+  await using rig = await Rig.start()
+  rig.handler = () => {}
+  // Each as much as its own window takes: 32 of them fill that of the connection.
+  const upload = (id: number): Buffer =>
+    Buffer.concat([headers(id, head('POST', '/')), ...Array.from({ length: 16 }, () => data(id, 'x'.repeat(16_384)))])
+  const ping = frame(FrameType.ping, 0, 0, Buffer.alloc(8))
+  for (let i = 0; i < 32; i++) rig.peer.write(upload(2 * i + 1))
+  rig.peer.write(ping)
+  await rig.until(() => rig.of(FrameType.ping).length === 1)
+  assert.deepEqual([rig.requests.length, rig.outcomes.length], [32, 0])
+  rig.peer.write(Buffer.concat([upload(65), ping]))
+  await rig.until(() => rig.ended || rig.of(FrameType.ping).length === 2)
+  assert.equal(rig.of(FrameType.goaway)[0]?.payload.readUInt32BE(4), 3)
+})
+test('HTTP/2 server: a header block in pieces may not be much longer than headers may be', limited, async () => {
+  await using rig = await Rig.start({ maxHeaderBytes: 4_096 })
+  const long = head('GET', '/', 'x-long', 'x'.repeat(10_000))
+  const pieces = [
+    headers(1, long.subarray(0, 8_100), Flag.endStream),
+    frame(FrameType.continuation, 4, 1, long.subarray(8_100)),
+  ]
+  rig.peer.write(Buffer.concat([...pieces, headers(3, GET, LAST_FLAGS)]))
+  await rig.until(() => rig.ended || rig.answered(3))
+  assert.equal(rig.of(FrameType.goaway)[0]?.payload.readUInt32BE(4), 11)
+})
 test('HTTP/2 server: what breaks the rules of a stream over and over ends the connection', limited, async () => {
   await using rig = await Rig.start({ streamResetBurst: 20, streamResetRate: 1 })
   rig.handler = () => {}
@@ -302,6 +359,48 @@ test('HTTP/2 server: a connection without requests is retired after its time', l
   rig.connection.sweep(1_001)
   await rig.until(() => rig.ended)
 })
+test('HTTP/2 server: a connection with a request is not idle, however long it takes', limited, async () => {
+  await using rig = await Rig.start({ idleTimeoutMs: 1_000 })
+  rig.handler = () => {}
+  rig.peer.write(headers(1, GET, LAST_FLAGS))
+  await rig.until(() => rig.requests.length === 1)
+  rig.now = 5_000
+  rig.connection.sweep(rig.now)
+  rig.requests[0]!.respond(204, [])
+  rig.requests[0]!.end()
+  await rig.until(() => rig.answered(1))
+  assert.equal(rig.of(FrameType.goaway).length, 0)
+  rig.connection.sweep(6_000)
+  rig.peer.write(headers(3, GET, LAST_FLAGS))
+  await rig.until(() => rig.requests.length === 2 || rig.ended)
+  assert.equal(rig.of(FrameType.goaway).length, 0, 'its time begins with the end of the request')
+})
+test(
+  'HTTP/2 server: a body that someone waits for and that does not come ends its request alone',
+  limited,
+  async () => {
+    await using rig = await Rig.start({ bodyTimeoutMs: 1_000 })
+    rig.handler = (e) =>
+      void e
+        .body()
+        .on('error', () => {})
+        .resume()
+    rig.peer.write(Buffer.concat([headers(1, head('POST', '/')), headers(3, head('POST', '/'))]))
+    await rig.until(() => rig.requests.length === 2)
+    rig.connection.sweep(0)
+    rig.peer.write(data(3, 'x'))
+    await rig.until(() => rig.requests[1]!.bytesIn === 1)
+    rig.connection.sweep(1_000)
+    assert.equal(rig.outcomes.length, 0)
+    rig.connection.sweep(1_001)
+    assert.deepEqual(
+      rig.outcomes.map((o) => [o.kind, o.bytesIn]),
+      [['aborted', 0]],
+    )
+    await rig.until(() => rig.resetCode(1) !== undefined)
+    assert.equal(rig.resetCode(3), undefined)
+  },
+)
 
 /** Deterministic. */
 function random(seed: number): (below: number) => number {
