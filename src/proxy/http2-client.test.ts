@@ -16,6 +16,7 @@ import {
   settings,
   uint32,
 } from '../../test/harness/http2-frames.ts'
+import { random } from '../../test/harness/random.ts'
 import { untilTurn } from '../../test/harness/until.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { Http2ClientSession } from './http2-client.ts'
@@ -105,7 +106,6 @@ class Rig implements AsyncDisposable {
     const heard = new Heard()
     return { heard, stream: this.client.send(request, heard) }
   }
-  /** Frames of a type but those of the connection's start. */
   of(type: number): Frame[] {
     return this.frames.filter((f) => f.type === type)
   }
@@ -472,14 +472,6 @@ test('silence is answered with a ping, and a ping without an answer with the end
   assert.equal(heard.error!.message, 'http2: client connection lost')
 })
 
-/** Deterministic. */
-function random(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 test('frames with bytes changed at random, in pieces, end in an answer or a failure, never in an exception', {
   timeout: 60_000,
 }, async () => {

@@ -72,6 +72,37 @@ test('a request may wait for its place: for exactly so long, and not longer than
   assert.equal((await third).status, 200)
 })
 
+test('a client that no longer waits for its place leaves it to the next', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer([], { clock })
+  const answers = new HeldAnswers()
+  await using raw = await startRawBackend(portico, { handler: answers.handler })
+  await registerRaw(portico, policyOf([raw], { bulkhead: { maxInFlight: 1, maxQueued: 1, maxQueueTime: '60s' } }))
+  clock.hold()
+  const first = portico.admin.get(path)
+  await answers.reach(1)
+  const impatient = closing(portico, true)
+  const left = impatient.client.get(path).catch(() => {})
+  await until('the queue is full', async () => causesOf(await portico.admin.get(path))['phase'] === 'in-flight')
+  await impatient[Symbol.asyncDispose]()
+  await left
+  let next = portico.admin.get(path)
+  await until('there is room in the queue', async () => {
+    const isLate = (async () => {
+      for (let i = 0; i < 10; i++) await portico.admin.get('/livez')
+    })()
+    const answer = await Promise.race([next, isLate])
+    if (answer) next = portico.admin.get(path)
+    return !answer
+  })
+  answers.end(0)
+  assert.equal((await first).status, 200)
+  await answers.reach(2)
+  answers.end(1)
+  assert.equal((await next).status, 200)
+  assert.equal(answers.count, 2, 'the one that left was not asked for')
+})
+
 test('watches and the rate of requests have limits of their own', async () => {
   const clock = new HeldClock()
   await using portico = await startTestServer([], { clock })

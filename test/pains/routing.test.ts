@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
 import { aggregated } from '../harness/discovery-documents.ts'
+import { HeldClock } from '../harness/held-clock.ts'
 import { httpClient } from '../harness/http-client.ts'
 import { installedKubectls, Kubectl } from '../harness/kubectl.ts'
 import { missingProgram } from '../harness/programs.ts'
 import {
   answerText,
+  causesOf,
   namedBackend,
   putPolicy,
   RAW_GROUP,
@@ -83,6 +85,31 @@ test('a resource that moved is served, listed and described by its new server, t
   stop = true
   await load
   assert.deepEqual([...seen].sort(), ['200 "next"', '200 "old"'], 'and no error in between')
+})
+
+test('servers that share a group version fail each by itself', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer([], { clock })
+  await using rest = await startRawBackend(portico, { host: '127.0.0.1', resources: ['stays', 'moves'] })
+  await using next = await startRawBackend(portico, { host: '127.0.0.2', resources: ['moves'] })
+  const get = (resource: string) => portico.admin.get(`${RAW_PATH}/${resource}`)
+  await registerRaw(portico, {
+    backends: [namedBackend('default', rest), namedBackend('next', next)],
+    routes: [{ matches: [{ resources: ['moves'] }], to: [{ backend: 'next' }] }],
+  })
+  await untilEqual(() => resources(portico), ['moves', 'stays'])
+  clock.hold()
+  next.handler = answerText('{}', 500)
+  const probes = (): number => rest.asked.filter((url) => url === RAW_PATH).length
+  const before = probes()
+  for (let i = 0; i < 5; i++) assert.equal((await get('moves')).status, 500)
+  for (let i = 0; i < 5; i++) assert.equal((await get('stays')).status, 200)
+  assert.equal(probes(), before, 'nobody doubts the server for the rest')
+  next.handler = answerText('{}')
+  clock.run()
+  await rest.close()
+  await until('the server for the rest is out', async () => causesOf(await get('stays'))['phase'] === 'unavailable')
+  assert.equal((await get('moves')).status, 200)
 })
 
 test('a resource of a group served here may be delegated elsewhere', async () => {

@@ -4,6 +4,7 @@ import http2 from 'node:http2'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { random } from '../../../test/harness/random.ts'
 import { ByteSink } from './byte-sink.ts'
 import { HpackDecoder } from './hpack-decoder.ts'
 import { HpackEncoder } from './hpack-encoder.ts'
@@ -141,14 +142,6 @@ test('encoder: what repeats is an index; what is secret or unique never is', () 
   assert.deepEqual(encode(apart), first)
 })
 
-/** Deterministic. */
-function random(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 function randomFields(next: (below: number) => number): string[] {
   const names = [
     'accept',

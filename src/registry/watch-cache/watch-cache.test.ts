@@ -177,6 +177,13 @@ describe('reads', () => {
       [`${PREFIX}c`],
     )
   })
+  test('encoded bytes that are kept keep nothing else in memory', async () => {
+    await using t = await setUp()
+    await t.put('a', 'red')
+    const { item } = await t.cache.get(`${PREFIX}a`)
+    const bytes = item!.encoded('json', () => new Uint8Array(new ArrayBuffer(65_536), 8, 16))
+    assert.equal(bytes.buffer.byteLength, 16)
+  })
   test('encoded bytes are made once for each form', async () => {
     await using t = await setUp()
     await t.put('a', 'red')

@@ -92,8 +92,7 @@ export class AvailabilityController implements Reconciler {
    * @param ok false for connect errors, resets, timeouts and 5xx answers.
    */
   observed(name: string, ok: boolean, phase: ObservedPhase): void {
-    // One that was deleted meanwhile must leave nothing behind.
-    if (!ok && !this.#o.informer.lister.get(name)) return
+    // Of one that was deleted meanwhile it leaves nothing behind: what is found then is that it is gone.
     if (this.#signals.observed(name, ok, phase)) this.#o.queue.add(name)
   }
   /** A Service or one of its slices changed. */
