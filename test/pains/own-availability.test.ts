@@ -15,7 +15,7 @@ import { headerOf } from '../../fixtures/backends/seen-requests.ts'
 import { type Condition, registerBackend, registerSample, untilCondition } from '../harness/backends.ts'
 import { AGGREGATED, aggregated } from '../harness/discovery-documents.ts'
 import { etcdMissing, startEtcd } from '../harness/etcd.ts'
-import { HeldClock } from '../harness/held-clock.ts'
+import { HeldClock, passLively } from '../harness/held-clock.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
 import { until } from '../harness/until.ts'
 
@@ -228,6 +228,30 @@ test('a backend that dies under traffic is out within 5 s, though it is probed t
   })
   const tookMs = clock.monotonicMs() - killedMs
   assert.ok(tookMs < 5_000, `${tookMs} ms`)
+})
+
+test('a backend whose requests fail and whose probes hang is out within 5 s: they are not waited for as long as else', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer(['--identity-probe-interval=0'], { clock })
+  let hangs = false
+  await using backend = await startBackend(portico, (agent, answer) => {
+    if (hangs && agent?.startsWith('portico/')) return
+    answer.statusCode = hangs ? 500 : 200
+    answer.end(JSON.stringify({ kind: 'APIResourceList', groupVersion: `${GROUP}/v1`, resources: [] }))
+  })
+  const definition = { group: GROUP, version: 'v1', service: { namespace: 'default', name: 'cut' } }
+  const caBundle = Buffer.from(portico.pki.ca().cert).toString('base64')
+  await registerBackend(portico, { definition, port: backend.port, caBundle })
+  await untilCondition(portico, NAME, (c) => c?.status === 'True')
+  clock.hold()
+  hangs = true
+  assert.equal((await portico.admin.get(OBJECT)).status, 500)
+  const isOut = async () => (await portico.admin.get(`/readyz/apiservices/${NAME}`)).status === 500
+  // Three probes of a second each, half a second apart.
+  for (let passedMs = 0; !(await isOut()); passedMs += 100) {
+    assert.ok(passedMs < 5_000, 'it is in for too long')
+    await passLively(portico, clock, 100)
+  }
 })
 
 test('probes and discovery name the gateway to the backend', async () => {

@@ -10,7 +10,7 @@ import { OWN_BACKEND } from '../../api/backend-policy.ts'
 import { StatusError, badRequest, type Reason } from '../../api/status-error.ts'
 import type { Handler } from '../../http/filter.ts'
 import type { RequestContext, RequestRules } from '../../http/request-context.ts'
-import { type RequestInfo, splitPath } from '../../http/request-info.ts'
+import type { RequestInfo } from '../../http/request-info.ts'
 import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
 import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
 import type { Address } from '../../proxy/dial.ts'
@@ -26,9 +26,6 @@ import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.
 import type { EffectivePolicy } from './policy/effective-policy.ts'
 import { ownTls, policyTls } from './backend-tls.ts'
 import { noTimeouts } from './policy/timeouts.ts'
-
-/** `/apis/{group}/{version}` and the like: a probe or a discovery client must not hang on it. */
-const DISCOVERY_TIMEOUT_MS = 5000
 
 /** No name is one. A backend that resolves them would serve another object than the one that was authorized. */
 export const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
@@ -301,7 +298,6 @@ export class Backend {
   #send(ctx: RequestContext, lane: Lane, o: { counted: boolean; tap?: AnswerTap | undefined }): void {
     const { target, breaker, rules } = lane
     const timeouts = this.policy.timeouts(ctx.info)
-    const isDiscovery = !ctx.info.isResourceRequest && splitPath(ctx.path).length === 3
     const { pathPrefix } = target
     forward(ctx, {
       tap: o.tap,
@@ -309,7 +305,7 @@ export class Backend {
       endpoints: target.endpoints,
       longRunning: ctx.longRunning,
       authority: target.authority,
-      firstByteTimeoutMs: timeouts.firstByteMs ?? (isDiscovery ? DISCOVERY_TIMEOUT_MS : undefined),
+      firstByteTimeoutMs: timeouts.firstByteMs,
       idleTimeoutMs: timeouts.idleMs,
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
       onVerdict: (verdict, error, status) => {
