@@ -12,6 +12,7 @@ export interface FakeRequest {
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
   readonly protocol?: Connection['protocol']
+  readonly body?: Readable
 }
 
 export class FakeExchange implements Exchange {
@@ -22,7 +23,8 @@ export class FakeExchange implements Exchange {
   readonly headers: HeaderView
   readonly upgrade = undefined
   readonly signal = new AbortController().signal
-  readonly hasBody = false
+  readonly hasBody: boolean
+  readonly #body: Readable
   phase: Exchange['phase'] = 'waiting'
   status = 0
   /** What was answered: lower-case names. */
@@ -35,6 +37,8 @@ export class FakeExchange implements Exchange {
 
   constructor(o: FakeRequest) {
     this.method = o.method ?? 'GET'
+    this.hasBody = o.body !== undefined
+    this.#body = o.body ?? new PassThrough().end()
     this.target = o.target ?? '/'
     const headers = o.headers ?? {}
     this.headers = {
@@ -57,7 +61,7 @@ export class FakeExchange implements Exchange {
     }
   }
   body(): Readable {
-    return new PassThrough().end()
+    return this.#body
   }
   trailers(): HeaderList {
     return []

@@ -1,8 +1,12 @@
 /** One forwarded request by itself: when it is sent again, what its endpoint and its backend are told, what is left over. */
 import assert from 'node:assert/strict'
+import { PassThrough, type Readable } from 'node:stream'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { StatusError } from '../../src/api/status-error.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
+import { nextTurn } from '../../src/lib/next-turn.ts'
 import { MetricsRegistry } from '../../src/observability/metrics-registry.ts'
 import { noopTracer } from '../../src/observability/tracer.ts'
 import { Endpoint } from '../../src/proxy/endpoint-set.ts'
@@ -41,6 +45,7 @@ class FakePool extends UpstreamPool {
 function start(o: {
   readonly method?: string
   readonly target?: string
+  readonly body?: Readable
   readonly hosts?: readonly string[]
   readonly rules?: Partial<ForwardRules>
   readonly more?: Partial<ForwardRequest>
@@ -54,7 +59,10 @@ function start(o: {
   const failed: [string, boolean | undefined][] = []
   const verdicts: [string, number][] = []
   let error: StatusError | undefined
-  const { ctx, exchange } = fakeRequest({ method: o.method ?? 'GET', target: o.target ?? '/apis/g/v1/things' }, clock)
+  const { ctx, exchange } = fakeRequest(
+    { method: o.method ?? 'GET', target: o.target ?? '/apis/g/v1/things', ...(o.body ? { body: o.body } : {}) },
+    clock,
+  )
   ctx.user = { name: 'jane', groups: [] }
   ctx.recover = (_, e) => {
     error = e as StatusError
@@ -176,6 +184,27 @@ test('forward: a deadline that passed without an answer is a failure of the back
     assert.equal(attempts[0]!.aborted, true)
     assert.equal(endpoints[0]!.inFlight, 0)
   }
+})
+
+test('forward: a body is kept to be sent again until the answer begins, and no longer', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const body = new PassThrough()
+  const { attempts } = start({ method: 'POST', body })
+  attempts[0]!.handler.drained()
+  const piece = (() => {
+    const bytes = new ArrayBuffer(1_024)
+    body.write(Buffer.from(bytes))
+    return new WeakRef(bytes)
+  })()
+  const isKept = async (): Promise<boolean> => {
+    for (let i = 0; i < 3; i++) await nextTurn()
+    collect()
+    return piece.deref() !== undefined
+  }
+  assert.equal(await isKept(), true)
+  attempts[0]!.handler.answered(200, [])
+  assert.equal(await isKept(), false)
 })
 
 test('forward: each piece of the answer puts the idle limit off', () => {
