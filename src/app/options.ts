@@ -231,7 +231,7 @@ export const OPTIONS = {
     AGGREGATOR,
     'duration',
     '4s',
-    'How long a backend may be silent while a client waits for the end of the initial events of a watch; then clients are told to list instead. 0 turns this off.',
+    'How long a backend may send nothing, or hardly anything, while a client waits for the end of the initial events of a watch; then clients are told to list instead. 0 turns this off.',
   ),
   'identity-probe-interval': option(
     AGGREGATOR,

@@ -1,12 +1,14 @@
 /** The guard of streamed lists by itself: when it looks, what it learns, how it ends a stream. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { StatusError } from '../../src/api/status-error.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopMetrics } from '../../src/observability/metrics.ts'
 import type { AnswerTap } from '../../src/proxy/forward.ts'
 import { WatchListGuard } from '../../src/servers/aggregator/watch-list-guard.ts'
 import { type FakeExchange, fakeRequest } from '../harness/fake-exchange.ts'
+import { until } from '../harness/until.ts'
 
 const PATH = '/apis/g.example.com/v1/things'
 const STREAMED = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true'
@@ -56,14 +58,11 @@ test('watch-list guard: after one bookmark a resource is trusted and its streams
   assert.equal(open().tap, undefined)
 })
 
-test('watch-list guard: 4 s of silence end a stream; events put that off; the next one is refused', () => {
+test('watch-list guard: 4 s of silence end a stream; the next one is refused', () => {
   const { open, answer, clock } = setUp()
   const first = open()
-  const tap = answer(first)
-  for (let i = 0; i < 5; i++) {
-    tap.data(ADDED)
-    clock.advance(3999)
-  }
+  answer(first).data(ADDED)
+  clock.advance(3999)
   assert.equal(first.exchange.phase, 'responded')
   clock.advance(1)
   assert.equal(first.exchange.phase, 'finished')
@@ -71,6 +70,43 @@ test('watch-list guard: 4 s of silence end a stream; events put that off; the ne
   assert.throws(() => open(), isRefusal)
   assert.notEqual(open(STREAMED, 'another target').tap, undefined)
 })
+
+test('watch-list guard: a large first list may take as long as it keeps coming', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  const tap = answer(first)
+  const large = Buffer.from(`{"type":"ADDED","object":{"a":"${'x'.repeat(40_000)}"}}\n`)
+  for (let i = 0; i < 100; i++) {
+    tap.data(large)
+    clock.advance(1990)
+  }
+  assert.equal(first.exchange.phase, 'responded')
+  tap.data(END)
+  assert.equal(open().tap, undefined, 'trusted')
+})
+
+const trickles: readonly { name: string; event: Buffer; times: number }[] = [
+  { name: 'a few new objects', event: ADDED, times: 4 },
+  {
+    name: 'many changes',
+    event: Buffer.from(`{"type":"MODIFIED","object":{"a":"${'x'.repeat(40_000)}"}}\n`),
+    times: 40,
+  },
+  { name: 'ordinary bookmarks', event: Buffer.from('{"type":"BOOKMARK","object":{"metadata":{}}}\n'), times: 4 },
+]
+for (const { name, event, times } of trickles) {
+  test(`watch-list guard: ${name} are no list on its way`, () => {
+    const { open, answer, clock } = setUp()
+    const first = open()
+    const tap = answer(first)
+    for (let i = 0; i < times; i++) {
+      tap.data(event)
+      clock.advance(4000 / times)
+    }
+    assert.equal(first.exchange.phase, 'finished')
+    assert.throws(() => open(), isRefusal)
+  })
+}
 
 test('watch-list guard: a client that does not read is no silence of the backend', () => {
   const { open, answer, clock } = setUp()
@@ -85,14 +121,17 @@ test('watch-list guard: a client that does not read is no silence of the backend
   assert.equal(first.exchange.phase, 'finished')
 })
 
-test('watch-list guard: an answer that never begins is given three times as long', () => {
+test('watch-list guard: an answer that does not begin ends as soon, and speaks against the backend for a minute', () => {
   const { open, clock } = setUp()
   const first = open()
-  clock.advance(11_999)
+  clock.advance(3999)
   assert.equal(first.exchange.phase, 'waiting')
   clock.advance(1)
   assert.equal(first.exchange.text, '422')
+  clock.advance(59_999)
   assert.throws(() => open(), isRefusal)
+  clock.advance(1)
+  assert.notEqual(open().tap, undefined)
 })
 
 test('watch-list guard: within an event there is no place for an error', () => {
@@ -112,11 +151,28 @@ test('watch-list guard: a stream in protobuf ends with an error in protobuf', ()
   assert.match(first.exchange.text, /^\0\0..[^]*ERROR[^]*k8s\0/)
 })
 
-test('watch-list guard: what is compressed, or no watch at all, is let pass', () => {
+test('watch-list guard: what is compressed in an unknown way, or no watch at all, is let pass', () => {
   const { open, answer, clock } = setUp()
-  answer(open(), 'content-type', 'application/json', 'content-encoding', 'gzip')
+  answer(open(), 'content-type', 'application/json', 'content-encoding', 'compress')
   open().tap!.answered(403, ['content-type', 'application/json'])
   assert.equal(clock.pending, 0)
+})
+
+test('watch-list guard: what is compressed has no place for an error', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  answer(first, 'content-type', 'application/json', 'content-encoding', 'gzip').data(gzipSync(ADDED))
+  clock.advance(4000)
+  assert.ok(first.exchange.aborted instanceof Error)
+  assert.throws(() => open(), isRefusal)
+})
+
+test('watch-list guard: what only says that it is compressed is let pass', async () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  answer(first, 'content-type', 'application/json', 'content-encoding', 'gzip').data(ADDED)
+  await until('it gave up', () => clock.pending === 0)
+  assert.equal(first.exchange.phase, 'responded')
 })
 
 test('watch-list guard: two streams that a backend ends without the bookmark tell as much', () => {

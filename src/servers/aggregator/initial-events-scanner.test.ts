@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { encodeProtobuf } from '../../api/codec/codec.ts'
 import { frameProtobuf, watchEventMessage } from '../../api/codec/protobuf-envelope.ts'
 import { metaTypes } from '../../api/schema/meta-types.ts'
-import { type WatchForm, InitialEventsScanner, watchFormOf } from './initial-events-scanner.ts'
+import { type WatchForm, inflaterOf, InitialEventsScanner, watchFormOf } from './initial-events-scanner.ts'
 
 const END = { 'k8s.io/initial-events-end': 'true' }
 const PARTIAL = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata'
@@ -67,15 +69,46 @@ for (const form of ['json', 'protobuf'] as const) {
   })
 }
 
-const types: readonly [type: string, encoding: string | undefined, want: WatchForm | undefined][] = [
-  ['application/json', undefined, 'json'],
-  ['application/json;stream=watch', 'identity', 'json'],
-  ['application/vnd.kubernetes.protobuf;stream=watch', undefined, 'protobuf'],
-  ['application/json', 'gzip', undefined],
-  ['application/cbor-seq', undefined, undefined],
-  ['', undefined, undefined],
+test('initial events: changes and ordinary bookmarks are none', () => {
+  for (const form of ['json', 'protobuf'] as const) {
+    const scanner = new InitialEventsScanner(form)
+    for (const type of ['MODIFIED', 'DELETED', 'BOOKMARK']) scanner.push(event(form, type))
+    assert.equal(scanner.initialBytes, 0)
+    const added = event(form, 'ADDED')
+    scanner.push(added)
+    const whole = scanner.initialBytes
+    assert.ok(whole > added.length / 2 && whole <= added.length)
+    scanner.push(added.subarray(0, 10))
+    assert.ok(scanner.initialBytes > whole, 'also what is under way counts')
+  }
+})
+
+const types: readonly [type: string, want: WatchForm | undefined][] = [
+  ['application/json', 'json'],
+  ['application/json;stream=watch', 'json'],
+  ['application/vnd.kubernetes.protobuf;stream=watch', 'protobuf'],
+  ['application/cbor-seq', undefined],
+  ['', undefined],
 ]
-for (const [type, encoding, want] of types) {
-  test(`initial events: ${type} ${encoding ?? ''} is looked at as ${want}`, () =>
-    assert.equal(watchFormOf(type, encoding), want))
+for (const [type, want] of types) {
+  test(`initial events: ${type} is looked at as ${want}`, () => assert.equal(watchFormOf(type), want))
 }
+
+test('initial events: what is compressed against the request is inflated, in each encoding that Node knows', async () => {
+  const encoders = {
+    gzip: gzipSync,
+    'x-gzip': gzipSync,
+    deflate: deflateSync,
+    br: brotliCompressSync,
+    zstd: zstdCompressSync,
+  }
+  for (const [encoding, compress] of Object.entries(encoders)) {
+    const inflater = inflaterOf(encoding)
+    assert.ok(inflater !== undefined && inflater !== 'plain')
+    inflater.end(compress('abc'))
+    assert.equal(await text(inflater), 'abc')
+  }
+  assert.equal(inflaterOf(undefined), 'plain')
+  assert.equal(inflaterOf('identity'), 'plain')
+  assert.equal(inflaterOf('compress'), undefined)
+})

@@ -2,6 +2,11 @@
  * Looks in the bytes of a watch for the bookmark that ends the initial events. Nothing is decoded, kept or changed:
  * events are told apart (a line of JSON, or a protobuf message with its length before it), and each is searched.
  */
+import type { Transform } from 'node:stream'
+import { createBrotliDecompress, createUnzip, createZstdDecompress } from 'node:zlib'
+
+/** Changes of what was listed before. Servers send few of them among the initial events, and none instead. */
+const CHANGES = [Buffer.from('MODIFIED'), Buffer.from('DELETED')]
 const BOOKMARK = Buffer.from('BOOKMARK')
 const ANNOTATION = Buffer.from('k8s.io/initial-events-end')
 const NEWLINE = 10
@@ -10,16 +15,38 @@ const LENGTH_BYTES = 4
 export type WatchForm = 'json' | 'protobuf'
 
 /** @returns undefined for a stream that cannot be looked into. */
-export function watchFormOf(contentType: string, contentEncoding: string | undefined): WatchForm | undefined {
-  if (contentEncoding !== undefined && contentEncoding !== 'identity') return undefined
+export function watchFormOf(contentType: string): WatchForm | undefined {
   if (contentType.startsWith('application/json')) return 'json'
   return contentType.startsWith('application/vnd.kubernetes.protobuf') ? 'protobuf' : undefined
 }
 
+/** @returns undefined for an encoding that nobody here knows. */
+export function inflaterOf(contentEncoding: string | undefined): Transform | 'plain' | undefined {
+  switch (contentEncoding?.trim().toLowerCase()) {
+    case undefined:
+    case 'identity':
+      return 'plain'
+    case 'gzip':
+    case 'x-gzip':
+    case 'deflate':
+      return createUnzip()
+    case 'br':
+      return createBrotliDecompress()
+    case 'zstd':
+      return createZstdDecompress()
+    default:
+      return undefined
+  }
+}
+
 export class InitialEventsScanner {
   readonly form: WatchForm
-  #bookmark = new Needle(BOOKMARK)
-  #annotation = new Needle(ANNOTATION)
+  readonly #bookmark = new Needle(BOOKMARK)
+  readonly #annotation = new Needle(ANNOTATION)
+  readonly #changes = CHANGES.map((text) => new Needle(text))
+  readonly #needles = [this.#bookmark, this.#annotation, ...this.#changes]
+  #initialBytes = 0
+  #eventBytes = 0
   /** Of the message under way; for JSON: whether a line is. */
   #left = 0
   /** Of a length that came in pieces. */
@@ -32,6 +59,10 @@ export class InitialEventsScanner {
   /** Whether all events that began are whole. */
   get atBoundary(): boolean {
     return this.#left === 0 && this.#lengthBytes === 0
+  }
+  /** Of events so far that can be of a first list: no changes and no ordinary bookmarks. */
+  get initialBytes(): number {
+    return this.#initialBytes + (this.#isInitial ? this.#eventBytes : 0)
   }
   /** @returns whether the initial events ended in it. O(n), no copies. */
   push(chunk: Buffer): boolean {
@@ -69,14 +100,18 @@ export class InitialEventsScanner {
     return false
   }
 
+  get #isInitial(): boolean {
+    return !this.#bookmark.found && !this.#changes.some((c) => c.found)
+  }
   #search(piece: Buffer): void {
-    this.#bookmark.push(piece)
-    this.#annotation.push(piece)
+    this.#eventBytes += piece.length
+    for (const needle of this.#needles) needle.push(piece)
   }
   #endEvent(): boolean {
     const found = this.#bookmark.found && this.#annotation.found
-    this.#bookmark.reset()
-    this.#annotation.reset()
+    this.#initialBytes = this.initialBytes
+    this.#eventBytes = 0
+    for (const needle of this.#needles) needle.reset()
     return found
   }
 }

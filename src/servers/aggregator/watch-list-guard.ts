@@ -6,11 +6,12 @@
  * Callers:  backend.ts, for each watch of a client.
  *
  *   unknown --bookmark--> conforming: its streams are not looked at any more
- *      `------none in time--> missing: the stream ends with an ERROR event, later ones are refused before they start
+ *      `--silence, or a trickle--> missing: the stream ends with an ERROR event, later ones are refused before they start
  *
  * What is told is what a server without the feature says; clients take it for: list, then watch. Bookmarks are never
  * made up, dropped or changed: nobody but the backend knows when the initial state is whole.
  */
+import type { Transform } from 'node:stream'
 import { encodeJson, encodeProtobuf } from '../../api/codec/codec.ts'
 import { frameProtobuf, watchEventMessage } from '../../api/codec/protobuf-envelope.ts'
 import { fieldError } from '../../api/field-error.ts'
@@ -23,21 +24,24 @@ import { STATUS_TYPE } from '../../http/write-status.ts'
 import type { Cancel, Clock } from '../../lib/clock.ts'
 import type { Counter, Family, MetricsRecorder } from '../../observability/metrics.ts'
 import type { AnswerTap } from '../../proxy/forward.ts'
-import { type WatchForm, InitialEventsScanner, watchFormOf } from './initial-events-scanner.ts'
+import { type WatchForm, inflaterOf, InitialEventsScanner, watchFormOf } from './initial-events-scanner.ts'
 
-/** Without a byte from a backend. client-go waits for ever, and users look at what hangs for 5 s. */
+/** client-go waits for ever, and users look at what hangs for 5 s. */
 export const defaultBookmarkTimeoutMs = 4000
-/** Some backends send not even the head of an answer before the first event; others just take their time. */
-const HEAD_PATIENCE = 3
+/** Of initial events, within the timeout: less is a trickle of changes, not a list on its way over the slowest of links. */
+const LIST_PACE_BYTES = 65_536
 /** So often must a backend end a stream without the bookmark: one may have been on its way down. */
 const ENDS_TO_BELIEVE = 2
 const REMEMBER_MS = 3_600_000
+/** Of one that did not even begin to answer: some send no head before the first event, others are just slow now. */
+const SUSPECT_MS = 60_000
+const MAX_INFLATING_BYTES = 1_048_576
 const MAX_RESOURCES = 10_000
 
 interface Learned {
   conforming: boolean | undefined
   ends: number
-  atMs: number
+  untilMs: number
 }
 export interface WatchListGuardOptions {
   readonly clock: Clock
@@ -97,24 +101,23 @@ export class WatchListGuard {
     let ofBackend = this.#learned.get(apiService)
     const known = ofBackend?.get(key)
     const nowMs = this.#clock.monotonicMs()
-    if (known && (known.conforming === undefined || nowMs - known.atMs < REMEMBER_MS)) return known
+    if (known && (known.conforming === undefined || nowMs < known.untilMs)) return known
     if (!known && this.#size >= MAX_RESOURCES) return undefined
     if (!known) this.#size++
     if (!ofBackend) {
       ofBackend = new Map()
       this.#learned.set(apiService, ofBackend)
     }
-    const made = { conforming: undefined, ends: 0, atMs: nowMs }
+    const made = { conforming: undefined, ends: 0, untilMs: 0 }
     ofBackend.set(key, made)
     return made
   }
 
   #watch(ctx: RequestContext, learned: Learned): AnswerTap {
     return new WatchedStream(ctx, this.#clock, this.#timeoutMs, (found) => {
-      if (found === 'end') learned.ends++
-      if (found === 'end' && learned.ends < ENDS_TO_BELIEVE) return
+      if (found === 'end' && ++learned.ends < ENDS_TO_BELIEVE) return
       if (learned.conforming === undefined || found === 'bookmark') learned.conforming = found === 'bookmark'
-      learned.atMs = this.#clock.monotonicMs()
+      learned.untilMs = this.#clock.monotonicMs() + (found === 'no-head' ? SUSPECT_MS : REMEMBER_MS)
       if (found === 'bookmark') return
       this.#missing.with(...labelsOf(ctx)).inc()
       ctx.log.warn('a backend does not end the initial events of a watch; clients are told to list instead', {
@@ -125,9 +128,9 @@ export class WatchListGuard {
   }
 }
 
-type Found = 'bookmark' | 'silence' | 'end'
+type Found = 'bookmark' | 'silence' | 'no-head' | 'end'
 
-/** One stream until its bookmark, its end, or too long a silence. */
+/** One stream until its bookmark, its end, or too long with too little. */
 class WatchedStream implements AnswerTap {
   readonly #ctx: RequestContext
   readonly #clock: Clock
@@ -135,6 +138,10 @@ class WatchedStream implements AnswerTap {
   readonly #tell: (found: Found) => void
   readonly #startedMs: number
   #scanner: InitialEventsScanner | undefined
+  /** Of what is compressed although it was asked for plain. */
+  #inflater: Transform | undefined
+  /** Of the initial events, when the time under way began. */
+  #seenBytes = 0
   #cancel: Cancel | undefined
   #over = false
 
@@ -144,43 +151,57 @@ class WatchedStream implements AnswerTap {
     this.#timeoutMs = timeoutMs
     this.#tell = tell
     this.#startedMs = clock.monotonicMs()
-    this.#arm(timeoutMs * HEAD_PATIENCE)
+    this.#arm()
     ctx.exchange.onFinish((outcome) => this.#ended(outcome))
   }
 
   answered(status: number, headers: HeaderList): void {
     if (this.#over) return
-    const form = watchFormOf(headerValue(headers, 'content-type') ?? '', headerValue(headers, 'content-encoding'))
+    const form = watchFormOf(headerValue(headers, 'content-type') ?? '')
     if (status !== 200 || !form) return this.#stop()
+    const inflater = inflaterOf(headerValue(headers, 'content-encoding'))
+    if (!inflater) return this.#stop()
     this.#scanner = new InitialEventsScanner(form)
-    this.#arm(this.#timeoutMs)
+    this.#arm()
+    if (inflater === 'plain') return
+    this.#inflater = inflater.on('data', (chunk: Buffer) => this.#scan(chunk)).on('error', () => this.#stop())
   }
   data(chunk: Buffer): void {
     if (this.#over || !this.#scanner) return
-    if (!this.#scanner.push(chunk)) return this.#arm(this.#timeoutMs)
-    this.#stop()
-    this.#tell('bookmark')
+    if (!this.#inflater) return this.#scan(chunk)
+    // What inflates to more than can be looked at is no list that anybody waits for.
+    if (!this.#inflater.write(chunk) && this.#inflater.writableLength > MAX_INFLATING_BYTES) this.#stop()
   }
   blocked(isBlocked: boolean): void {
     if (this.#over) return
     if (isBlocked) this.#cancel?.()
-    else this.#arm(this.#timeoutMs)
+    else this.#arm()
   }
 
-  #arm(afterMs: number): void {
+  #scan(chunk: Buffer): void {
+    if (this.#over || !this.#scanner) return
+    if (this.#scanner.push(chunk)) {
+      this.#stop()
+      return this.#tell('bookmark')
+    }
+    if (this.#scanner.initialBytes - this.#seenBytes >= LIST_PACE_BYTES) this.#arm()
+  }
+  #arm(): void {
+    this.#seenBytes = this.#scanner?.initialBytes ?? 0
     this.#cancel?.()
-    this.#cancel = this.#clock.after(afterMs, () => this.#silent())
+    this.#cancel = this.#clock.after(this.#timeoutMs, () => this.#silent())
   }
   #stop(): void {
     this.#over = true
     this.#cancel?.()
+    this.#inflater?.destroy()
   }
   #silent(): void {
     this.#stop()
-    this.#tell('silence')
     const { exchange } = this.#ctx
+    this.#tell(this.#scanner ? 'silence' : 'no-head')
     if (!this.#scanner) this.#ctx.fail(unsupported())
-    else if (this.#scanner.atBoundary) exchange.end(errorEvent(this.#scanner.form))
+    else if (this.#scanner.atBoundary && !this.#inflater) exchange.end(errorEvent(this.#scanner.form))
     else exchange.abort(new Error('the initial events of a watch did not end'))
   }
   #ended({ kind, status }: Outcome): void {
