@@ -1,21 +1,23 @@
 /**
- * Spans sent by OTLP through the exporters of the OpenTelemetry SDK. Imported only when tracing is configured: it costs a
+ * Spans sent by OTLP through the transports of the OpenTelemetry SDK. Imported only when tracing is configured: it costs a
  * quarter of a second and 40 MiB. Spans are made by hand; nothing is instrumented behind our back.
  *
- * Owns: the exporter and its batch, flushed when disposed of.
+ * Owns: the exporter and the batch, flushed when disposed of.
  */
 import { randomBytes } from 'node:crypto'
-import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace-otlp-grpc'
-import { OTLPTraceExporter as HttpExporter } from '@opentelemetry/exporter-trace-otlp-http'
-import { resources, tracing } from '@opentelemetry/sdk-node'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import type { Logger } from './logger.ts'
+import { type MetricsRecorder, noopMetrics } from './metrics.ts'
+import { spanExporter } from './otlp-exporters.ts'
 import { RecordedSpan, type Recorder } from './recorded-span.ts'
-import { noopSpan, type Span, type SpanContext, type StartSpan, type Tracer } from './tracer.ts'
+import { SpanBatch, spanCounter } from './span-batch.ts'
+import type { Span, SpanContext, StartSpan, Tracer } from './tracer.ts'
 
 const MILLION = 1_000_000
 const TRACE_ID_DIGITS = 32
 const SPAN_ID_DIGITS = 16
+/** One call into the crypto library costs as much as thousands of bytes of it. */
+const RANDOM_BYTES = 16_384
 /** By more than this the wall clock was set. */
 const CLOCK_SET_MS = 2
 
@@ -26,31 +28,39 @@ export interface OpenTelemetryOptions {
   readonly samplingRatePerMillion: number | undefined
   readonly serviceName?: string
   readonly serviceVersion?: string
+  readonly metrics?: MetricsRecorder
   readonly log: Logger
 }
 
 export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisposable {
-  const processor = new tracing.BatchSpanProcessor(exporterFor(o.endpoint))
-  const recorder: Recorder = {
-    resource: resources.resourceFromAttributes({
-      'service.name': o.serviceName ?? 'portico',
-      ...(o.serviceVersion === undefined ? {} : { 'service.version': o.serviceVersion }),
-    }),
-    instrumentationScope: { name: 'portico' },
-    now: fineClock(systemClock),
-    ended: (span) => processor.onEnd(span),
+  const resource = {
+    'service.name': o.serviceName ?? 'portico',
+    ...(o.serviceVersion === undefined ? {} : { 'service.version': o.serviceVersion }),
   }
-  const ids = new RandomIds()
+  const exporter = spanExporter(o.endpoint, { resource, scope: 'portico' })
+  const spans = spanCounter(o.metrics ?? noopMetrics)
+  const batch = new SpanBatch<RecordedSpan>({
+    clock: systemClock,
+    export: (some) => exporter.export(some),
+    sent: spans.with('sent'),
+    dropped: spans.with('dropped'),
+    log: o.log,
+  })
+  const recorder: Recorder = { now: fineClock(systemClock), ended: (span) => batch.add(span) }
+  const digits = new RandomDigits()
+  const newTraceId = (): string => digits.next(TRACE_ID_DIGITS)
+  const newSpanId = (): string => digits.next(SPAN_ID_DIGITS)
   const rate = (o.samplingRatePerMillion ?? 0) / MILLION
   const leftOut = (parent?: SpanContext): Span | undefined => {
     if (parent ? parent.sampled : Math.random() < rate) return undefined
-    const { traceId = ids.next(TRACE_ID_DIGITS), traceState } = parent ?? {}
-    const context = { traceId, spanId: ids.next(SPAN_ID_DIGITS), sampled: false }
-    return { ...noopSpan, context: traceState === undefined ? context : { ...context, traceState } }
+    if (!parent) return new LeftOut(new NewContext(`00-${newTraceId()}-${newSpanId()}-00`))
+    const { traceId, traceState } = parent
+    const context = { traceId, spanId: newSpanId(), sampled: false }
+    return new LeftOut(traceState === undefined ? context : { ...context, traceState })
   }
   const record = (name: string, start: StartSpan, above: SpanContext | undefined): Span => {
-    const traceId = above?.traceId ?? ids.next(TRACE_ID_DIGITS)
-    return new RecordedSpan(recorder, { name, traceId, spanId: ids.next(SPAN_ID_DIGITS), start })
+    const traceId = above?.traceId ?? newTraceId()
+    return new RecordedSpan(recorder, { name, traceId, spanId: newSpanId(), start })
   }
   return {
     enabled: true,
@@ -62,7 +72,8 @@ export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisp
       return leftOut(parent) ?? record(name, start, parent)
     },
     [Symbol.asyncDispose]: async () => {
-      await processor.shutdown().catch((error: unknown) => o.log.warn('the last spans could not be sent', { error }))
+      await batch[Symbol.asyncDispose]()
+      await exporter.shutdown()
     },
   }
 }
@@ -77,23 +88,41 @@ function fineClock(clock: Clock): () => number {
   }
 }
 
-/** Hex digits of random bytes are cheap by the thousand. */
-class RandomIds {
-  #digits = ''
+/** In hex. */
+class RandomDigits {
+  #made = ''
   #used = 0
   next(digits: number): string {
-    if (this.#used + digits > this.#digits.length) {
-      this.#digits = randomBytes(4096).toString('hex')
+    if (this.#used + digits > this.#made.length) {
+      this.#made = randomBytes(RANDOM_BYTES).toString('hex')
       this.#used = 0
     }
-    return this.#digits.slice(this.#used, (this.#used += digits))
+    return this.#made.slice(this.#used, (this.#used += digits))
   }
 }
 
-function exporterFor(endpoint: string): tracing.SpanExporter {
-  if (/^https?:\/\//.test(endpoint))
-    return new HttpExporter({
-      url: endpoint.endsWith('/v1/traces') ? endpoint : `${endpoint.replace(/\/$/, '')}/v1/traces`,
-    })
-  return new GrpcExporter({ url: `http://${endpoint}` })
+/** Most requests are left out: what their trace is called in parts, hardly anybody asks. */
+class NewContext implements SpanContext {
+  readonly sampled = false
+  readonly traceparent: string
+  constructor(traceparent: string) {
+    this.traceparent = traceparent
+  }
+  get traceId(): string {
+    return this.traceparent.slice(3, 35)
+  }
+  get spanId(): string {
+    return this.traceparent.slice(36, 52)
+  }
+}
+class LeftOut implements Span {
+  readonly recording = false
+  readonly context: SpanContext
+  constructor(context: SpanContext) {
+    this.context = context
+  }
+  setAttributes(): void {}
+  event(): void {}
+  fail(): void {}
+  end(): void {}
 }

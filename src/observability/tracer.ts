@@ -6,6 +6,8 @@ export interface SpanContext {
   readonly spanId: string
   readonly sampled: boolean
   readonly traceState?: string
+  /** Where it is at hand already: see formatTraceparent. */
+  readonly traceparent?: string
 }
 export type SpanAttributes = Record<string, string | number | boolean>
 export interface Span {
@@ -66,5 +68,5 @@ export function parseTraceparent(header: string | undefined, traceState?: string
   }
 }
 export function formatTraceparent(c: SpanContext): string {
-  return `00-${c.traceId}-${c.spanId}-${c.sampled ? '01' : '00'}`
+  return c.traceparent ?? `00-${c.traceId}-${c.spanId}-${c.sampled ? '01' : '00'}`
 }

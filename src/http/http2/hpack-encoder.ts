@@ -71,7 +71,7 @@ export class HpackEncoder {
   field(out: ByteSink, name: string, value: string): void {
     out.reserve(name.length + value.length + 3 * MAX_INTEGER_BYTES)
     const known = this.#name(name)
-    const number = known.values.get(value)
+    const number = known.unique ? undefined : known.values.get(value)
     if (number !== undefined) return integer(out, 0x80, 0x7f, this.#indexOf(number))
     const fixed = known.staticValues?.get(value)
     if (fixed !== undefined) return integer(out, 0x80, 0x7f, fixed)

@@ -24,7 +24,8 @@ export function tracingFilter(tracer: Tracer, clock: Clock): Filter {
 
 function startSpan(ctx: RequestContext, tracer: Tracer, clock: Clock): void {
   const { headers } = ctx.exchange
-  const remote = parseTraceparent(headers.get('traceparent'), headers.get('tracestate'))
+  const header = headers.get('traceparent')
+  const remote = header === undefined ? undefined : parseTraceparent(header, headers.get('tracestate'))
   const trusted =
     remote !== undefined &&
     (ctx.rules?.trustTraceparent ?? MAY_FORCE_SAMPLING.some((g) => ctx.user!.groups.includes(g)))
