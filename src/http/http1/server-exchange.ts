@@ -30,6 +30,8 @@ export interface Http1Wire {
 }
 
 const SMALL_BYTES = 16_384
+/** More is handed to the socket piece by piece: what it is given at once is encrypted in one go. */
+const PIECE_BYTES = 262_144
 const EMPTY = new Uint8Array(0)
 
 export class Http1Exchange implements Exchange, BodySource {
@@ -163,7 +165,7 @@ export class Http1Exchange implements Exchange, BodySource {
     const tail = this.#chunked ? `0\r\n${hasTrailers ? fieldLines(trailers) : ''}\r\n` : ''
     // Nothing is left to send where the head went out before, with a length.
     if (head === '' && tail === '' && body.length === 0) this.#wire.send('', this.#flushed)
-    else this.#sendFramed(head, body, tail, this.#flushed)
+    else this.#sendPieces(head, body, tail)
   }
   onDrain(resume: () => void): void {
     if (this.#phase === 'finished') return
@@ -219,6 +221,15 @@ export class Http1Exchange implements Exchange, BodySource {
     if (this.#close) text += 'Connection: close\r\n'
     else if (this.#http10) text += 'Connection: keep-alive\r\n'
     return `${text}\r\n`
+  }
+  /** The last of an answer; each piece in a turn of the event loop of its own. */
+  #sendPieces(head: string, body: Uint8Array, tail: string): void {
+    if (body.length <= PIECE_BYTES) return void this.#sendFramed(head, body, tail, this.#flushed)
+    const goOn = (): void => {
+      if (this.#phase !== 'finished') this.#sendPieces('', body.subarray(PIECE_BYTES), tail)
+    }
+    if (this.#sendFramed(head, body.subarray(0, PIECE_BYTES), '')) setImmediate(goOn)
+    else this.onDrain(() => setImmediate(goOn))
   }
   #sendFramed(head: string, body: Uint8Array, tail: string, flushed?: () => void): boolean {
     let before = head

@@ -7,6 +7,7 @@
 import type { Transport, TransportResponse } from '../../client/transport.ts'
 import type { ResourceDiscovery } from '../../endpoints/discovery-types.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { sharedConcat } from '../../lib/shared-bytes.ts'
 import type { Backend } from './backend.ts'
 import { type DocumentSource, ownedResources } from './document-source.ts'
 import { readAggregated, readResourceList } from './read-discovery.ts'
@@ -162,9 +163,14 @@ export function isAggregated(contentType: string | undefined): boolean {
 }
 
 export async function readAll(response: TransportResponse): Promise<string> {
-  return (await readBytes(response)).toString('utf8')
+  return Buffer.concat((await readChunks(response)).chunks).toString('utf8')
 }
-export async function readBytes(response: TransportResponse): Promise<Buffer> {
+/** In memory that threads share. */
+export async function readShared(response: TransportResponse): Promise<Uint8Array> {
+  const { chunks, size } = await readChunks(response)
+  return sharedConcat(chunks, size)
+}
+async function readChunks(response: TransportResponse): Promise<{ chunks: Uint8Array[]; size: number }> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body) {
@@ -172,5 +178,5 @@ export async function readBytes(response: TransportResponse): Promise<Buffer> {
     if (size > MAX_DOCUMENT_BYTES) throw new Error(`the document is larger than ${MAX_DOCUMENT_BYTES} bytes`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks)
+  return { chunks, size }
 }

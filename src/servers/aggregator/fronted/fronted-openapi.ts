@@ -7,7 +7,8 @@
 import type { Transport } from '../../../client/transport.ts'
 import { Deferred } from '../../../lib/deferred.ts'
 import { Publisher } from '../../../lib/published.ts'
-import { readBytes } from '../discovery-downloads.ts'
+import { textOf } from '../../../lib/shared-bytes.ts'
+import { readShared } from '../discovery-downloads.ts'
 import type { ReadDocuments, RemoteDocument } from '../openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import { documentUrls } from '../openapi/read-openapi.ts'
@@ -66,7 +67,7 @@ export class FrontedOpenApi implements ReadDocuments {
 
   async #v3(before: ReadonlyMap<string, Downloaded>, signal: AbortSignal): Promise<Map<string, Downloaded>> {
     const index = await this.#get('/openapi/v3', signal)
-    const urls = index.status === 200 ? documentUrls(index.body.toString('utf8')) : new Map<string, string>()
+    const urls = index.status === 200 ? documentUrls(textOf(index.body)) : new Map<string, string>()
     const next = new Map<string, Downloaded>()
     const queue = [...urls].filter(([key]) => this.#o.serves(`/${key}`)).values()
     const worker = async (): Promise<void> => {
@@ -97,10 +98,10 @@ export class FrontedOpenApi implements ReadDocuments {
     path: string,
     signal: AbortSignal,
     knownEtag = '',
-  ): Promise<{ status: number; body: Buffer; etag: string }> {
+  ): Promise<{ status: number; body: Uint8Array; etag: string }> {
     const headers = { accept: 'application/json', ...(knownEtag === '' ? {} : { 'if-none-match': knownEtag }) }
     const response = await this.#o.transport({ method: 'GET', path, headers, signal })
-    const body = await readBytes(response)
+    const body = await readShared(response)
     if (response.status >= 500) throw new Error(`${path}: bad status ${response.status}`)
     return { status: response.status, body, etag: response.headers['etag'] ?? '' }
   }

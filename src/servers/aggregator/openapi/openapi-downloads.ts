@@ -15,11 +15,13 @@ import { Backoff } from '../../../lib/backoff.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { Deferred } from '../../../lib/deferred.ts'
 import { Publisher } from '../../../lib/published.ts'
+import { textOf } from '../../../lib/shared-bytes.ts'
+import { Turns } from '../../../lib/turns.ts'
 import type { Logger } from '../../../observability/logger.ts'
 import type { AvailabilityView } from '../availability-view.ts'
 import type { Backend } from '../backend.ts'
 import type { ConditionWriter } from '../condition-writer.ts'
-import { readBytes } from '../discovery-downloads.ts'
+import { readShared } from '../discovery-downloads.ts'
 import type { DocumentSource } from '../document-source.ts'
 import type { ReadDocuments, RemoteDocument } from './openapi-readers.ts'
 import type { Part, RunOpenApiWork } from './openapi-work.ts'
@@ -31,6 +33,10 @@ const NONE_REFRESH_MS = 3_600_000
 const NO_OPENAPI = 'NoOpenAPI'
 const RETRY = { baseMs: 1000, maxMs: 60_000 }
 const DOWNLOAD_TIMEOUT_MS = 60_000
+/** All at once would have the main thread take in more per turn of its event loop than others should wait for. */
+const AT_ONCE = 4
+/** A backend that takes longer is no longer counted. */
+const TURN_MS = 250
 
 interface Downloaded extends RemoteDocument {
   /** What tells that a server has nothing newer; empty: nothing does. */
@@ -62,6 +68,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
   /** By name of the APIService. A new map with each change. */
   readonly documents = new Publisher<ReadonlyMap<string, Downloaded>>(new Map())
   readonly #o: OpenApiDownloadOptions
+  readonly #turns: Turns
   readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
   /** Backends without any document -> monotonic ms until which they are not asked again. Outlives the readers. */
   readonly #none = new Map<string, number>()
@@ -71,6 +78,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
 
   constructor(o: OpenApiDownloadOptions) {
     this.#o = o
+    this.#turns = new Turns({ atOnce: AT_ONCE, maxMs: TURN_MS, clock: o.clock })
     const changed = (name: string): void => {
       this.#none.delete(name)
       if (this.#unasked) o.queue.add(name)
@@ -126,6 +134,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
     // A backend that is down is asked again when its availability changes.
     if (!backend?.available) return { kind: 'requeue', afterMs: this.#backoff.next(name) }
     const key = group === '' ? `api/${version}` : `apis/${group}/${version}`
+    using _turn = await this.#turns.take()
     const timeout = new AbortController()
     const cancel = this.#o.clock.after(DOWNLOAD_TIMEOUT_MS, () => timeout.abort())
     try {
@@ -193,17 +202,17 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
     return body ? { kind: 'part', part: { body, form: 'v3' }, validator: '' } : { kind: 'none' }
   }
   async #ask(transport: Transport, { key, known, signal }: Wanted): Promise<Answer> {
-    const get = async (path: string, etag = ''): Promise<{ status: number; body: Buffer; etag: string }> => {
+    const get = async (path: string, etag = ''): Promise<{ status: number; body: Uint8Array; etag: string }> => {
       const headers = { accept: 'application/json', ...(etag === '' ? {} : { 'if-none-match': etag }) }
       const response = await transport({ method: 'GET', path, headers, signal })
-      const body = await readBytes(response)
+      const body = await readShared(response)
       const isNews = response.status === 200 || response.status === 404
       if (!isNews && (etag === '' || response.status !== 304)) throw new Error(`${path}: bad status ${response.status}`)
       return { status: response.status, body, etag: response.headers['etag'] ?? '' }
     }
     if (this.#o.version === 'v3') {
       const index = await get('/openapi/v3')
-      const url = index.status === 200 ? documentUrl(index.body.toString('utf8'), key) : undefined
+      const url = index.status === 200 ? documentUrl(textOf(index.body), key) : undefined
       // The hash in it is of the document.
       if (url?.includes('?hash=') && url === known?.validator) return { kind: 'same' }
       const found = url === undefined ? undefined : await get(url)

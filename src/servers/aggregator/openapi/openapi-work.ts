@@ -10,11 +10,12 @@ import { convertV2ToV3 } from '../../../endpoints/openapi/convert-v2-to-v3.ts'
 import { OpenApiProtobuf } from '../../../endpoints/openapi/document-protobuf.ts'
 import { filterPaths, mergeV2 } from '../../../endpoints/openapi/merge-v2.ts'
 import type { Json } from '../../../endpoints/openapi/schemas.ts'
+import { sharedCopy, textOf } from '../../../lib/shared-bytes.ts'
 import { type Share, ownedPaths } from '../document-source.ts'
 import { readOpenApi, withPathsOf } from './read-openapi.ts'
 
 export interface EncodedDocument {
-  /** JSON. */
+  /** JSON, in memory that threads share. */
   readonly bytes: Uint8Array
   /** Quoted, of these bytes. */
   readonly etag: string
@@ -51,7 +52,7 @@ export const openApiWork = {
       document: filterPaths(readOpenApi(textOf(body)), [`/${key}/`]),
     }))
     const united = ownedPaths(documents, key, 'v2')
-    return united && shared(encoded(united))
+    return united && encoded(united)
   },
   /** As it is, if it can be read. */
   whole: (body: Uint8Array): EncodedDocument => encoded(readOpenApi(textOf(body))),
@@ -60,14 +61,14 @@ export const openApiWork = {
     new Map(Object.keys(readOpenApi(textOf(body))['paths'] ?? {}).map((path) => [prefixOf(path), path])),
   /** Version 2 with these paths alone. */
   filtered: ({ body, prefixes }: { body: Uint8Array; prefixes: readonly string[] }): EncodedDocument =>
-    shared(encoded(filterPaths(readOpenApi(textOf(body)), prefixes))),
+    encoded(filterPaths(readOpenApi(textOf(body)), prefixes)),
   /** @param documents of version 2, best first. */
   merged: (documents: readonly Uint8Array[]): EncodedDocument | undefined => {
     const document = mergeV2(documents.map(parsed))
     return document && encoded(document)
   },
   protobuf: ({ bytes, version }: { bytes: Uint8Array; version: 2 | 3 }): Uint8Array =>
-    new OpenApiProtobuf(version).encode(parsed(bytes)),
+    sharedCopy(new OpenApiProtobuf(version).encode(parsed(bytes))),
 }
 export type OpenApiWork = typeof openApiWork
 export type RunOpenApiWork = <K extends keyof OpenApiWork>(
@@ -76,17 +77,9 @@ export type RunOpenApiWork = <K extends keyof OpenApiWork>(
 ) => Promise<ReturnType<OpenApiWork[K]>>
 
 const encoded = (document: Json): EncodedDocument => {
-  const bytes = Buffer.from(encodeJson(document))
+  const bytes = sharedCopy(Buffer.from(encodeJson(document)))
   return { bytes, etag: etagOf(bytes) }
 }
-/** In memory that threads share: each merge needs all of them, and copies would cost the main thread its time. */
-function shared({ bytes, etag }: EncodedDocument): EncodedDocument {
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.byteLength))
-  copy.set(bytes)
-  return { bytes: copy, etag }
-}
-const textOf = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
 const parsed = (bytes: Uint8Array): Json => JSON.parse(textOf(bytes)) as Json
 
 function prefixOf(path: string): string {

@@ -15,11 +15,7 @@ export interface WorkDone {
 }
 
 parentPort?.on('message', ({ id, name, input }: WorkOrder) => {
-  const done = answerTo(id, openApiWork[name] as (input: never) => unknown, input)
-  const { bytes } = (done.result ?? {}) as { readonly bytes?: Uint8Array }
-  // Handed over, not copied: copies would be made in the main thread.
-  const isAlone = bytes?.buffer instanceof ArrayBuffer && bytes.buffer.byteLength === bytes.byteLength
-  parentPort!.postMessage(done, isAlone ? [bytes.buffer as ArrayBuffer] : [])
+  parentPort!.postMessage(answerTo(id, openApiWork[name] as (input: never) => unknown, input))
 })
 
 function answerTo(id: number, work: (input: never) => unknown, input: unknown): WorkDone {
