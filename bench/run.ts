@@ -22,6 +22,7 @@ const ALL = [
   'watch-load',
   'tracing',
   'registrations',
+  'openapi',
 ]
 const wanted = process.argv.slice(2)
 for (const name of wanted.length === 0 ? ALL : wanted) {

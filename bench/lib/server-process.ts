@@ -30,12 +30,13 @@ export interface ServerProcess extends AsyncDisposable {
 
 export async function startServerProcess(
   args: readonly string[] = [],
-  o: { dataDir?: string; core?: number } = {},
+  o: { dataDir?: string; core?: number; node?: readonly string[] } = {},
 ): Promise<ServerProcess> {
   const dataDir = o.dataDir ?? mkdtempSync(join(tmpdir(), 'portico-bench-'))
   const startedMs = performance.now()
   const node = [
     process.execPath,
+    ...(o.node ?? []),
     join(root, 'src/main.ts'),
     'serve',
     '--secure-port=0',

@@ -67,6 +67,8 @@ export interface RawOptions {
   readonly openapi?: boolean | 'hangs'
   /** Of version 2; default: none. */
   readonly openapiV2?: object
+  /** Of version 3; default: its paths alone. */
+  readonly openapiV3?: object
   /** HTTP/2 streams that it takes at once on a connection. */
   readonly maxStreams?: number
   /** Asks for client certificates of this CA, and takes no others. */
@@ -80,21 +82,23 @@ export const answerText =
     response.end(text)
   }
 
-export async function startRawBackend(portico: TestServer, o: RawOptions = {}): Promise<RawBackend> {
+export async function startRawBackend(portico: Pick<TestServer, 'pki'>, o: RawOptions = {}): Promise<RawBackend> {
   const seen: string[] = []
   const asked: string[] = []
   const sockets = new Set<Socket>()
   const group = o.anyGroup ?? RAW_GROUP
   const root = `/apis/${group}/v1`
   const names = o.resources ?? [o.anyGroup ? 'remotes' : 'things']
-  const openapi = JSON.stringify({
-    openapi: '3.0.0',
-    info: { title: 'raw', version: 'v1' },
-    paths: Object.fromEntries(
-      names.flatMap((name, i) => [[`${root}/${name}`, {}], ...(i === 0 ? [[`${root}/${name}/{name}`, {}]] : [])]),
-    ),
-    components: { schemas: {} },
-  })
+  const openapi = JSON.stringify(
+    o.openapiV3 ?? {
+      openapi: '3.0.0',
+      info: { title: 'raw', version: 'v1' },
+      paths: Object.fromEntries(
+        names.flatMap((name, i) => [[`${root}/${name}`, {}], ...(i === 0 ? [[`${root}/${name}/{name}`, {}]] : [])]),
+      ),
+      components: { schemas: {} },
+    },
+  )
   const openapiV2 = o.openapiV2 && JSON.stringify(o.openapiV2)
   const discovery = JSON.stringify({
     kind: 'APIResourceList',

@@ -32,7 +32,10 @@ test('the thread for OpenAPI: works as the functions do, in order, and ends when
     '/apis/b.io/v1/things',
   ])
   assert.equal(v3?.etag, openApiWork.v3(parts[0]!)?.etag)
-  assert.ok(a!.bytes.buffer instanceof SharedArrayBuffer)
+  const protobuf = await thread.run('protobuf', { bytes: merged!.bytes, version: 2 })
+  // Nothing large is copied on its way.
+  for (const bytes of [a!.bytes, v3!.bytes, merged!.bytes, protobuf])
+    assert.ok(bytes.buffer instanceof SharedArrayBuffer)
   assert.equal(thread.isRunning, true)
   clock.advance(60_000)
   assert.equal(thread.isRunning, false)
