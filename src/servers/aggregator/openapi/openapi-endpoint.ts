@@ -17,6 +17,7 @@ import type { RequestContext } from '../../../http/request-context.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { nextTurn } from '../../../lib/next-turn.ts'
 import { unitedMaps, type Published } from '../../../lib/published.ts'
+import { sharedCopy } from '../../../lib/shared-bytes.ts'
 import { OpenApiReaders, type ReadDocuments, type RemoteDocument } from './openapi-readers.ts'
 import type { EncodedDocument, RunOpenApiWork } from './openapi-work.ts'
 
@@ -169,7 +170,9 @@ export class OpenApiEndpoint {
   }
   async #buildV2(): Promise<Uint8Array[]> {
     await nextTurn()
-    return [Buffer.from(encodeJson(buildV2(this.#o.local(), this.#o.info)))]
+    const document = buildV2(this.#o.local(), this.#o.info)
+    await nextTurn()
+    return [sharedCopy(Buffer.from(encodeJson(document)))]
   }
 }
 
