@@ -14,6 +14,7 @@ import {
   endpointResolver,
   loopbackResolver,
 } from '../servers/aggregator/service-resolver.ts'
+import { RefusalLane } from '../servers/aggregator/refusal-lane.ts'
 import { WatchListGuard } from '../servers/aggregator/watch-list-guard.ts'
 import { terminationCounter } from '../servers/generic/request-metrics.ts'
 import type { Credentials } from './credentials.ts'
@@ -78,6 +79,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     trackWatch: (end) => around.drain.trackWatch(end),
     drainMs: values['backend-drain-duration'],
     local: parts.local,
+    refusals: new RefusalLane(),
     watchLists: new WatchListGuard({ clock, metrics, timeoutMs: values['watchlist-bookmark-timeout'] }),
     terminated: terminationCounter(metrics),
     breakerChanged: (apiService, target, state) => breakers.with(apiService, target).set(BREAKER_STATES[state]),

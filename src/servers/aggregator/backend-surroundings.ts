@@ -15,6 +15,7 @@ import type { CertificateMaterial } from './certificate-material.ts'
 import type { DnsLookup } from './endpoint-source.ts'
 import type { ForbiddenAddresses } from './forbidden-addresses.ts'
 import type { ObservedPhase } from './passive-signals.ts'
+import type { RefusalLane } from './refusal-lane.ts'
 import type { ServiceResolver } from './service-resolver.ts'
 import type { WatchListGuard } from './watch-list-guard.ts'
 
@@ -45,6 +46,7 @@ export interface BackendSurroundings {
   /** What stands in the way of reaching it is another thing than before, or nothing: it is worth another probe. */
   readonly problemChanged: (apiService: string) => void
   readonly watchLists: WatchListGuard
+  readonly refusals: RefusalLane
   /** How a client's request to a backend went; not where it was given no chance. */
   readonly observed: (apiService: string, ok: boolean, phase: ObservedPhase) => void
   /** A request to a backend that a route chose could not be answered. */

@@ -333,7 +333,9 @@ export class Backend {
     this.#metrics.rejected(why)
     const tooMany = why !== 'unavailable' && why !== 'breaker'
     const seconds = Math.max(1, Math.ceil(waitMs / 1_000))
-    this.#refuse(ctx, this.#unavailable(ctx, why, text, seconds, tooMany ? [429, 'TooManyRequests'] : undefined))
+    this.#o.refusals.add(() =>
+      this.#refuse(ctx, this.#unavailable(ctx, why, text, seconds, tooMany ? [429, 'TooManyRequests'] : undefined)),
+    )
   }
   #unavailable(
     ctx: RequestContext,
