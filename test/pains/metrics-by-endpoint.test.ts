@@ -5,7 +5,7 @@ import { registerSample } from '../harness/backends.ts'
 import { HeldClock } from '../harness/held-clock.ts'
 import { seriesOf, valueOf } from '../harness/metrics.ts'
 import {
-  namedBackend,
+  policyOf,
   RAW_API_SERVICE as backend,
   RAW_PATH,
   RAW_TLS,
@@ -36,43 +36,58 @@ async function phases(portico: TestServer): Promise<Phases> {
 const kinds = ['tls', 'first-byte', 'stream'] as const
 for (const http2 of [true, false]) {
   for (const slow of kinds) {
-    test(`what one endpoint is slow in (${slow}, ${http2 ? 'h2' : 'http/1.1'}) shows in that phase of it, and nowhere else`, async () => {
+    test(`what one endpoint of a backend is slow in (${slow}, ${http2 ? 'h2' : 'http/1.1'}) shows in that phase of it, and nowhere else`, async () => {
       const clock = new HeldClock()
       await using portico = await startTestServer(['--identity-probe-interval=0'], { clock })
-      let held: (() => void) | undefined
+      let isSlow = false
+      const held: (() => void)[] = []
       const handler: RawHandler = (_request, response) => {
-        if (slow === 'tls') return void response.end('{}')
+        if (slow === 'tls' || !isSlow) return void response.end('{}')
         if (slow === 'stream') response.write('{')
-        held = () => void response.end(slow === 'stream' ? '}' : '{}')
+        held.push(() => void response.end(slow === 'stream' ? '}' : '{}'))
       }
       await using quick = await startRawBackend(portico, { host: '127.0.0.1', http2 })
       await using hidden = await startRawBackend(portico, { host: '127.0.0.2', http2, handler })
       await using relay = await startRelay({ host: '127.0.0.3', to: hidden })
-      const toSlow = { 'x-slow': 'yes' }
-      await registerRaw(portico, {
-        backends: [namedBackend('default', quick), namedBackend('slow', relay)],
-        routes: [{ matches: [{ headers: [{ name: 'x-slow' }] }], to: [{ backend: 'slow' }] }],
+      await registerRaw(portico, policyOf([quick, relay]))
+      const [slowId, quickId] = [relay, quick].map(({ address, port }) => `${address}:${port}`) as [string, string]
+      await until('both answered', async () => {
+        await Promise.all(Array.from({ length: 4 }, () => portico.admin.get(path)))
+        const found = await phases(portico)
+        return [slowId, quickId].every((id) => 'stream' in (found[id] ?? {}))
       })
-      assert.equal((await portico.admin.get(path)).status, 200)
-      const slowId = `${relay.address}:${relay.port}`
-      await until('both were probed', async () => 'stream' in ((await phases(portico))[slowId] ?? {}))
       clock.hold()
       const before = await phases(portico)
+      isSlow = true
       if (slow === 'tls') {
         relay.holdBack()
         hidden.cut()
       }
-      const request = portico.admin.get(path, { headers: toSlow })
-      await untilTurn('it is slow', () => (slow === 'tls' ? relay.heldBack > 0 : held !== undefined))
-      // What the backend said until now is here, too.
-      for (let i = 0; i < 5; i++) assert.equal((await portico.admin.get(path)).status, 200)
+      // One after the other, until one is slow: no other is under way when the time passes.
+      let [heads, whole, asked] = [0, 0, 0]
+      const ask = async (): Promise<number> => {
+        asked++
+        const { body, statusCode } = await portico.admin.stream(path)
+        heads++
+        await body.text()
+        whole++
+        return statusCode
+      }
+      const waits = (): boolean =>
+        slow === 'tls' ? relay.heldBack > 0 : held.length > 0 && (slow === 'first-byte' || heads > whole)
+      let last = ask()
+      for (;;) {
+        await untilTurn('it is answered, or slow', () => whole === asked || waits())
+        if (whole < asked) break
+        last = ask()
+      }
       clock.advance(SLOW_MS)
+      isSlow = false
       relay.letGo()
-      held?.()
-      assert.equal((await request).status, 200)
+      for (const go of held) go()
+      assert.equal(await last, 200)
       const after = await phases(portico)
       const grown = after[slowId]![slow]! - (before[slowId]![slow] ?? 0)
-      // A probe may have waited there, too.
       assert.ok(grown > SLOW_MS / 1_000 - 0.002, `${grown} s`)
       for (const [endpoint, found] of Object.entries(after)) {
         for (const [phase, seconds] of Object.entries(found)) {
