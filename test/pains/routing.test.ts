@@ -230,6 +230,48 @@ test('watches stay with the server that they began on, whatever the weights beco
   body.destroy()
 })
 
+/** OpenAPI of a server, which says of each kind whose words these are. */
+function documentsOf(server: string, names: readonly string[]): { openapiV3: object; openapiV2: object } {
+  const gvk = (kind: string) => ({ group: RAW_GROUP, version: 'v1', kind })
+  const paths = (answer: (ref: string) => object): object =>
+    Object.fromEntries(
+      names.map((name) => [
+        `${RAW_PATH}/${name}`,
+        {
+          get: {
+            'x-kubernetes-action': 'list',
+            'x-kubernetes-group-version-kind': gvk(name),
+            responses: { 200: { description: 'OK', ...answer(`com.example.raw.v1.${name}`) } },
+          },
+        },
+      ]),
+    )
+  const types = Object.fromEntries(
+    names.map((name) => {
+      const size = { type: 'integer', description: `size of ${name} on ${server}` }
+      const spec = { type: 'object', description: 'what it is', properties: { size } }
+      const type = {
+        type: 'object',
+        description: `${name} on ${server}`,
+        properties: { spec },
+        'x-kubernetes-group-version-kind': [gvk(name)],
+      }
+      return [`com.example.raw.v1.${name}`, type]
+    }),
+  )
+  const info = { title: server, version: 'v1' }
+  const reference = (root: string) => (name: string) => ({ schema: { $ref: `#/${root}/${name}` } })
+  return {
+    openapiV3: {
+      openapi: '3.0.0',
+      info,
+      paths: paths((name) => ({ content: { 'application/json': reference('components/schemas')(name) } })),
+      components: { schemas: types },
+    },
+    openapiV2: { swagger: '2.0', info, paths: paths(reference('definitions')), definitions: types },
+  }
+}
+
 const skip = missingProgram('kubectl', 'kubernetes-client')
 test('kubectl gets, watches and explains the resources of a group version that two servers share', {
   skip,
@@ -261,8 +303,14 @@ test('kubectl gets, watches and explains the resources of a group version that t
     host: '127.0.0.1',
     resources: ['stays', 'moves'],
     handler: list('stays'),
+    ...documentsOf('old', ['stays', 'moves']),
   })
-  await using next = await startRawBackend(portico, { host: '127.0.0.2', resources: ['moves'], handler: list('moves') })
+  await using next = await startRawBackend(portico, {
+    host: '127.0.0.2',
+    resources: ['moves'],
+    handler: list('moves'),
+    ...documentsOf('next', ['moves']),
+  })
   await registerRaw(portico, {
     backends: [namedBackend('default', old), namedBackend('next', next)],
     routes: [{ matches: [{ resources: ['moves'] }], to: [{ backend: 'next' }] }],
@@ -277,6 +325,12 @@ test('kubectl gets, watches and explains the resources of a group version that t
         [0, `${name}.raw.example.com/one-of-${name}`],
         `${kubectl.name} ${got.stderr}`,
       )
+      const server = name === 'moves' ? 'next' : 'old'
+      for (const form of ['plaintext', 'plaintext-openapiv2']) {
+        const explained = await kubectl.run(['explain', `${name}.spec.size`, `--output=${form}`])
+        assert.equal(explained.code, 0, `${kubectl.name} ${form} ${explained.stderr}`)
+        assert.match(explained.stdout, new RegExp(`KIND: +${name}[^]*size of ${name} on ${server}`), kubectl.name)
+      }
     }
   }
   await using kubectl = await Kubectl.create((await installedKubectls())[0]!, portico.kubeconfig)

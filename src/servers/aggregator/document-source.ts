@@ -40,7 +40,8 @@ export function ownedResources(
 }
 
 /**
- * One document of several: of each its paths of resources that it owns, and all schemas, the first of a name.
+ * One document of several: of each its paths of resources that it owns, with the schemas that they lead to. Where two
+ * servers need a schema of one name, the first one's counts.
  * @param key `apis/apps/v1`. @param schemas where a document has its schemas: `components.schemas` or `definitions`.
  */
 export function ownedPaths(
@@ -51,16 +52,47 @@ export function ownedPaths(
   const [first] = parts
   if (!first || parts.length === 1) return first?.document
   const paths: Json = {}
-  for (const { share, document } of parts)
+  const needed: Json = {}
+  const others: Json = {}
+  for (const { share, document } of parts) {
+    const [own, foreign]: [Json, Json] = [{}, {}]
     for (const [path, item] of Object.entries((document['paths'] ?? {}) as Json))
-      if (!Object.hasOwn(paths, path) && owns(share, resourceIn(path, key))) paths[path] = item
-  const schemasOf = (d: Json): Json =>
-    ((schemas === 'v2' ? d['definitions'] : (d['components'] as Json | undefined)?.['schemas']) ?? {}) as Json
-  const merged = Object.assign({}, ...parts.toReversed().map((p) => schemasOf(p.document))) as Json
+      (!Object.hasOwn(paths, path) && owns(share, resourceIn(path, key)) ? own : foreign)[path] = item
+    Object.assign(paths, own)
+    const given = schemasOf(document, schemas)
+    const [used, left] = [reached(own, given), reached(foreign, given)]
+    for (const [name, schema] of Object.entries(given)) {
+      if (used.has(name)) needed[name] ??= schema
+      else if (!left.has(name)) others[name] ??= schema
+    }
+  }
+  const merged = { ...others, ...needed }
   const { document } = first
   return schemas === 'v2'
     ? { ...document, paths, definitions: merged }
     : { ...document, paths, components: { ...(document['components'] as Json | undefined), schemas: merged } }
+}
+const schemasOf = (d: Json, form: 'v3' | 'v2'): Json =>
+  ((form === 'v2' ? d['definitions'] : (d['components'] as Json | undefined)?.['schemas']) ?? {}) as Json
+
+/** Names of the schemas that a piece of a document refers to, directly or through others. O(what it reaches). */
+function reached(piece: Json, schemas: Json): ReadonlySet<string> {
+  const names = new Set<string>()
+  const open: unknown[] = [piece]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue
+    for (const [key, value] of Object.entries(next)) {
+      if (key !== '$ref' || typeof value !== 'string') {
+        open.push(value)
+        continue
+      }
+      const name = value.slice(value.lastIndexOf('/') + 1)
+      if (names.has(name) || !Object.hasOwn(schemas, name)) continue
+      names.add(name)
+      open.push(schemas[name])
+    }
+  }
+  return names
 }
 
 /** `/apis/g/v/namespaces/{namespace}/flowers/{name}/status` -> `flowers`; empty for what is of no resource. */
