@@ -40,6 +40,8 @@ import {
 export interface ForwardRules {
   /** As errors name it. */
   readonly backend: string
+  /** Which of its servers, where it has several. */
+  readonly server?: string | undefined
   readonly identity: IdentityMode
   readonly identityNames?: IdentityNames | undefined
   /** `Bearer ...`, for identity `impersonate` and `own`. */
@@ -414,6 +416,7 @@ class Forwarding implements UpstreamHandler {
     return proxyError(error, {
       code,
       backend: this.#options.rules.backend,
+      server: this.#options.rules.server,
       attempts: this.#tried.length,
       user: this.#ctx.user,
       traceId: this.#ctx.span.context?.traceId,

@@ -13,6 +13,8 @@ export interface FailureContext {
   readonly code?: number
   /** Name of the APIService. */
   readonly backend: string
+  /** Name that its policy has for the server. */
+  readonly server?: string | undefined
   readonly attempts: number
   readonly user: UserInfo | undefined
   readonly traceId: string | undefined
@@ -42,12 +44,14 @@ export function proxyError(error: unknown, context?: FailureContext): StatusErro
 export function failureCauses(o: {
   readonly phase: string
   readonly backend: string
+  readonly server?: string | undefined
   readonly attempts: number
   readonly traceId: string | undefined
 }): StatusCause[] {
   return [
     { field: 'phase', message: o.phase },
     { field: 'apiService', message: o.backend },
+    ...(o.server === undefined ? [] : [{ field: 'backend', message: o.server }]),
     { field: 'attempts', message: String(o.attempts) },
     ...(o.traceId === undefined ? [] : [{ field: 'traceID', message: o.traceId }]),
   ]

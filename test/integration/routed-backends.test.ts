@@ -5,6 +5,7 @@ import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
 import { untilCondition } from '../harness/backends.ts'
 import {
   answerText,
+  causesOf,
   RAW_API_SERVICE,
   RAW_PATH,
   RAW_TLS,
@@ -22,6 +23,7 @@ const policyOf = (a: RawBackend, b: RawBackend): Omit<BackendPolicySpec, 'target
   ],
   routes: [
     { matches: [{ resources: ['moved'] }], to: [{ backend: 'other' }] },
+    { matches: [{ resources: ['stays'] }], to: [{ backend: 'default' }, { backend: 'other', weight: 0 }] },
     { to: [{ backend: 'default' }, { backend: 'other' }] },
   ],
   probe: { interval: '500ms', failureThreshold: 2, successThreshold: 1 },
@@ -56,6 +58,9 @@ test('a routed backend that dies is Degraded, and its clients go to the others o
   assert.deepEqual(new Set(await answers(portico)), new Set(['a']), 'nobody is sent to the dead one')
   const moved = await portico.admin.get(`${RAW_PATH}/moved`)
   assert.equal(moved.status, 503, 'where nobody else has what is asked for, nobody else is asked')
+  const { phase, apiService, backend } = causesOf(moved)
+  assert.deepEqual([phase, apiService, backend], ['connect', RAW_API_SERVICE, 'other'])
+  assert.equal(moved.headers['retry-after'], '1')
   await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'True')
 
   await using _back = await startRawBackend(portico, { host: '127.0.0.3', port: b.port, handler: named('b') })
@@ -72,4 +77,8 @@ test('when the fallback dies, its clients by weight go to the other; availabilit
   await a.close()
   await untilCondition(portico, RAW_API_SERVICE, (c) => c?.status === 'False')
   assert.deepEqual(new Set(await answers(portico)), new Set(['b']))
+  const stays = await portico.admin.get(`${RAW_PATH}/stays`)
+  assert.equal(stays.status, 503, 'one destination means that destination')
+  const { phase, backend } = causesOf(stays)
+  assert.deepEqual([phase, backend], ['unavailable', 'default'])
 })

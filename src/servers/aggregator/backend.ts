@@ -49,6 +49,12 @@ export interface RoutedBackend {
   down: string | undefined
 }
 type Rejection = Refusal | 'breaker' | 'unavailable'
+interface Refused {
+  readonly text: string
+  /** Where it is about one of the policy's backends. */
+  readonly server?: string | undefined
+  readonly waitMs?: number
+}
 
 export class Backend {
   readonly name: string
@@ -236,12 +242,14 @@ export class Backend {
     }
     const target = known?.target ?? new BackendTarget(options)
     if (known) known.target.reconfigure(options)
-    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(), down: undefined })
+    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name), down: undefined })
   }
-  #rulesOf(): ForwardRules {
+  /** @param server as errors name it; the APIService's own has no name. */
+  #rulesOf(server: string | undefined): ForwardRules {
     const { o, policy } = { o: this.#o, policy: this.policy }
     return {
       backend: this.name,
+      server,
       identity: 'requestheader',
       identityNames: o.identityNames,
       rejectRedirects: o.rejectRedirects,
@@ -264,8 +272,8 @@ export class Backend {
     const { tlsProblem } = lane.target
     if (tlsProblem !== undefined) return this.#refuse(ctx, new StatusError(500, '', tlsProblem))
     if (limited && !this.available && lane === this.#fallback)
-      return this.#reject(ctx, 'unavailable', 'service unavailable')
-    if (!this.#resolved(ctx, lane.target)) return
+      return this.#reject(ctx, 'unavailable', { text: 'service unavailable', server: lane.rules.server })
+    if (!this.#resolved(ctx, lane)) return
     if (!limited) return this.#send(ctx, lane, { counted: false })
     this.#enter(ctx, lane, this.#o.watchLists.enter(ctx, this.name, lane.target.text))
   }
@@ -275,12 +283,12 @@ export class Backend {
     const entered = (): void => {
       ctx.exchange.onFinish(() => this.#bulkhead.leave(longRunning))
       const waitMs = lane.breaker?.enter() ?? 0
-      if (waitMs > 0) this.#reject(ctx, 'breaker', 'the backend fails too many requests', waitMs)
+      if (waitMs > 0) this.#reject(ctx, 'breaker', { text: BREAKER_TEXT, waitMs, server: lane.rules.server })
       else this.#send(ctx, lane, { counted: true, tap })
     }
     const answer = this.#bulkhead.enter(longRunning)
     if (answer === undefined) return entered()
-    if (answer !== 'wait') return this.#reject(ctx, answer, TEXTS[answer])
+    if (answer !== 'wait') return this.#reject(ctx, answer, { text: TEXTS[answer] })
     const span = ctx.span.recording ? this.#o.tracer.start('queue', { parent: ctx.span }) : undefined
     const giveUp = this.#bulkhead.wait({
       entered: () => {
@@ -289,7 +297,7 @@ export class Backend {
       },
       refused: () => {
         span?.end()
-        this.#reject(ctx, 'queue-timeout', TEXTS['queue-timeout'])
+        this.#reject(ctx, 'queue-timeout', { text: TEXTS['queue-timeout'] })
       },
     })
     ctx.exchange.onFinish(giveUp)
@@ -319,33 +327,32 @@ export class Backend {
     })
   }
 
-  #resolved(ctx: RequestContext, target: BackendTarget): boolean {
+  #resolved(ctx: RequestContext, { target, rules }: Lane): boolean {
     if (target.endpoints.size > 0) return true
     const span = ctx.span.recording ? this.#o.tracer.start('resolve', { parent: ctx.span }) : undefined
     const found = target.ready()
     span?.end()
     if (found) return true
     ctx.log.warn('a backend cannot be resolved', { apiService: this.name, error: target.problem })
-    this.#refuse(ctx, this.#unavailable(ctx, 'resolve', 'service unavailable', 1))
+    this.#refuse(ctx, this.#unavailable(ctx, 'resolve', { text: 'service unavailable', server: rules.server }))
     return false
   }
-  #reject(ctx: RequestContext, why: Rejection, text: string, waitMs = 1_000): void {
+  #reject(ctx: RequestContext, why: Rejection, o: Refused): void {
     this.#metrics.rejected(why)
     const tooMany = why !== 'unavailable' && why !== 'breaker'
-    const seconds = Math.max(1, Math.ceil(waitMs / 1_000))
     this.#o.refusals.add(() =>
-      this.#refuse(ctx, this.#unavailable(ctx, why, text, seconds, tooMany ? [429, 'TooManyRequests'] : undefined)),
+      this.#refuse(ctx, this.#unavailable(ctx, why, o, tooMany ? [429, 'TooManyRequests'] : undefined)),
     )
   }
   #unavailable(
     ctx: RequestContext,
     phase: string,
-    text: string,
-    retryAfterSeconds: number,
+    { text, server, waitMs = 1_000 }: Refused,
     [code, reason]: [number, Reason] = [503, 'ServiceUnavailable'],
   ): StatusError {
     const traceId = ctx.span.context?.traceId
-    const causes = failureCauses({ phase, backend: this.name, attempts: 0, traceId })
+    const causes = failureCauses({ phase, backend: this.name, server, attempts: 0, traceId })
+    const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000))
     return new StatusError(code, reason, text, { details: { causes, retryAfterSeconds } })
   }
   #refuse(ctx: RequestContext, error: StatusError): void {
@@ -368,6 +375,7 @@ function routedBackend(name: string, lane: Lane, direct: Handler): RoutedBackend
   }
 }
 
+const BREAKER_TEXT = 'the backend fails too many requests'
 const TEXTS: Record<Refusal, string> = {
   'in-flight': 'too many requests of this API group are under way',
   'queue-timeout': 'too many requests of this API group are under way, and waiting took too long',
