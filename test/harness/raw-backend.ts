@@ -65,8 +65,6 @@ export interface RawOptions {
   readonly anyGroup?: string
   /** Default true; `hangs`: asked for it, it never answers. */
   readonly openapi?: boolean | 'hangs'
-  /** Of version 3, instead of one with paths alone. */
-  readonly openapiV3?: object
   /** Of version 2; default: none. */
   readonly openapiV2?: object
   /** Of version 3; default: its paths alone. */
