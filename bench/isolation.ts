@@ -4,9 +4,10 @@
  *
  * Rounds alone, beside a busy backend that answers the same 2,000 a second, and beside the hanging one alternate: what the
  * requests themselves cost the core, the second tells; what it does to others that the backend hangs, the third beside
- * it. Core 0 runs Portico, core 1 everything else. What arrives for the backend is what Portico itself counts.
+ * it. nginx in front of the same backend, alone and refusing 2,000 a second, tells what this machine allows. Core 0 runs
+ * Portico and nginx, core 1 everything else. What arrives for the backend is what Portico itself counts.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:tls'
 import { tmpdir } from 'node:os'
@@ -22,7 +23,15 @@ import { median, round, startServerProcess } from './lib/server-process.ts'
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
 /** Until the backend has all requests that it may have: each has a connection of its own, made on the core of the load. */
 const SETTLE_MS = 5_000
+const WARM_UP_MS = 20_000
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
+const REFUSED = JSON.stringify({
+  kind: 'Status',
+  apiVersion: 'v1',
+  status: 'Failure',
+  reason: 'TooManyRequests',
+  code: 429,
+})
 const path = (group: string): string => `/apis/${group}.example.com/v1/things`
 
 await using server = await startServerProcess(['--storage-backend=memory', tokenFlag(folder)], { core: 0 })
@@ -34,6 +43,17 @@ await using good = await startNginx(
   'backend',
   `server { listen PORT ssl http2; location / { default_type application/json; return 200 '{"kind":"Thing"}'; } }`,
   1,
+)
+writeFileSync(join(folder, 'ca.crt'), pki.ca().cert)
+await using peer = await startNginx(
+  folder,
+  'peer',
+  `upstream b { server 127.0.0.1:${good.port}; keepalive 64; keepalive_requests 100000000; }
+server { listen PORT ssl http2;
+  location ${path('hanging')} { default_type application/json; return 429 '${REFUSED}'; }
+  location / { proxy_pass https://b; proxy_http_version 1.1; proxy_set_header Connection "";
+    proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_trusted_certificate CERTS/ca.crt; } }`,
+  0,
 )
 // Takes requests and never answers, but for its discovery: it looks well.
 const hanging = createServer({ ...pair, ALPNProtocols: ['http/1.1'] }, (socket) => {
@@ -51,29 +71,40 @@ try {
   await registerBackend(admin, { group: 'good.example.com', at: good.port, ca, path: path('good') })
   await registerBackend(admin, { group: 'busy.example.com', at: good.port, ca, path: path('busy') })
   await registerBackend(admin, { group: 'hanging.example.com', at: hangingPort, ca })
-  await measure()
-  const [alone, busy, beside]: [Latency[], Latency[], Latency[]] = [[], [], []]
+  // What seldom runs is compiled late.
+  await beside(port, 'hanging', WARM_UP_MS)
+  const rounds: Record<'alone' | 'besideBusy' | 'besideHanging' | 'nginxAlone' | 'nginxRefusing', Latency[]> = {
+    alone: [],
+    besideBusy: [],
+    besideHanging: [],
+    nginxAlone: [],
+    nginxRefusing: [],
+  }
   const rates: number[] = []
   const before = server.rssMiB()
   let most = before
   for (let i = 0; i < ROUNDS; i++) {
-    alone.push(await measure())
-    busy.push(await besideBusy())
-    await using _load = hammer({ url: url('hanging'), perSecond: 2_000, clients: 20 })
-    await pause(SETTLE_MS)
+    rounds.alone.push(await measure(port))
+    rounds.besideBusy.push(await beside(port, 'busy'))
     const [fromMs, from] = [performance.now(), await requestsToHanging()]
-    beside.push(await measure())
+    rounds.besideHanging.push(await beside(port, 'hanging'))
     rates.push(((await requestsToHanging()) - from) / ((performance.now() - fromMs) / 1_000))
     most = Math.max(most, server.rssMiB())
+    rounds.nginxAlone.push(await measure(peer.port))
+    rounds.nginxRefusing.push(await beside(peer.port, 'hanging'))
   }
-  const p99 = (rounds: readonly Latency[]): number => median(rounds.map((r) => r.p99))
+  const p99 = (some: readonly Latency[]): number => median(some.map((r) => r.p99))
   console.log(
     JSON.stringify({
       name: 'isolation',
-      rounds: { alone, busy, hanging: beside },
+      rounds,
       requestsPerSecondToHanging: rates.map(Math.round),
-      p99Ms: { alone: p99(alone), besideBusy: p99(busy), besideHanging: p99(beside) },
-      p99Ratio: { toAlone: round(p99(beside) / p99(alone), 2), toBusy: round(p99(beside) / p99(busy), 2) },
+      p99Ms: Object.fromEntries(Object.entries(rounds).map(([name, some]) => [name, p99(some)])),
+      p99Ratio: {
+        toAlone: round(p99(rounds.besideHanging) / p99(rounds.alone), 2),
+        toBusy: round(p99(rounds.besideHanging) / p99(rounds.besideBusy), 2),
+        ofNginx: round(p99(rounds.nginxRefusing) / p99(rounds.nginxAlone), 2),
+      },
       rssGrowthMiB: Math.round(most - before),
     }),
   )
@@ -83,17 +114,16 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-function url(group: string): string {
-  return `https://localhost:${port}${path(group)}`
-}
 /** Of the good group, at 500 requests a second. */
-function measure(): Promise<Latency> {
-  return undisturbed({ url: url('good'), protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
+function measure(front: number): Promise<Latency> {
+  const url = `https://localhost:${front}${path('good')}`
+  return undisturbed({ url, protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
 }
-async function besideBusy(): Promise<Latency> {
-  await using _load = hammer({ url: url('busy'), perSecond: 2_000, clients: 20 })
-  await pause(SETTLE_MS)
-  return measure()
+/** While 2,000 others a second are for another group. */
+async function beside(front: number, group: string, settleMs = SETTLE_MS): Promise<Latency> {
+  await using _load = hammer({ url: `https://localhost:${front}${path(group)}`, perSecond: 2_000, clients: 20 })
+  await pause(settleMs)
+  return measure(front)
 }
 /** Answered by whatever: 504, 429 or 503. */
 async function requestsToHanging(): Promise<number> {
