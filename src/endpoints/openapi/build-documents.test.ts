@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { metaType, metaTypes } from '../../api/schema/meta-types.ts'
 import { CompiledTypes, type TableFile } from '../../api/schema/type-table.ts'
+import { inTurns } from '../../lib/next-turn.ts'
 import { buildV2, buildV3, openApiHash } from './build-documents.ts'
 import type { DescribedGroupVersion } from './described-api.ts'
 import { operationsOf } from './operations.ts'
@@ -114,7 +115,7 @@ test('schemas carry what merging needs', () => {
 })
 
 for (const [name, document, prefix] of [
-  ['buildV2', buildV2([core, registration], info), '#/definitions/'],
+  ['buildV2', await inTurns(buildV2([core, registration], info)), '#/definitions/'],
   ['buildV3', buildV3(core, info), '#/components/schemas/'],
 ] as const) {
   test(`${name}: every reference has a target`, () => {

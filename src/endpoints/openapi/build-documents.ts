@@ -28,7 +28,7 @@ const CODE_TEXTS: Readonly<Record<number, string>> = { 200: 'OK', 201: 'Created'
 /** The document of `/openapi/v3/<api/v1 | apis/g/v>`. */
 export function buildV3(gv: DescribedGroupVersion, info: DocumentInfo): Json {
   const builder = new SchemaBuilder(V3, kindsOf([gv]))
-  const paths = pathsOf([gv], {
+  const paths = new PathsBuilder({
     operation: (operation, current) => operationV3(operation, current, builder),
     parameter: (p) => ({
       name: p.name,
@@ -39,19 +39,23 @@ export function buildV3(gv: DescribedGroupVersion, info: DocumentInfo): Json {
     pathParameter: (p) => ({ ...p, in: 'path', required: true, schema: { type: 'string', uniqueItems: true } }),
     resourceList: (current) => resourceListV3(current, builder),
   })
-  return { openapi: '3.0.0', info, paths, components: { schemas: builder.schemas() } }
+  paths.add(gv)
+  return { openapi: '3.0.0', info, paths: paths.sorted(), components: { schemas: builder.schemas() } }
 }
 
-/** The document of `/openapi/v2`. */
-export function buildV2(gvs: readonly DescribedGroupVersion[], info: DocumentInfo): Json {
+/** The document of `/openapi/v2`, in steps: together they take longer than the event loop should be held. */
+export function* buildV2(gvs: readonly DescribedGroupVersion[], info: DocumentInfo): Generator<void, Json> {
   const builder = new SchemaBuilder(V2, kindsOf(gvs))
-  const paths = pathsOf(gvs, {
+  const paths = new PathsBuilder({
     operation: (operation, current) => operationV2(operation, current, builder),
     parameter: (p) => ({ name: p.name, in: 'query', description: p.description, type: p.type, uniqueItems: true }),
     pathParameter: (p) => ({ ...p, in: 'path', required: true, type: 'string', uniqueItems: true }),
     resourceList: (current) => resourceListV2(current, builder),
   })
-  return { swagger: '2.0', info, paths, definitions: builder.schemas() }
+  for (const gv of gvs) yield paths.add(gv)
+  const definitions = builder.schemas()
+  yield
+  return { swagger: '2.0', info, paths: paths.sorted(), definitions }
 }
 
 /** Upper-case hex of SHA-512: the hash of `?hash=` and, in quotes, the ETag. */
@@ -66,16 +70,22 @@ interface Renderer {
   resourceList(gv: DescribedGroupVersion): Json
 }
 
-function pathsOf(gvs: readonly DescribedGroupVersion[], renderer: Renderer): Json {
-  const paths = new Map<string, Json>()
-  for (const gv of gvs) {
-    paths.set(`${rootPathOf(gv)}/`, { get: renderer.resourceList(gv) })
+class PathsBuilder {
+  readonly #renderer: Renderer
+  readonly #paths = new Map<string, Json>()
+
+  constructor(renderer: Renderer) {
+    this.#renderer = renderer
+  }
+  add(gv: DescribedGroupVersion): void {
+    const renderer = this.#renderer
+    this.#paths.set(`${rootPathOf(gv)}/`, { get: renderer.resourceList(gv) })
     for (const operation of operationsOf(gv)) {
-      let item = paths.get(operation.path)
+      let item = this.#paths.get(operation.path)
       if (!item) {
         const parameters = pathParametersOf(operation.path).map((p) => renderer.pathParameter(p))
         item = { parameters: [...parameters, renderer.parameter(PRETTY)] }
-        paths.set(operation.path, item)
+        this.#paths.set(operation.path, item)
       }
       const rendered = renderer.operation(operation, gv)
       const query = operation.parameters.map((p) => renderer.parameter(p))
@@ -86,7 +96,9 @@ function pathsOf(gvs: readonly DescribedGroupVersion[], renderer: Renderer): Jso
       }
     }
   }
-  return Object.fromEntries([...paths].sort(([a], [b]) => (a < b ? -1 : 1)))
+  sorted(): Json {
+    return Object.fromEntries([...this.#paths].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
 }
 
 function common(operation: Operation, gv: DescribedGroupVersion): Json {

@@ -15,7 +15,7 @@ import { accepts, parseAccept } from '../../../http/accept.ts'
 import type { Handler } from '../../../http/filter.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { nextTurn } from '../../../lib/next-turn.ts'
+import { inTurns, nextTurn } from '../../../lib/next-turn.ts'
 import { unitedMaps, type Published } from '../../../lib/published.ts'
 import { sharedCopy } from '../../../lib/shared-bytes.ts'
 import { OpenApiReaders, type ReadDocuments, type RemoteDocument } from './openapi-readers.ts'
@@ -169,8 +169,7 @@ export class OpenApiEndpoint {
     return new Encoded((await this.#o.run('merged', [...this.#localV2, ...remote]))!, 2, this.#o.run)
   }
   async #buildV2(): Promise<Uint8Array[]> {
-    await nextTurn()
-    const document = buildV2(this.#o.local(), this.#o.info)
+    const document = await inTurns(buildV2(this.#o.local(), this.#o.info))
     await nextTurn()
     return [sharedCopy(Buffer.from(encodeJson(document)))]
   }
