@@ -5,6 +5,8 @@ import type { HttpClient } from './http-client.ts'
 
 export const EVENT = `{"type":"ADDED","object":{"kind":"Thing","spec":"${'x'.repeat(200)}"}}\n`
 
+const OPENED_AT_ONCE = 100
+
 export interface OpenWatch {
   /** Everything that came, once it ended. */
   readonly text: Promise<string>
@@ -23,6 +25,16 @@ export async function openWatch(client: HttpClient, path = `${RAW_PATH}/things?w
     return 'broken off'
   })
   return { text, ended: () => done, seen: () => all }
+}
+
+/** Some at a time: more connections at once than a process can take in hand in time are refused by nobody, and time out. */
+export async function openWatches(client: HttpClient, count: number): Promise<OpenWatch[]> {
+  const watches: OpenWatch[] = []
+  while (watches.length < count) {
+    const next = Array.from({ length: Math.min(OPENED_AT_ONCE, count - watches.length) }, () => openWatch(client))
+    watches.push(...(await Promise.all(next)))
+  }
+  return watches
 }
 
 /** An event and the first part of another at once, the rest when it is let go. */

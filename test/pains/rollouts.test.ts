@@ -8,7 +8,7 @@ import { valueOf } from '../harness/metrics.ts'
 import { policyOf, putPolicy, RAW_GROUP, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
 import { untilTurn } from '../harness/until.ts'
-import { EVENT, halves, openWatch } from '../harness/watches.ts'
+import { EVENT, halves, openWatch, openWatches } from '../harness/watches.ts'
 
 const DRAIN_MS = 30_000
 const WINDOWS = 10
@@ -45,7 +45,7 @@ test('watches of an endpoint that goes end between two events, spread over the t
   const second = halves()
   await using staying = await startRawBackend(portico, { host: '127.0.0.3', handler: second.handler })
   await registerRaw(portico, policyOf([going, staying]))
-  const watches = await Promise.all(Array.from({ length: 2 * WATCHES }, () => openWatch(portico.admin)))
+  const watches = await openWatches(portico.admin, 2 * WATCHES)
   assert.deepEqual([first.open(), second.open()], [WATCHES, WATCHES], 'spread evenly')
   // None may be torn: each has to wait for the rest of its event.
   await untilTurn('all have half an event', () => watches.every((w) => w.seen().length === EVENT.length + 50))
@@ -76,7 +76,7 @@ test('when this server stops, proxied watches end between two events, spread ove
   await using raw = await startRawBackend(portico, { handler: events.handler })
   await registerRaw(portico, policyOf([raw]))
   const client = httpClient(portico.url, { ca: portico.pki.ca().cert, ...portico.pki.admin() })
-  const watches = await Promise.all(Array.from({ length: WATCHES }, () => openWatch(client)))
+  const watches = await openWatches(client, WATCHES)
   await untilTurn('all have half an event', () => watches.every((w) => w.seen().length === EVENT.length + 50))
   clock.hold()
   const stopped = portico.server.stop()
