@@ -124,7 +124,7 @@ function tlsErrors(path: string, tls: BackendTls, b: PolicyBackend): FieldError[
   const own = tls.clientCertificate
   if (!own) return errors
   const at = `${path}.clientCertificate`
-  if (given(own.secret) === given(own.certFile, own.keyFile))
+  if (given(own.secret) > 0 === given(own.certFile, own.keyFile) > 0)
     errors.push(fieldError.invalid(at, own, 'must have either secret, or certFile and keyFile'))
   if (given(own.certFile, own.keyFile) === 1)
     errors.push(fieldError.required(own.certFile ? `${at}.keyFile` : `${at}.certFile`))
