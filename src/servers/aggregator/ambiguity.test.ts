@@ -55,6 +55,39 @@ for (const { name, made, others, want } of [
     others: KUBERNETES,
     want: [/^spec\.groupPriorityMinimum: 17000 puts the group before discovery\.k8s\.io: names/],
   },
+  { name: 'a group beside one of Kubernetes', made: 'v1.g.io 16200 15', others: KUBERNETES, want: [] },
+  { name: 'a group of this server before them', made: 'v1.g.io 17000 15 local', others: KUBERNETES, want: [] },
+  { name: 'a group before a remote one', made: 'v1.g.io 17000 15', others: ['v1.h.io 16000 15'], want: [] },
+  {
+    name: 'a group before one that goes behind those of Kubernetes',
+    made: 'v1.g.io 10002 15',
+    others: ['v1.h.io 10000 15 local'],
+    want: [],
+  },
+  {
+    name: 'a group before the last of those of Kubernetes',
+    made: 'v1.g.io 10002 15',
+    others: ['v1.h.io 10001 15 local'],
+    want: [/puts the group before h\.io: names/],
+  },
+  {
+    name: 'a group before five, each told',
+    made: 'v1.g.io 17000 15',
+    others: [1, 2, 3, 4, 5].map((i) => `v1.h${i}.io 16000 15 local`),
+    want: [/before h1\.io, h2\.io, h3\.io, h4\.io, h5\.io: names/],
+  },
+  {
+    name: 'a group before seven, five of them told',
+    made: 'v1.g.io 17000 15',
+    others: [1, 2, 3, 4, 5, 6, 7].map((i) => `v1.h${i}.io 16000 15 local`),
+    want: [/before h1\.io, h2\.io, h3\.io, h4\.io, h5\.io and 2 more: names/],
+  },
+  {
+    name: 'two versions of one priority in a group of two, and the name decides',
+    made: 'v1beta1.g.io 1000 15',
+    others: ['v1.g.io 500 15'],
+    want: [/what v1\.g\.io has holds/, /v1\.g\.io of the same group has 15, too/],
+  },
 ]) {
   test(`ambiguous priorities: ${name}`, () => {
     const found = ambiguousPriorities(apiService(made), others.map(apiService))
@@ -98,6 +131,23 @@ for (const { name, groups, want } of [
     name: 'a short name of the core group',
     groups: [group('', 'services svc'), group('g.io', 'servants svc')],
     want: ['"svc" alone means services of the core group, which comes first; servants.g.io means this one'],
+  },
+  {
+    name: 'five names, each told',
+    groups: [group('a.io', 'n1 n2 n3 n4 n5'), group('g.io', 'n1 n2 n3 n4 n5')],
+    want: ['n1', 'n2', 'n3', 'n4', 'n5'].map(
+      (n) => `"${n}" alone means n1.a.io, which comes first; n1.g.io means this one`,
+    ),
+  },
+  {
+    name: 'seven names, five of them told',
+    groups: [group('a.io', 'n1 n2 n3 n4 n5 n6 n7'), group('g.io', 'n1 n2 n3 n4 n5 n6 n7')],
+    want: [
+      ...['n1', 'n2', 'n3', 'n4', 'n5'].map(
+        (n) => `"${n}" alone means n1.a.io, which comes first; n1.g.io means this one`,
+      ),
+      '2 more names like these',
+    ],
   },
 ]) {
   test(`ambiguous names: ${name}`, () => assert.deepEqual(ambiguousNames('g.io', groups), want))
