@@ -89,7 +89,8 @@ for (const { limit, bulkhead, fill, path } of rows) {
       const startMs = performance.now()
       const refused = await portico.admin.get(path)
       leastMs = Math.min(leastMs, performance.now() - startMs)
-      assert.deepEqual([refused.status, phaseOf(refused)], [429, limit])
+      const { reason } = refused.json<{ reason: string }>()
+      assert.deepEqual([refused.status, reason, phaseOf(refused)], [429, 'TooManyRequests', limit])
       assert.ok(Number(refused.headers['retry-after']) >= 1)
     }
     assert.ok(leastMs < MOST_MS, `${leastMs} ms`)

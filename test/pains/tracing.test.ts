@@ -186,10 +186,12 @@ test("a stranger's sampled flag raises no sampling rate; one who may force it do
   for (let i = 0; i < 20; i++) assert.equal((await portico.anonymous.get('/version', { headers })).status, 200)
   assert.equal((await portico.as('jane').get('/version', { headers })).status, 200)
   assert.equal((await portico.admin.get('/livez', { headers })).status, 200)
+  const monitor = portico.as('scraper', 'system:monitoring')
+  assert.equal((await monitor.get('/readyz', { headers })).status, 200)
   await portico.stop() // flushes
   assert.deepEqual(
     receiver.spans.filter((s) => s.parentSpanId === '2'.repeat(16)).map((s) => s.attributes['url.path']),
-    ['/livez'],
+    ['/livez', '/readyz'],
   )
   assert.equal(receiver.spans.filter((s) => s.attributes['url.path'] === '/version').length, 0)
   rmSync(folder, { recursive: true })

@@ -352,7 +352,7 @@ export class Backend {
   ): StatusError {
     const traceId = ctx.span.context?.traceId
     const causes = failureCauses({ phase, backend: this.name, server, attempts: 0, traceId })
-    const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000))
+    const retryAfterSeconds = Math.ceil(waitMs / 1_000)
     return new StatusError(code, reason, text, { details: { causes, retryAfterSeconds } })
   }
   #refuse(ctx: RequestContext, error: StatusError): void {
