@@ -11,6 +11,8 @@ export interface FakeRequest {
   readonly target?: string
   /** Lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Name, value, name, value ... after those; only as a list. */
+  readonly rawHeaders?: HeaderList
   readonly protocol?: Connection['protocol']
   readonly body?: Readable
 }
@@ -42,7 +44,7 @@ export class FakeExchange implements Exchange {
     this.target = o.target ?? '/'
     const headers = o.headers ?? {}
     this.headers = {
-      raw: Object.entries(headers).flat(),
+      raw: [...Object.entries(headers).flat(), ...(o.rawHeaders ?? [])],
       get: (name) => headers[name],
       all: (name) => (headers[name] === undefined ? [] : [headers[name]]),
       has: (name) => headers[name] !== undefined,

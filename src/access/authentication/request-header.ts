@@ -1,4 +1,5 @@
 import type { HeaderView } from '../../http/exchange.ts'
+import { unescapeExtraKey } from '../extra-key.ts'
 import { type Authenticator, type AuthnResult, NO_OPINION } from './authenticator.ts'
 
 /** The --requestheader-* flags. Names in lower case. */
@@ -55,19 +56,10 @@ function extraOf(headers: HeaderView, prefixes: readonly string[]): Map<string, 
     const name = headers.raw[i]!.toLowerCase()
     const prefix = prefixes.find((p) => name.startsWith(p))
     if (prefix === undefined) continue
-    const key = unescapeKey(name.slice(prefix.length))
+    const key = unescapeExtraKey(name.slice(prefix.length))
     const values = extra.get(key) ?? []
     values.push(headers.raw[i + 1]!)
     extra.set(key, values)
   }
   return extra
-}
-
-/** Header names cannot hold every byte of a key: %XX stands for the others. Malformed escapes stay as they are. */
-function unescapeKey(key: string): string {
-  try {
-    return decodeURIComponent(key)
-  } catch {
-    return key
-  }
 }

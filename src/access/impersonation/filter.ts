@@ -1,36 +1,137 @@
-import { StatusError } from '../../api/status-error.ts'
+/**
+ * Serves a request as somebody else, where the caller may do everything as them: each name, group, uid and extra that is
+ * asked for is authorized with the verb impersonate. What is not named is not kept: the caller's own groups do not help.
+ *
+ * Callers: servers/generic/handler-chain.ts, after authentication and before the request itself is authorized.
+ * Source: the impersonation headers of Kubernetes; each must be allowed by a rule of its own.
+ */
+import type { UserInfo } from '../../api/meta.ts'
+import { badRequest, forbidden, internalError } from '../../api/status-error.ts'
 import type { HeaderView } from '../../http/exchange.ts'
 import type { Filter } from '../../http/filter.ts'
+import type { RequestContext } from '../../http/request-context.ts'
+import { refusal } from '../authorization/attributes.ts'
+import type { Attributes, Authorizer } from '../authorization/authorizer.ts'
+import { unescapeExtraKey } from '../extra-key.ts'
+import { ANONYMOUS, SYSTEM_AUTHENTICATED, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
 const PREFIX = 'impersonate-'
+const EXTRA = 'extra-'
+/** The texts quote what the client sent. */
+const NO_SNIFFING = ['X-Content-Type-Options', 'nosniff']
+const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/
 
-/**
- * Serving them as the caller would do something else than was asked, with the caller's rights: the one answer that is
- * safe without impersonation is no.
- */
-export function impersonationFilter(): Filter {
+/** What the headers ask for. */
+interface Wanted {
+  readonly name: string
+  readonly uid: string
+  readonly groups: readonly string[]
+  readonly extra: ReadonlyMap<string, readonly string[]>
+}
+
+export function impersonationFilter(authorizer: Authorizer): Filter {
   return {
     name: 'impersonation',
-    about: 'Refuses requests that want to act as somebody else.',
+    about: 'Serves a request as whom Impersonate-* names, where the caller may impersonate each of them.',
     wrap: (next) => (ctx) => {
-      if (asksForAnotherIdentity(ctx.exchange.headers)) {
-        throw new StatusError(
-          403,
-          'Forbidden',
-          'forbidden: this server does not impersonate users: send the request without Impersonate-* headers',
-          { details: {} },
-        )
-      }
-      return next(ctx)
+      const wanted = wantedBy(ctx.exchange.headers)
+      return wanted === undefined ? next(ctx) : impersonate(ctx, wanted, authorizer).then(() => next(ctx))
     },
   }
 }
 
-function asksForAnotherIdentity(headers: HeaderView): boolean {
-  const { raw } = headers
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]!
-    if (name.length > PREFIX.length && name.slice(0, PREFIX.length).toLowerCase() === PREFIX) return true
+async function impersonate(ctx: RequestContext, wanted: Wanted, authorizer: Authorizer): Promise<void> {
+  if (wanted.name === '') {
+    ctx.answerHeaders.push(...NO_SNIFFING)
+    throw badRequest(`requested [${listed(wanted)}] without impersonating a user`)
   }
-  return false
+  const caller = ctx.user!
+  for (const a of questions(caller, wanted)) {
+    const { kind, reason, error } = await authorizer.authorize(a)
+    if (kind === 'allow') continue
+    if (error !== undefined) throw internalError('the impersonation could not be authorized', error)
+    ctx.answerHeaders.push(...NO_SNIFFING)
+    throw forbidden({ group: a.apiGroup, resource: a.resource }, a.name, refusal(a, reason))
+  }
+  ctx.user = userOf(wanted)
+  ctx.log.info('impersonated', { caller: caller.name, user: wanted.name })
+}
+
+/** @returns undefined where nobody else is asked for, as in almost all requests. */
+function wantedBy(headers: HeaderView): Wanted | undefined {
+  const { raw } = headers
+  let found = false
+  let [name, uid] = ['', '']
+  const groups: string[] = []
+  const extra = new Map<string, string[]>()
+  for (let i = 0; i < raw.length; i += 2) {
+    const header = raw[i]!
+    if (header.length <= PREFIX.length || header.slice(0, PREFIX.length).toLowerCase() !== PREFIX) continue
+    found = true
+    const what = header.slice(PREFIX.length).toLowerCase()
+    const value = raw[i + 1]!
+    // Two names are two answers to who asks: the second would pass unseen where only the first is looked at.
+    if ((what === 'user' && name !== '') || (what === 'uid' && uid !== ''))
+      throw badRequest(`the header ${header} may be there once`)
+    if (what === 'user') name = value
+    else if (what === 'uid') uid = value
+    else if (what === 'group') groups.push(value)
+    else if (what.startsWith(EXTRA) && what.length > EXTRA.length)
+      push(extra, unescapeExtraKey(what.slice(EXTRA.length)), value)
+    else throw badRequest(`the header ${header} says nothing that is known here`)
+  }
+  return found ? { name, uid, groups, extra } : undefined
+}
+function push(map: Map<string, string[]>, key: string, value: string): void {
+  const values = map.get(key)
+  if (values) values.push(value)
+  else map.set(key, [value])
+}
+
+/** What the caller must be allowed, all of it. */
+function questions(user: UserInfo, { name, uid, groups, extra }: Wanted): readonly Attributes[] {
+  const ask = (a: Pick<Attributes, 'resource' | 'name'> & Partial<Attributes>): Attributes => ({
+    user,
+    verb: 'impersonate',
+    isResourceRequest: true,
+    path: '',
+    apiGroup: '',
+    apiVersion: '',
+    namespace: '',
+    subresource: '',
+    ...a,
+  })
+  const identity = { apiGroup: 'authentication.k8s.io', apiVersion: 'v1' }
+  const [, namespace, account] = SERVICE_ACCOUNT.exec(name) ?? []
+  return [
+    namespace !== undefined && account !== undefined
+      ? ask({ resource: 'serviceaccounts', namespace, name: account })
+      : ask({ resource: 'users', name }),
+    ...groups.map((group) => ask({ resource: 'groups', name: group })),
+    ...[...extra].flatMap(([key, values]) =>
+      values.map((value) => ask({ ...identity, resource: 'userextras', subresource: key, name: value })),
+    ),
+    ...(uid === '' ? [] : [ask({ ...identity, resource: 'uids', name: uid })]),
+  ]
+}
+
+/** As object references in the words of Go: kind, namespace, name, uid, API version, resource version and field. */
+function listed({ groups, extra, uid }: Wanted): string {
+  const version = 'authentication.k8s.io/v1'
+  return [
+    ...groups.map((group) => `{Group  ${group}    }`),
+    ...[...extra].flatMap(([key, values]) => values.map((value) => `{UserExtra  ${value}  ${version}  ${key}}`)),
+    ...(uid === '' ? [] : [`{UID  ${uid}  ${version}  }`]),
+  ].join(' ')
+}
+
+function userOf({ name, uid, groups, extra }: Wanted): UserInfo {
+  const [, namespace] = SERVICE_ACCOUNT.exec(name) ?? []
+  const all =
+    groups.length === 0 && namespace !== undefined
+      ? ['system:serviceaccounts', `system:serviceaccounts:${namespace}`]
+      : [...groups]
+  const own = name === ANONYMOUS ? [SYSTEM_UNAUTHENTICATED] : [SYSTEM_AUTHENTICATED, SYSTEM_UNAUTHENTICATED]
+  if (!own.some((g) => all.includes(g))) all.push(own[0]!)
+  return { name, groups: all, ...(uid === '' ? {} : { uid }), ...(extra.size === 0 ? {} : { extra }) }
 }

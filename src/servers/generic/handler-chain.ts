@@ -53,7 +53,7 @@ export function filtersOf(o: ChainOptions): readonly Filter[] {
     corsFilter(o.corsAllowedOrigins),
     authenticationFilter(o.authenticator, o.metrics, o.clock),
     tracingFilter(o.tracer, o.clock),
-    impersonationFilter(),
+    impersonationFilter(o.authorizer),
     authorizationFilter(o.authorizer, o.metrics, o.clock),
   ]
 }
