@@ -1,5 +1,6 @@
 /** The guard of streamed lists by itself: when it looks, what it learns, how it ends a stream. */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { StatusError } from '../../src/api/status-error.ts'
@@ -172,6 +173,18 @@ test('watch-list guard: what only says that it is compressed is let pass', async
   const first = open()
   answer(first, 'content-type', 'application/json', 'content-encoding', 'gzip').data(ADDED)
   await until('it gave up', () => clock.pending === 0)
+  assert.equal(first.exchange.phase, 'responded')
+})
+
+test('watch-list guard: what comes faster than it can be inflated is let pass, not held', () => {
+  const { open, answer, clock } = setUp()
+  const first = open()
+  const tap = answer(first, 'content-type', 'application/json', 'content-encoding', 'gzip')
+  const chunk = gzipSync(randomBytes(65_536))
+  for (let i = 0; i < 15; i++) tap.data(chunk)
+  assert.equal(clock.pending, 1)
+  for (let i = 0; i < 5; i++) tap.data(chunk)
+  assert.equal(clock.pending, 0)
   assert.equal(first.exchange.phase, 'responded')
 })
 
