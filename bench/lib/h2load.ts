@@ -88,20 +88,15 @@ export async function flatOut(
   }
 }
 
-/**
- * Requests whose answers nobody looks at, until it is disposed of. Each client is a process of its own: those of one
- * process send in step, which clients do not. They give way to who is measured.
- */
+/** Requests whose answers nobody looks at, until it is disposed of. They give way to who is measured. */
 export function hammer(o: Omit<Steady, 'seconds' | 'protocol'>): AsyncDisposable {
-  const pace = ['-D', '600', '-c', '1', '-m', '100', `--rps=${o.perSecond / o.clients}`]
-  const children = Array.from({ length: o.clients }, () =>
-    spawn('nice', ['-n', '19', 'taskset', ...COMMAND, ...pace, o.url], { stdio: 'ignore' }),
-  )
+  const pace = ['-D', '600', '-c', String(o.clients), '-m', '100', `--rps=${o.perSecond / o.clients}`]
+  const child = spawn('nice', ['-n', '19', 'taskset', ...COMMAND, ...pace, o.url], { stdio: 'ignore' })
   return {
     [Symbol.asyncDispose]: async () => {
-      const ended = children.map((child) => once(child, 'exit'))
-      for (const child of children) child.kill('SIGKILL')
-      await Promise.all(ended)
+      const ended = once(child, 'exit')
+      child.kill('SIGKILL')
+      await ended
     },
   }
 }
