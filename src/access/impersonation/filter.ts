@@ -16,6 +16,7 @@ import { unescapeExtraKey } from '../extra-key.ts'
 import { ANONYMOUS, SYSTEM_AUTHENTICATED, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
 const PREFIX = 'impersonate-'
+const FIRST_LETTER = PREFIX.charCodeAt(0)
 const EXTRA = 'extra-'
 /** The texts quote what the client sent. */
 const NO_SNIFFING = ['X-Content-Type-Options', 'nosniff']
@@ -66,7 +67,7 @@ function wantedBy(headers: HeaderView): Wanted | undefined {
   const extra = new Map<string, string[]>()
   for (let i = 0; i < raw.length; i += 2) {
     const header = raw[i]!
-    if (header.length <= PREFIX.length || header.slice(0, PREFIX.length).toLowerCase() !== PREFIX) continue
+    if (!isOurs(header)) continue
     found = true
     const what = header.slice(PREFIX.length).toLowerCase()
     const value = raw[i + 1]!
@@ -81,6 +82,14 @@ function wantedBy(headers: HeaderView): Wanted | undefined {
     else throw badRequest(`the header ${header} says nothing that is known here`)
   }
   return found ? { name, uid, groups, extra } : undefined
+}
+/** Asked of each header of each request: the first letter says no to most. */
+function isOurs(header: string): boolean {
+  return (
+    (header.charCodeAt(0) | 0x20) === FIRST_LETTER &&
+    header.length > PREFIX.length &&
+    header.slice(0, PREFIX.length).toLowerCase() === PREFIX
+  )
 }
 function push(map: Map<string, string[]>, key: string, value: string): void {
   const values = map.get(key)
