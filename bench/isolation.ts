@@ -123,7 +123,7 @@ function measure(front: number): Promise<Latency> {
 async function beside(front: number, group: string, settleMs = SETTLE_MS): Promise<Latency> {
   await using _load = hammer({ url: `https://localhost:${front}${path(group)}`, perSecond: 2_000, clients: 20 })
   await pause(settleMs)
-  return measure(front)
+  return await measure(front) // the load goes on until then
 }
 /** Answered by whatever: 504, 429 or 503. */
 async function requestsToHanging(): Promise<number> {
