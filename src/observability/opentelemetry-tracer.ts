@@ -72,7 +72,7 @@ export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisp
     },
     [Symbol.asyncDispose]: async () => {
       await batch[Symbol.asyncDispose]()
-      await exporter.shutdown()
+      await exporter.shutdown().catch((error: unknown) => o.log.warn('the exporter of spans did not end', { error }))
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Refused requests wait here for their answers, of which some are written in each turn of the event loop: a burst of them
- * costs who is refused a few milliseconds, not everybody else.
+ * Refused requests wait here for their answers, of which some are written in each turn of the event loop: others
+ * have their turn between those of a burst, and who is refused waits for some milliseconds.
  *
  * Callers: backend.ts.
  */
