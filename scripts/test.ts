@@ -19,8 +19,10 @@ const SETS: Record<string, readonly string[]> = {
   docs: ['test/docs/**/*.test.ts'],
 }
 const ALL = ['unit', 'integration', 'e2e', 'faults', 'security', 'pains', 'docs']
-/** One file may take long on a busy machine; a hang must not take for ever. */
-const FILE_TIMEOUT_MS = 10 * 60_000
+/** A test may take long on a busy machine; a hang must not take for ever. */
+const TEST_TIMEOUT_MS = 10 * 60_000
+/** All tests in their short form take a quarter of this. */
+const RUN_TIMEOUT_MS = 20 * 60_000
 
 const [name = 'all'] = process.argv.slice(2)
 const soak = name === 'soak'
@@ -41,10 +43,21 @@ if (name === 'all') {
 }
 const run = spawnSync(
   process.execPath,
-  ['--test', '--test-concurrency=2', `--test-timeout=${FILE_TIMEOUT_MS}`, '--test-reporter=spec', ...files],
+  [
+    '--import',
+    './test/harness/end-of-file.ts',
+    '--test',
+    '--test-concurrency=2',
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    '--test-reporter=spec',
+    ...files,
+  ],
   {
     cwd: root,
     stdio: 'inherit',
+    // Interrupted, the runner ends its files and says which they were.
+    killSignal: 'SIGINT',
+    ...(soak ? {} : { timeout: RUN_TIMEOUT_MS }),
     env: { ...process.env, ...(soak ? { PORTICO_SOAK: '1' } : {}) },
   },
 )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../test/harness/property.ts'
 import { labelSelectorOf, parseLabelSelector } from './label-selector.ts'
 
 const objects = { ab: { a: '1', b: '2' }, a5: { a: '5' }, none: {}, empty: { a: '' } }

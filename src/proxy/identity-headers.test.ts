@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../test/harness/property.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { addIdentity, claimsIdentity, encodeExtraKey, type IdentityMode } from './identity-headers.ts'
 

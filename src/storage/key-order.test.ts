@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../test/harness/property.ts'
 import { compareKeys, keyAfter, lowerBound } from './key-order.ts'
 
 const anyText = fc.string({

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../harness/property.ts'
 import { listen, type Listener } from '../../src/http/listener.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 
@@ -147,7 +147,7 @@ describe('HTTP/1.1 requests on the wire', () => {
     assert.match(refusal, /^HTTP\/1\.1 408 /)
   })
 
-  test('whatever it takes for requests, a second parser reads alike', async () => {
+  test('whatever it takes for requests, a second parser reads alike', async (t) => {
     const runs = process.env['PORTICO_SOAK'] === '1' ? 50_000 : 1_500
     const theirs: Seen[] = []
     const other = http.createServer((request, response) => {
@@ -159,6 +159,7 @@ describe('HTTP/1.1 requests on the wire', () => {
       request.on('end', () => response.end())
     })
     other.listen(0, '127.0.0.1')
+    t.after(() => other.close())
     await once(other, 'listening')
     const part = fc.constantFrom(
       'Content-Length: 3\r\n',
@@ -191,16 +192,17 @@ describe('HTTP/1.1 requests on the wire', () => {
         taken += whole.length
         // Ours may refuse more, never read something else.
         for (const [i, mine] of whole.entries()) {
+          // Any token is a method (RFC 9110, 9.1); the second parser ends at one that it does not know.
+          if (!http.METHODS.includes(mine.method)) break
           const second = theirs[i]
           assert.ok(second, `only ours took ${JSON.stringify(mine)} from ${JSON.stringify(bytes)}`)
           assert.deepEqual([mine.method, mine.target], [second.method, second.target])
           if (i < whole.length - 1) assert.equal(mine.body, second.body)
         }
       }),
-      { numRuns: runs },
+      { numRuns: runs, examples: [[['\r\n', 'abc', 'GET /second HTTP/1.1\r\nHost: x\r\n', '\r\n']]] },
     )
     assert.ok(taken > runs / 20, `only ${taken} requests were taken`)
-    other.close()
   })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../../test/harness/property.ts'
 import type { KubeObject } from '../meta.ts'
 import { metaTypes } from '../schema/meta-types.ts'
 import { CompiledTypes, type TableFile, type TypeTable } from '../schema/type-table.ts'

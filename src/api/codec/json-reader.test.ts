@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../../test/harness/property.ts'
 import { ExactJsonReader } from './json-exact-reader.ts'
 import { JsonFloat } from './json-float.ts'
 import { parseJson } from './json-reader.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../../test/harness/property.ts'
 import { JsonFloat } from './json-float.ts'
 import { parseYaml } from './yaml-reader.ts'
 import { encodeYaml } from './yaml-writer.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../../test/harness/property.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import { PatchError } from './patch-error.ts'
 
