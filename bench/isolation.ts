@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { httpClient } from '../test/harness/http-client.ts'
 import { putCertificates } from './lib/endpoint.ts'
-import { hammer, type Latency, tokenFlag, undisturbed } from './lib/h2load.ts'
+import { hammer, latencyOf, type Latency, type Times, tokenFlag, undisturbedTimes } from './lib/h2load.ts'
 import { startNginx } from './lib/nginx.ts'
 import { registerBackend } from './lib/register-backend.ts'
 import { median, round, startServerProcess } from './lib/server-process.ts'
@@ -73,7 +73,7 @@ try {
   await registerBackend(admin, { group: 'hanging.example.com', at: hangingPort, ca })
   // What seldom runs is compiled late.
   await beside(port, 'hanging', WARM_UP_MS)
-  const rounds: Record<'alone' | 'besideBusy' | 'besideHanging' | 'nginxAlone' | 'nginxRefusing', Latency[]> = {
+  const rounds: Record<'alone' | 'besideBusy' | 'besideHanging' | 'nginxAlone' | 'nginxRefusing', Times[]> = {
     alone: [],
     besideBusy: [],
     besideHanging: [],
@@ -93,13 +93,15 @@ try {
     rounds.nginxAlone.push(await measure(peer.port))
     rounds.nginxRefusing.push(await beside(peer.port, 'hanging'))
   }
-  const p99 = (some: readonly Latency[]): number => median(some.map((r) => r.p99))
+  const all = (some: readonly Times[]): Latency =>
+    latencyOf({ times: some.flatMap((t) => t.times), stolen: median(some.map((t) => t.stolen)) })
+  const p99 = (some: readonly Times[]): number => all(some).p99
   console.log(
     JSON.stringify({
       name: 'isolation',
-      rounds,
+      rounds: Object.fromEntries(Object.entries(rounds).map(([name, some]) => [name, some.map(latencyOf)])),
+      together: Object.fromEntries(Object.entries(rounds).map(([name, some]) => [name, all(some)])),
       requestsPerSecondToHanging: rates.map(Math.round),
-      p99Ms: Object.fromEntries(Object.entries(rounds).map(([name, some]) => [name, p99(some)])),
       p99Ratio: {
         toAlone: round(p99(rounds.besideHanging) / p99(rounds.alone), 2),
         toBusy: round(p99(rounds.besideHanging) / p99(rounds.besideBusy), 2),
@@ -115,12 +117,12 @@ try {
 }
 
 /** Of the good group, at 500 requests a second. */
-function measure(front: number): Promise<Latency> {
+function measure(front: number): Promise<Times> {
   const url = `https://localhost:${front}${path('good')}`
-  return undisturbed({ url, protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
+  return undisturbedTimes({ url, protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
 }
 /** While 2,000 others a second are for another group. */
-async function beside(front: number, group: string, settleMs = SETTLE_MS): Promise<Latency> {
+async function beside(front: number, group: string, settleMs = SETTLE_MS): Promise<Times> {
   await using _load = hammer({ url: `https://localhost:${front}${path(group)}`, perSecond: 2_000, clients: 20 })
   await pause(settleMs)
   return await measure(front) // the load goes on until then

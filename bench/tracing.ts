@@ -1,8 +1,8 @@
 /**
- * What tracing one request in a hundred costs in CPU: three Porticos, each in front of a backend, under load at the same
- * time: one that traces between two that do not. What differs between those two is what this bench cannot tell. How a
- * process compiles is chance and makes some percent, so that is done several times with new ones. Prints one JSON
- * object. Core 0 runs Portico, core 1 backend, load and receiver of the spans.
+ * What tracing one request in a hundred costs in CPU: three Porticos, one that traces between two that do not, each with a
+ * backend of its own, under load in turns of a tenth of a second. What differs between the two is what this bench cannot
+ * tell. How a process is compiled and lies in memory is chance and makes some percent, so that is done again with new ones.
+ * Prints one JSON object. Core 0 runs Portico, core 1 backend, load and receiver of the spans.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,10 +15,11 @@ import { startNginx } from './lib/nginx.ts'
 import { registerBackend } from './lib/register-backend.ts'
 import { median, round, type ServerProcess, startServerProcess } from './lib/server-process.ts'
 
-const TRIALS = Number(process.env['TRIALS'] ?? 5)
-const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
-const REQUESTS = Number(process.env['REQUESTS'] ?? 30_000)
-const WARM_UP = Number(process.env['WARM_UP'] ?? 8)
+const TRIALS = Number(process.env['TRIALS'] ?? 10)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 60)
+const REQUESTS = Number(process.env['REQUESTS'] ?? 3_000)
+const WARM_UP = Number(process.env['WARM_UP'] ?? 10)
+const WARM_UP_REQUESTS = 30_000
 const PER_MILLION = Number(process.env['PER_MILLION'] ?? 10_000)
 const GROUP = 'bench.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
@@ -28,7 +29,15 @@ const BACKEND = `server { listen PORT ssl http2; location / { default_type appli
 interface Trial {
   readonly tracing: number
   readonly control: number
-  readonly cpuSecondsPer100k: Readonly<Record<string, readonly number[]>>
+  /** Medians of the turns. */
+  readonly cpuSecondsPer100k: Readonly<Record<string, number>>
+}
+interface Front {
+  readonly port: number
+  readonly server: ServerProcess
+  readonly costs: number[]
+  /** CPU seconds at the begin of its last turn. */
+  before: number | undefined
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
@@ -41,10 +50,7 @@ try {
   )
   const trials: Trial[] = []
   for (let i = 0; i < TRIALS; i++) trials.push(await trial(config))
-  const morePercent = {
-    tracing: median(trials.map((t) => t.tracing)),
-    control: median(trials.map((t) => t.control)),
-  }
+  const morePercent = { tracing: summary(trials.map((t) => t.tracing)), control: summary(trials.map((t) => t.control)) }
   const spansReceived = receiver.spans.length
   console.log(JSON.stringify({ name: 'tracing', requests: REQUESTS, trials, morePercent, spansReceived }))
 } finally {
@@ -53,7 +59,7 @@ try {
 
 async function trial(config: string): Promise<Trial> {
   await using stack = new AsyncDisposableStack()
-  const fronts: { port: number; server: ServerProcess; costs: number[] }[] = []
+  const fronts: Front[] = []
   for (const more of [[], [`--tracing-config-file=${config}`], []]) {
     const server = stack.use(
       await startServerProcess(['--storage-backend=memory', tokenFlag(folder), ...more], { core: 0 }),
@@ -66,28 +72,41 @@ async function trial(config: string): Promise<Trial> {
     const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca, ...server.pki.admin() })
     await registerBackend(admin, { group: GROUP, at: backend.port, ca, path: PATH })
     await admin.close()
-    fronts.push({ port: server.port, server, costs: [] })
+    fronts.push({ port: server.port, server, costs: [], before: undefined })
   }
-  // All at once: whatever else this machine does, it does to all. Each is first in turn: who starts first costs less.
-  for (let i = -WARM_UP; i < ROUNDS; i++) {
-    const first = (i + WARM_UP) % fronts.length
-    await Promise.all(
-      [...fronts.slice(first), ...fronts.slice(0, first)].map(async ({ port, server, costs }) => {
-        const url = `https://localhost:${port}${PATH}`
-        const { cpuSecondsPer100k } = await flatOut(server, { url, protocol: 'h2', requests: REQUESTS })
-        if (i >= 0) costs.push(round(cpuSecondsPer100k, 2))
-      }),
-    )
+  const load = (front: Front, requests: number): Promise<unknown> =>
+    flatOut(front.server, { url: `https://localhost:${front.port}${PATH}`, protocol: 'h2', requests })
+  for (let i = 0; i < WARM_UP; i++) for (const front of fronts) await load(front, WARM_UP_REQUESTS)
+  // Short turns: whatever else this machine does, it does to all. Each is first in turn.
+  for (let i = 0; i <= ROUNDS; i++) {
+    const first = i % fronts.length
+    for (const front of [...fronts.slice(first), ...fronts.slice(0, first)]) {
+      // From turn to turn, so that it counts, too, what is sent to the collector between them.
+      const seconds = front.server.cpuNanos() / 1e9
+      if (front.before !== undefined) front.costs.push(round(((seconds - front.before) / REQUESTS) * 100_000, 3))
+      front.before = seconds
+      await load(front, REQUESTS)
+    }
   }
   const [off, on, control] = fronts.map(({ costs }) => costs) as [number[], number[], number[]]
   const untraced = off.map((seconds, i) => (seconds + control[i]!) / 2)
   return {
     tracing: moreThan(on, untraced),
     control: moreThan(control, off),
-    cpuSecondsPer100k: { off, on, control },
+    cpuSecondsPer100k: { off: median(off), on: median(on), control: median(control) },
   }
 }
 /** In percent: the median of the rounds. */
 function moreThan(some: readonly number[], others: readonly number[]): number {
   return median(some.map((seconds, i) => round((seconds / others[i]! - 1) * 100, 1)))
+}
+/** Of the trials: where half of them are below, and how sure their mean is. */
+function summary(percents: readonly number[]): { median: number; mean: number; standardError: number } {
+  const mean = percents.reduce((sum, p) => sum + p, 0) / percents.length
+  const variance = percents.reduce((sum, p) => sum + (p - mean) ** 2, 0) / Math.max(1, percents.length - 1)
+  return {
+    median: median(percents),
+    mean: round(mean, 1),
+    standardError: round(Math.sqrt(variance / percents.length), 1),
+  }
 }

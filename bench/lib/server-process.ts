@@ -1,7 +1,7 @@
 /** A Portico as a process of its own, for measuring: its CPU and memory are read from /proc. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DataDir } from '../../src/app/data-dir.ts'
@@ -21,6 +21,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly files: { readonly cert: string; readonly key: string; readonly ca: string }
   /** User and system time so far. */
   cpuSeconds(): number
+  /** The same, as the scheduler counts it: finer than the ticks of a clock. */
+  cpuNanos(): number
   rssMiB(): number
   /** What it has logged so far, up to 1 MB. */
   log(): string
@@ -68,6 +70,7 @@ export async function startServerProcess(
     startMs,
     files: { cert: file('admin.crt'), key: file('admin.key'), ca: file('ca.crt') },
     cpuSeconds: () => cpuSeconds(child.pid!),
+    cpuNanos: () => cpuNanos(child.pid!),
     rssMiB: () => rssMiB(child.pid!),
     log: () => log.text,
     end,
@@ -82,6 +85,13 @@ export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+}
+function cpuNanos(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`)
+  return tasks.reduce(
+    (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
+    0,
+  )
 }
 /** By core: what a hypervisor gave to others while something here wanted to run. */
 export function stolenSeconds(): number[] {

@@ -16,7 +16,9 @@ import type { Span, SpanContext, StartSpan, Tracer } from './tracer.ts'
 const MILLION = 1_000_000
 /** One call into the crypto library costs as much as thousands of bytes of it. */
 const RANDOM_BYTES = 16_384
-const BYTES_PER_ID = 24
+const BYTES_PER_TEXT = 24
+const TEXT_LENGTH = 55
+const TEXTS_AT_ONCE = 16
 const DIGITS = Buffer.from('0123456789abcdef')
 /** By more than this the wall clock was set. */
 const CLOCK_SET_MS = 2
@@ -88,28 +90,37 @@ function fineClock(clock: Clock): () => number {
 }
 
 /**
- * Texts of the header traceparent. Written into one piece of memory and copied from there: a text that is put together of
- * others takes twice the time until it is sent.
+ * Texts of the header traceparent, some at once: to make a text out of bytes costs as much for one as for sixteen. No more,
+ * since what keeps one keeps all. Pieces of one flat text are sent faster than a text that is put together of others.
  */
 class RandomIds {
   readonly #random = Buffer.allocUnsafeSlow(RANDOM_BYTES)
   #used = RANDOM_BYTES
-  readonly #text = Buffer.from(`00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`)
+  readonly #bytes = Buffer.from(`00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`.repeat(TEXTS_AT_ONCE))
+  #texts = ''
+  #at = 0
 
   next(): string {
-    if (this.#used + BYTES_PER_ID > RANDOM_BYTES) {
+    if (this.#at === this.#texts.length) this.#refill()
+    return this.#texts.slice(this.#at, (this.#at += TEXT_LENGTH))
+  }
+  #refill(): void {
+    if (this.#used + TEXTS_AT_ONCE * BYTES_PER_TEXT > RANDOM_BYTES) {
       randomFillSync(this.#random)
       this.#used = 0
     }
-    this.#fill(3, 35)
-    this.#fill(36, 52)
-    return this.#text.toString('latin1')
+    for (let from = 0; from < this.#bytes.length; from += TEXT_LENGTH) {
+      this.#fill(from + 3, from + 35)
+      this.#fill(from + 36, from + 52)
+    }
+    this.#texts = this.#bytes.toString('latin1')
+    this.#at = 0
   }
   #fill(from: number, to: number): void {
     for (let at = from; at < to; at += 2) {
       const byte = this.#random[this.#used++]!
-      this.#text[at] = DIGITS[byte >> 4]!
-      this.#text[at + 1] = DIGITS[byte & 15]!
+      this.#bytes[at] = DIGITS[byte >> 4]!
+      this.#bytes[at + 1] = DIGITS[byte & 15]!
     }
   }
 }

@@ -10,7 +10,7 @@ import { OTLPTraceExporter as GrpcExporter } from '@opentelemetry/exporter-trace
 import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http'
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resources, type tracing } from '@opentelemetry/sdk-node'
-import { otlpJson } from './otlp-json.ts'
+import { OtlpJson } from './otlp-json.ts'
 import type { RecordedSpan } from './recorded-span.ts'
 import type { SpanAttributes, SpanContext } from './tracer.ts'
 
@@ -37,8 +37,10 @@ export function spanExporter(endpoint: string, origin: SpanOrigin): SpanExporter
 function overHttp(endpoint: string, { resource, scope }: SpanOrigin): SpanExporter {
   const url = endpoint.endsWith('/v1/traces') ? endpoint : `${endpoint.replace(/\/$/, '')}/v1/traces`
   const options = convertLegacyHttpOptions({ url }, 'TRACES', 'v1/traces', { 'Content-Type': 'application/json' })
+  const json = new OtlpJson(resource, scope)
   const serializer = {
-    serializeRequest: (spans: RecordedSpan[]) => otlpJson(spans, resource, scope),
+    // Kept for further attempts of this export; the next one begins when it has ended.
+    serializeRequest: (spans: RecordedSpan[]) => json.body(spans),
     deserializeResponse: (bytes: Uint8Array) => JsonTraceSerializer.deserializeResponse(bytes),
   }
   const counts = { name: 'span' as const, countItems: (spans: RecordedSpan[]) => spans.length }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { otlpJson } from './otlp-json.ts'
+import { OtlpJson } from './otlp-json.ts'
 import { RecordedSpan } from './recorded-span.ts'
 import type { Span, StartSpan } from './tracer.ts'
 
@@ -13,8 +13,9 @@ const NOW_MS = 1_795_647_665_835.25
 interface Exported {
   resourceSpans: { resource: object; scopeSpans: { scope: object; spans: Record<string, unknown>[] }[] }[]
 }
+const json = new OtlpJson({ 'service.name': 'portico' }, 'portico')
 function exported(...spans: RecordedSpan[]): Exported {
-  return JSON.parse(otlpJson(spans, { 'service.name': 'portico' }, 'portico').toString()) as Exported
+  return JSON.parse(json.body(spans).toString()) as Exported
 }
 function span(start: StartSpan, during: (span: Span) => void = () => {}): RecordedSpan {
   const made = new RecordedSpan(
@@ -82,8 +83,8 @@ test('attributes: of two values the later counts; each in its type', () => {
     s.setAttributes({ code: 200, part: 0.5, ok: true, big: 2 ** 60, none: Number.POSITIVE_INFINITY })
   })
   assert.deepEqual(only(made)['attributes'], [
-    { key: 'code', value: { intValue: '200' } },
     { key: 'path', value: { stringValue: '/\u{1F600}\n"' } },
+    { key: 'code', value: { intValue: '200' } },
     { key: 'part', value: { doubleValue: 0.5 } },
     { key: 'ok', value: { boolValue: true } },
     { key: 'big', value: { doubleValue: 2 ** 60 } },
@@ -108,4 +109,18 @@ test('a failure is a status and, where it was thrown, an event', () => {
     { key: 'exception.message', value: { stringValue: 'no such thing' } },
   ])
   assert.equal(event!.attributes[2]!.key, 'exception.stacktrace')
+})
+
+test('an export of more than the memory at hand', () => {
+  const long = '\u{1F600}'.repeat(100_000)
+  const some = Array.from({ length: 30 }, (_, i) => span({ attributes: { i, long } }))
+  const { spans } = exported(...some).resourceSpans[0]!.scopeSpans[0]!
+  assert.deepEqual(
+    spans.map((s) => s['attributes']),
+    some.map((_, i) => [
+      { key: 'i', value: { intValue: String(i) } },
+      { key: 'long', value: { stringValue: long } },
+    ]),
+  )
+  assert.ok(json.body([]).buffer.byteLength < 1_000_000, 'what was needed once is kept')
 })

@@ -10,7 +10,7 @@ import { DEFAULT_TABLE_BYTES, FIELD_OVERHEAD_BYTES, STATIC_COUNT, STATIC_FIELDS 
 
 /** Secrets: no table of ours or of those behind us keeps them. */
 const SECRET = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie'])
-/** Different on almost every message: they would only push out what repeats. */
+/** Different on almost every message: they would only push out what repeats. One of each name goes in, for the name. */
 const UNIQUE = new Set(
   (
     ':path age audit-id content-length content-range etag if-match if-modified-since if-none-match last-modified ' +
@@ -78,7 +78,8 @@ export class HpackEncoder {
     const nameIndex =
       known.staticIndex > 0 ? known.staticIndex : known.newest >= this.#dropped ? this.#indexOf(known.newest) : 0
     const bytes = name.length + value.length + FIELD_OVERHEAD_BYTES
-    const index = !known.secret && !known.unique && bytes <= Math.min(MAX_INDEXED_BYTES, this.#maxTableBytes)
+    const index =
+      !known.secret && !(known.unique && nameIndex > 0) && bytes <= Math.min(MAX_INDEXED_BYTES, this.#maxTableBytes)
     if (index) integer(out, 0x40, 0x3f, nameIndex)
     else integer(out, known.secret ? 0x10 : 0, 0x0f, nameIndex)
     if (nameIndex === 0) string(out, name)

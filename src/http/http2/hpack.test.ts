@@ -124,7 +124,7 @@ test('decoder: what is too large is cut off, and the table stays whole', () => {
   assert.deepEqual([after.tooLarge, after.fields], [false, ['d', '4']])
 })
 
-test('encoder: what repeats is an index; what is secret or unique never is', () => {
+test('encoder: what repeats is an index; what is secret never is, nor what is unique but for its name', () => {
   const encoder = new HpackEncoder()
   const decoder = new HpackDecoder(LIMITS)
   const encode = (fields: string[]): Buffer => {
@@ -136,10 +136,16 @@ test('encoder: what repeats is an index; what is secret or unique never is', () 
   const fields = ['user-agent', 'kubectl', 'x-remote-user', 'jane']
   assert.deepEqual(decode(decoder, encode(fields)).fields, fields)
   assert.equal(encode(fields).length, 2)
-  const apart = ['authorization', 'Bearer secret', 'audit-id', 'a-b-c']
-  const first = encode(apart)
+  const secret = ['authorization', 'Bearer secret']
+  const first = encode(secret)
   assert.equal(first[0]! & 0xf0, 0x10, 'never indexed')
-  assert.deepEqual(encode(apart), first)
+  assert.deepEqual(encode(secret), first)
+  const unique = ['audit-id', 'a-b-c', 'etag', 'a-b-c']
+  assert.deepEqual(decode(decoder, encode(unique)).fields, unique)
+  // Index of the name, length and text of the value; without an entry in the table.
+  const again = hex('0f2f 05612d622d63 0f13 05612d622d63'.replaceAll(' ', ''))
+  for (const turn of ['second', 'third']) assert.deepEqual(encode(unique), again, turn)
+  assert.deepEqual(decode(decoder, again).fields, unique)
 })
 
 function randomFields(next: (below: number) => number): string[] {
@@ -148,6 +154,7 @@ function randomFields(next: (below: number) => number): string[] {
     'x-remote-user',
     'x-a',
     'etag',
+    'audit-id',
     'authorization',
     'cookie',
     'server',

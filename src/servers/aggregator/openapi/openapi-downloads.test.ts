@@ -21,11 +21,16 @@ const apiService: APIService = {
 }
 const v2 = (path: string): object => ({ swagger: '2.0', paths: { [`/apis/g.io/v1/${path}`]: {} }, definitions: {} })
 
-/** A backend with these documents, each with the ETag given; everything else is a 404. */
-function setUp(version: 'v3' | 'v2', answers: Record<string, { etag?: string; body: object } | Error>) {
+type Answer = { etag?: string; body: object } | Error
+/** Backends with these documents, each with the ETag given; everything else is a 404. */
+function setUp(
+  version: 'v3' | 'v2',
+  answers: Record<string, Answer | Promise<Answer>>,
+  others: readonly APIService[] = [],
+) {
   const clock = new FakeClock()
   const store = new ObjectStore<APIService>()
-  store.set(apiService)
+  for (const one of [apiService, ...others]) store.set(one)
   const asked: string[] = []
   const statuses: number[] = []
   const conditions: string[] = []
@@ -71,7 +76,7 @@ function setUp(version: 'v3' | 'v2', answers: Record<string, { etag?: string; bo
       () =>
       async ({ path, headers }) => {
         asked.push(path)
-        const answer = answers[path]
+        const answer = await answers[path]
         if (answer instanceof Error) throw answer
         const known = answer?.etag !== undefined && headers['if-none-match'] === answer.etag
         const status = answer ? (known ? 304 : 200) : 404
@@ -89,7 +94,7 @@ function setUp(version: 'v3' | 'v2', answers: Record<string, { etag?: string; bo
   })
   const stop = new AbortController()
   const running = runController(
-    { name: 'test', workers: 1, queue, reconciler: downloads, log: noopLogger, synced: [] },
+    { name: 'test', workers: 1 + others.length, queue, reconciler: downloads, log: noopLogger, synced: [] },
     stop.signal,
   )
   const settle = async (): Promise<void> => {
@@ -218,4 +223,23 @@ test('OpenAPI downloads: when nobody reads any more, nothing is kept and nothing
   s.clock.advance(10 * MINUTE_MS)
   await s.settle()
   assert.equal(s.asked.length, 1)
+})
+
+test('OpenAPI downloads: four at once, and one that takes longer is no longer counted', async () => {
+  const others = Array.from({ length: 9 }, (_, i) => ({
+    ...apiService,
+    metadata: { name: `v1.${i}.io`, uid: `u${i}` },
+  }))
+  let answer = (_: Answer): void => {}
+  const slow = new Promise<Answer>((resolve) => (answer = resolve))
+  await using s = setUp('v2', { '/openapi/v2': slow }, others)
+  const begun = s.downloads.begin()
+  await s.settle()
+  assert.equal(s.asked.length, 4)
+  s.clock.advance(250)
+  await s.settle()
+  assert.equal(s.asked.length, 8)
+  answer({ body: v2('things') })
+  await begun
+  assert.equal(s.asked.length, 10)
 })
