@@ -43,14 +43,15 @@ export function openTelemetryTracer(o: OpenTelemetryOptions): Tracer & AsyncDisp
   const spans = spanCounter(o.metrics ?? noopMetrics)
   const batch = new SpanBatch<RecordedSpan>({
     clock: systemClock,
-    export: (some) => exporter.export(some),
+    export: (some) => exporter.export(some.flatMap((span) => span.all())),
+    count: (some) => some.reduce((sum, span) => sum + span.count, 0),
     sent: spans.with('sent'),
     dropped: spans.with('dropped'),
     log: o.log,
   })
-  const recorder: Recorder = { now: fineClock(systemClock), ended: (span) => batch.add(span) }
   const ids = new RandomIds()
   const newSpanId = (): string => spanIdOf(ids.next())
+  const recorder: Recorder = { newSpanId, now: fineClock(systemClock), ended: (span) => batch.add(span) }
   const rate = (o.samplingRatePerMillion ?? 0) / MILLION
   const leftOut = (parent?: SpanContext): Span | undefined => {
     if (parent ? parent.sampled : Math.random() < rate) return undefined
@@ -149,6 +150,8 @@ class LeftOut implements Span {
   }
   setAttributes(): void {}
   event(): void {}
+  enter(): void {}
+  leave(): void {}
   fail(): void {}
   end(): void {}
 }

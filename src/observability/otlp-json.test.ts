@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OtlpJson } from './otlp-json.ts'
 import { RecordedSpan } from './recorded-span.ts'
-import type { Span, StartSpan } from './tracer.ts'
+import { noopSpan, type Span, type StartSpan } from './tracer.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = 'b7ad6b7169203331'
@@ -19,7 +19,7 @@ function exported(...spans: RecordedSpan[]): Exported {
 }
 function span(start: StartSpan, during: (span: Span) => void = () => {}): RecordedSpan {
   const made = new RecordedSpan(
-    { now: () => NOW_MS, ended: () => {} },
+    { now: () => NOW_MS, newSpanId: () => 'a'.repeat(16), ended: () => {} },
     { name: 'a "b"', traceId: TRACE, spanId: SPAN, start },
   )
   during(made)
@@ -51,7 +51,7 @@ test('a span of its own', () => {
   })
 })
 
-const local: Span = { context: PARENT, recording: true, setAttributes() {}, event() {}, fail() {}, end() {} }
+const local: Span = { ...noopSpan, context: PARENT, recording: true }
 const fields: readonly (readonly [string, StartSpan, Record<string, unknown>])[] = [
   ['a server', { kind: 'server' }, { kind: 2 }],
   ['a client', { kind: 'client' }, { kind: 3 }],

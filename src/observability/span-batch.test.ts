@@ -27,6 +27,7 @@ function setUp(): {
       answers.push(new Deferred())
       return answers.at(-1)!.promise
     },
+    count: (spans) => spans.length,
     sent: { inc: (by = 1) => (counts.sent += by) },
     dropped: { inc: (by = 1) => (counts.dropped += by) },
     log,

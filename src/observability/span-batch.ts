@@ -1,5 +1,5 @@
 /**
- * Ended spans on their way to the collector: some hundred at once, one export at a time. While the collector is away they
+ * Ended spans, each with its phases, on their way to the collector: some hundred at once, one export at a time. While the collector is away they
  * wait in a queue of bounded length; what does not fit is lost and counted.
  *
  * Owns:     the queue and its timer; what is left is sent when disposed of.
@@ -25,6 +25,8 @@ export interface SpanBatchOptions<Span> {
   readonly clock: Clock
   /** @throws whatever kept them from the collector, after its own further attempts. */
   export(spans: readonly Span[]): Promise<void>
+  /** As they are counted in metrics. */
+  count(spans: readonly Span[]): number
   readonly sent: Counter
   readonly dropped: Counter
   readonly log: Logger
@@ -42,7 +44,7 @@ export class SpanBatch<Span> implements AsyncDisposable {
     this.#o = o
   }
   add(span: Span): void {
-    if (this.#queue.length >= MAX_QUEUED) return this.#o.dropped.inc()
+    if (this.#queue.length >= MAX_QUEUED) return this.#o.dropped.inc(this.#o.count([span]))
     this.#queue.push(span)
     if (this.#sending) return
     if (this.#queue.length >= AT_ONCE) this.#send()
@@ -70,10 +72,10 @@ export class SpanBatch<Span> implements AsyncDisposable {
   async #export(spans: readonly Span[]): Promise<void> {
     try {
       await this.#o.export(spans)
-      this.#o.sent.inc(spans.length)
+      this.#o.sent.inc(this.#o.count(spans))
       this.#failing = false
     } catch (error) {
-      this.#o.dropped.inc(spans.length)
+      this.#o.dropped.inc(this.#o.count(spans))
       if (!this.#failing) this.#o.log.warn('spans could not be sent', { error })
       this.#failing = true
     }

@@ -16,6 +16,15 @@ export interface Span {
   readonly recording: boolean
   setAttributes(attributes: SpanAttributes): void
   event(name: string, attributes?: SpanAttributes): void
+  /**
+   * Begins a phase, and ends the one under way: a span below this one that has nothing more to tell and nothing below it.
+   *
+   * @param startMs wall time in ms; now when absent.
+   */
+  enter(phase: string, startMs?: number): void
+  /** Ends the phase under way. */
+  leave(endMs?: number): void
+  /** The phase under way fails with it. */
   fail(error: unknown): void
   /** @param endMs wall time in ms; now when absent. */
   end(endMs?: number): void
@@ -49,6 +58,8 @@ export const noopSpan: Span = {
   recording: false,
   setAttributes() {},
   event() {},
+  enter() {},
+  leave() {},
   fail() {},
   end() {},
 }

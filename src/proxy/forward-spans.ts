@@ -1,21 +1,20 @@
 /**
- * The spans of one forwarded request that is recorded: itself, and within it what it waits for. A connection that is there already has
- * neither connect nor tls.
+ * The span of one forwarded request that is recorded, and its phases: what it waits for. A connection that is there
+ * already has neither connect nor tls.
  *
- *   pick --picked()--> connect --handshaking()--> tls --connected()--> first byte --answered()--> stream --ended()--> (over)
+ *   pick --sent()--> connect --handshaking()--> tls --connected()--> first byte --answered()--> stream --ended()--> (over)
+ *     `--connected()--> first byte
  */
 import type { Span, SpanContext, Tracer } from '../observability/tracer.ts'
 
 export class ForwardSpans {
-  readonly #tracer: Tracer
   readonly #request: Span
-  #phase: Span | undefined
+  #picking = true
   #attempts = 0
 
   constructor(tracer: Tracer, method: string, parent: Span) {
-    this.#tracer = tracer
     this.#request = tracer.start(`HTTP ${method}`, { kind: 'client', parent })
-    this.#enter('pick')
+    this.#request.enter('pick')
   }
   /** What the backend is told. */
   get context(): SpanContext | undefined {
@@ -23,7 +22,10 @@ export class ForwardSpans {
   }
   picked(endpoint: string): void {
     this.#request.setAttributes({ 'portico.endpoint': endpoint, 'portico.attempt': ++this.#attempts })
-    this.#enter('connect')
+  }
+  /** The pool has the request. */
+  sent(): void {
+    if (this.#picking) this.#enter('connect')
   }
   handshaking(): void {
     this.#enter('tls')
@@ -39,19 +41,18 @@ export class ForwardSpans {
   sentAgain(why: string): void {
     this.#request.event('sent again', { 'error.message': why })
     this.#enter('pick')
+    this.#picking = true
   }
   ended(): void {
-    this.#phase?.end()
-    this.#phase = undefined
+    this.#picking = false
     this.#request.end()
   }
   failed(error: unknown): void {
-    this.#phase?.fail(error)
     this.#request.fail(error)
     this.ended()
   }
   #enter(phase: string): void {
-    this.#phase?.end()
-    this.#phase = this.#tracer.start(phase, { parent: this.#request })
+    this.#picking = false
+    this.#request.enter(phase)
   }
 }

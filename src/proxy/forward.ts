@@ -301,6 +301,7 @@ class Forwarding implements UpstreamHandler {
         message.upgrade === undefined
           ? endpoint.pool.send(message, this, { longRunning, fresh })
           : openUpgrade(endpoint.pool, message, this)
+      this.#spans?.sent()
     } catch (e) {
       this.failed(new UpstreamError('queue', e instanceof Error ? e.message : String(e), { cause: e }))
     }

@@ -230,16 +230,15 @@ test('OpenAPI downloads: four at once, and one that takes longer is no longer co
     ...apiService,
     metadata: { name: `v1.${i}.io`, uid: `u${i}` },
   }))
-  let answer = (_: Answer): void => {}
-  const slow = new Promise<Answer>((resolve) => (answer = resolve))
-  await using s = setUp('v2', { '/openapi/v2': slow }, others)
+  const slow = Promise.withResolvers<Answer>()
+  await using s = setUp('v2', { '/openapi/v2': slow.promise }, others)
   const begun = s.downloads.begin()
   await s.settle()
   assert.equal(s.asked.length, 4)
   s.clock.advance(250)
   await s.settle()
   assert.equal(s.asked.length, 8)
-  answer({ body: v2('things') })
+  slow.resolve({ body: v2('things') })
   await begun
   assert.equal(s.asked.length, 10)
 })

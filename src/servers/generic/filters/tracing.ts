@@ -16,7 +16,7 @@ export function tracingFilter(tracer: Tracer, clock: Clock): Filter {
       if (!tracer.enabled) return next
       return (ctx) => {
         startSpan(ctx, tracer)
-        if (ctx.span.recording) authenticated(ctx, tracer, clock)
+        if (ctx.span.recording) authenticated(ctx, clock)
         return next(ctx)
       }
     },
@@ -61,9 +61,9 @@ function record(ctx: RequestContext, tracer: Tracer, above: Pick<StartSpan, 'par
     span.end()
   })
 }
-function authenticated(ctx: RequestContext, tracer: Tracer, clock: Clock): void {
-  const authenticatedAtMs = ctx.receivedAt + (clock.monotonicMs() - ctx.receivedMonotonicMs)
-  tracer.start('authentication', { parent: ctx.span, startMs: ctx.receivedAt }).end(authenticatedAtMs)
+function authenticated(ctx: RequestContext, clock: Clock): void {
+  ctx.span.enter('authentication', ctx.receivedAt)
+  ctx.span.leave(ctx.receivedAt + (clock.monotonicMs() - ctx.receivedMonotonicMs))
 }
 
 /** `GET /api/v1/namespaces/{:namespace}/pods/{:name}`: no names in it, so that spans group. */
