@@ -6,6 +6,9 @@
  * requests themselves cost the core, the second tells; what it does to others that the backend hangs, the third beside
  * it. nginx in front of the same backend, alone and refusing 2,000 a second, tells what this machine allows. Core 0 runs
  * Portico and nginx, core 1 everything else. What arrives for the backend is what Portico itself counts.
+ *
+ * `together` is over the requests of all rounds, without those during which the hypervisor took a core away; `toBusy` is
+ * what changes for others when a backend under that load begins to hang.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'

@@ -49,7 +49,11 @@ try {
     `{apiVersion: apiserver.config.k8s.io/v1, kind: TracingConfiguration, endpoint: "${receiver.url}", samplingRatePerMillion: ${PER_MILLION}}`,
   )
   const trials: Trial[] = []
-  for (let i = 0; i < TRIALS; i++) trials.push(await trial(config))
+  for (let i = 0; i < TRIALS; i++) {
+    const one = await trial(config)
+    trials.push(one)
+    console.error(JSON.stringify(one))
+  }
   const morePercent = { tracing: summary(trials.map((t) => t.tracing)), control: summary(trials.map((t) => t.control)) }
   const spansReceived = receiver.spans.length
   console.log(JSON.stringify({ name: 'tracing', requests: REQUESTS, trials, morePercent, spansReceived }))
