@@ -1,6 +1,6 @@
 /**
- * Ended spans, each with its phases, on their way to the collector: some hundred at once, one export at a time. While the collector is away they
- * wait in a queue of bounded length; what does not fit is lost and counted.
+ * Ended spans, each with its phases, on their way to the collector: some hundred at once, one export at a time. While the
+ * collector is away they wait in a queue of bounded length; what does not fit is lost and counted.
  *
  * Owns:     the queue and its timer; what is left is sent when disposed of.
  * Callers:  opentelemetry-tracer.ts.
