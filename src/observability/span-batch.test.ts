@@ -6,8 +6,8 @@ import { nextTurn } from '../lib/next-turn.ts'
 import { type LogFields, type Logger, noopLogger } from './logger.ts'
 import { SpanBatch } from './span-batch.ts'
 
-/** A collector whose answers the test gives. */
-function setUp(): {
+/** A collector whose answers the test gives. @param o.each what a span counts with its phases. */
+function setUp(o: { each?: number } = {}): {
   batch: SpanBatch<number>
   clock: FakeClock
   /** Of each export: how many spans. */
@@ -27,7 +27,7 @@ function setUp(): {
       answers.push(new Deferred())
       return answers.at(-1)!.promise
     },
-    count: (spans) => spans.length,
+    count: (spans) => spans.length * (o.each ?? 1),
     sent: { inc: (by = 1) => (counts.sent += by) },
     dropped: { inc: (by = 1) => (counts.dropped += by) },
     log,
@@ -91,4 +91,16 @@ test('what is left when it is disposed of is sent before that ends', async () =>
   assert.deepEqual(counts, { sent: 519, dropped: 0 })
   clock.advance(60_000)
   assert.deepEqual(exports, [512, 7])
+})
+
+test('phases are counted with their spans, sent or dropped', async () => {
+  const { batch, answers, counts } = setUp({ each: 3 })
+  add(batch, 512 + 2_048 + 100)
+  assert.deepEqual(counts, { sent: 0, dropped: 300 })
+  answers[0]!.resolve()
+  await nextTurn()
+  assert.deepEqual(counts, { sent: 1_536, dropped: 300 })
+  answers[1]!.reject(new Error('nobody there'))
+  await nextTurn()
+  assert.deepEqual(counts, { sent: 1_536, dropped: 1_836 })
 })

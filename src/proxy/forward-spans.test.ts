@@ -39,6 +39,19 @@ const rows: readonly [name: string, happens: (spans: ForwardSpans) => void, phas
     ['pick', 'connect', 'pick', 'first byte', 'stream'],
   ],
   [
+    'an attempt after a broken connection makes a new one',
+    (spans) => {
+      spans.picked('a:1')
+      spans.connected()
+      spans.sent()
+      spans.sentAgain('reset')
+      spans.picked('a:1')
+      spans.sent()
+      spans.handshaking()
+    },
+    ['pick', 'first byte', 'pick', 'connect', 'tls'],
+  ],
+  [
     'where an attempt fails before the pool returns, its end is not taken for a new beginning',
     (spans) => {
       spans.picked('a:1')
