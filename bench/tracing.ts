@@ -13,31 +13,37 @@ import { putCertificates } from './lib/endpoint.ts'
 import { flatOut, tokenFlag } from './lib/h2load.ts'
 import { startNginx } from './lib/nginx.ts'
 import { registerBackend } from './lib/register-backend.ts'
-import { median, round, type ServerProcess, startServerProcess } from './lib/server-process.ts'
+import { type CpuNanos, median, round, type ServerProcess, startServerProcess } from './lib/server-process.ts'
 
-const TRIALS = Number(process.env['TRIALS'] ?? 10)
+const TRIALS = Number(process.env['TRIALS'] ?? 6)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 60)
 const REQUESTS = Number(process.env['REQUESTS'] ?? 3_000)
-const WARM_UP = Number(process.env['WARM_UP'] ?? 10)
+const WARM_UP = Number(process.env['WARM_UP'] ?? 30)
 const WARM_UP_REQUESTS = 30_000
 const PER_MILLION = Number(process.env['PER_MILLION'] ?? 10_000)
 const GROUP = 'bench.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
 const BACKEND = `server { listen PORT ssl http2; location / { default_type application/json; return 200 '{"kind":"Thing"}'; } }`
 
-/** More CPU than without tracing, in percent; `control`: without tracing too. */
+/** More CPU than without tracing, in percent. */
+interface More {
+  readonly mainThread: number
+  readonly process: number
+}
 interface Trial {
-  readonly tracing: number
-  readonly control: number
-  /** Medians of the turns. */
-  readonly cpuSecondsPer100k: Readonly<Record<string, number>>
+  readonly tracing: More
+  /** Without tracing too. */
+  readonly control: More
+  /** CPU seconds of the main thread for 100,000 requests: medians of the turns. */
+  readonly seconds: Readonly<Record<string, number>>
 }
 interface Front {
   readonly port: number
   readonly server: ServerProcess
-  readonly costs: number[]
-  /** CPU seconds at the begin of its last turn. */
-  before: number | undefined
+  /** CPU seconds for 100,000 requests, of each turn. */
+  readonly costs: More[]
+  /** At the begin of its last turn. */
+  before: CpuNanos | undefined
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
@@ -54,7 +60,11 @@ try {
     trials.push(one)
     console.error(JSON.stringify(one))
   }
-  const morePercent = { tracing: summary(trials.map((t) => t.tracing)), control: summary(trials.map((t) => t.control)) }
+  const summaryOf = (of: 'tracing' | 'control'): object => ({
+    mainThread: summary(trials.map((t) => t[of].mainThread)),
+    process: summary(trials.map((t) => t[of].process)),
+  })
+  const morePercent = { tracing: summaryOf('tracing'), control: summaryOf('control') }
   const spansReceived = receiver.spans.length
   console.log(JSON.stringify({ name: 'tracing', requests: REQUESTS, trials, morePercent, spansReceived }))
 } finally {
@@ -86,23 +96,33 @@ async function trial(config: string): Promise<Trial> {
     const first = i % fronts.length
     for (const front of [...fronts.slice(first), ...fronts.slice(0, first)]) {
       // From turn to turn, so that it counts, too, what is sent to the collector between them.
-      const seconds = front.server.cpuNanos() / 1e9
-      if (front.before !== undefined) front.costs.push(round(((seconds - front.before) / REQUESTS) * 100_000, 3))
-      front.before = seconds
+      const now = front.server.cpuNanos()
+      if (front.before !== undefined) front.costs.push(costOf(front.before, now))
+      front.before = now
       await load(front, REQUESTS)
     }
   }
-  const [off, on, control] = fronts.map(({ costs }) => costs) as [number[], number[], number[]]
-  const untraced = off.map((seconds, i) => (seconds + control[i]!) / 2)
+  const [off, on, control] = fronts.map(({ costs }) => costs) as [More[], More[], More[]]
+  const untraced = off.map((cost, i) => ({
+    mainThread: (cost.mainThread + control[i]!.mainThread) / 2,
+    process: (cost.process + control[i]!.process) / 2,
+  }))
+  const seconds = (costs: readonly More[]): number => median(costs.map((c) => c.mainThread))
   return {
     tracing: moreThan(on, untraced),
     control: moreThan(control, off),
-    cpuSecondsPer100k: { off: median(off), on: median(on), control: median(control) },
+    seconds: { off: seconds(off), on: seconds(on), control: seconds(control) },
   }
 }
-/** In percent: the median of the rounds. */
-function moreThan(some: readonly number[], others: readonly number[]): number {
-  return median(some.map((seconds, i) => round((seconds / others[i]! - 1) * 100, 1)))
+function costOf(before: CpuNanos, now: CpuNanos): More {
+  const per100k = (nanos: number): number => round((nanos / 1e9 / REQUESTS) * 100_000, 3)
+  return { mainThread: per100k(now.mainThread - before.mainThread), process: per100k(now.process - before.process) }
+}
+/** In percent: the median of the turns. */
+function moreThan(some: readonly More[], others: readonly More[]): More {
+  const of = (what: keyof More): number =>
+    median(some.map((cost, i) => round((cost[what] / others[i]![what] - 1) * 100, 1)))
+  return { mainThread: of('mainThread'), process: of('process') }
 }
 /** Of the trials: where half of them are below, and how sure their mean is. */
 function summary(percents: readonly number[]): { median: number; mean: number; standardError: number } {

@@ -10,6 +10,12 @@ import { Pki } from '../../src/app/pki.ts'
 const root = join(import.meta.dirname, '../..')
 const TICKS_PER_SECOND = 100
 
+export interface CpuNanos {
+  /** What answers requests: the rate that a process can reach is the inverse of what each takes of it. */
+  readonly mainThread: number
+  /** With the engine's own threads, and others. */
+  readonly process: number
+}
 export interface ServerProcess extends AsyncDisposable {
   readonly port: number
   readonly pid: number
@@ -22,7 +28,7 @@ export interface ServerProcess extends AsyncDisposable {
   /** User and system time so far. */
   cpuSeconds(): number
   /** The same, as the scheduler counts it: finer than the ticks of a clock. */
-  cpuNanos(): number
+  cpuNanos(): CpuNanos
   rssMiB(): number
   /** What it has logged so far, up to 1 MB. */
   log(): string
@@ -86,12 +92,11 @@ export function cpuSeconds(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
-function cpuNanos(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`)
-  return tasks.reduce(
-    (sum, task) => sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]),
-    0,
-  )
+function cpuNanos(pid: number): CpuNanos {
+  const nanosOf = (task: string): number =>
+    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
+  const process = readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + nanosOf(task), 0)
+  return { mainThread: nanosOf(String(pid)), process }
 }
 /** By core: what a hypervisor gave to others while something here wanted to run. */
 export function stolenSeconds(): number[] {

@@ -90,7 +90,7 @@ export async function startServer(config: Config, o: { clock?: Clock; log?: Logg
 
 async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime): Promise<PorticoServer> {
   const metrics = new MetricsRegistry()
-  const tracer = life.own(await openTracer(config, log, metrics))
+  const tracer = life.own(openTracer(config, log, metrics))
   const around: Surroundings = {
     config,
     clock,

@@ -65,9 +65,13 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 export function isToken(text: string): boolean {
   return seen.has(text) || TOKEN.test(text)
 }
+const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/
 const [TAB, SPACE, DELETE, LAST] = [0x09, 0x20, 0x7f, 0xff]
-/** Each header of each message is looked at: most are so short that a regular expression takes longer to call. */
+/** Below this, a regular expression takes longer to call than a loop. */
+const SHORT = 16
+/** Each header of each message is looked at. */
 function isSendable(value: string): boolean {
+  if (value.length >= SHORT) return SENDABLE.test(value)
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i)
     if ((code < SPACE && code !== TAB) || code === DELETE || code > LAST) return false

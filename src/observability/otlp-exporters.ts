@@ -2,7 +2,7 @@
  * How spans reach a collector: the transports of the OpenTelemetry SDK, which try again, time out and read the OTEL_*
  * settings. Over HTTP the body is of our own making (otlp-json.ts); over gRPC the SDK's.
  *
- * Callers: opentelemetry-tracer.ts.
+ * Callers: span-worker.ts.
  */
 import { type HrTime, type SpanContext as OtelContext, SpanKind } from '@opentelemetry/api'
 import { createTraceState, SpanStatusCode, TraceFlags } from '@opentelemetry/api'
@@ -11,13 +11,12 @@ import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentel
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { resources, type tracing } from '@opentelemetry/sdk-node'
 import { OtlpJson } from './otlp-json.ts'
-import type { RecordedSpan } from './recorded-span.ts'
+import type { EndedSpan } from './ended-span.ts'
 import type { SpanAttributes, SpanContext } from './tracer.ts'
 
 export interface SpanExporter {
   /** @throws where they did not arrive, after further attempts. */
-  export(spans: readonly RecordedSpan[]): Promise<void>
-  shutdown(): Promise<void>
+  export(spans: readonly EndedSpan[]): Promise<void>
 }
 /** What is said once for all spans. */
 export interface SpanOrigin {
@@ -40,14 +39,13 @@ function overHttp(endpoint: string, { resource, scope }: SpanOrigin): SpanExport
   const json = new OtlpJson(resource, scope)
   const serializer = {
     // Kept for further attempts of this export; the next one begins when it has ended.
-    serializeRequest: (spans: RecordedSpan[]) => json.body(spans),
+    serializeRequest: (spans: EndedSpan[]) => json.body(spans),
     deserializeResponse: (bytes: Uint8Array) => JsonTraceSerializer.deserializeResponse(bytes),
   }
-  const counts = { name: 'span' as const, countItems: (spans: RecordedSpan[]) => spans.length }
+  const counts = { name: 'span' as const, countItems: (spans: EndedSpan[]) => spans.length }
   const delegate = createOtlpHttpExportDelegate(options, serializer, 'otlp_http_span_exporter', counts, undefined)
   return {
     export: (spans) => exported((done) => delegate.export([...spans], done)),
-    shutdown: () => delegate.shutdown(),
   }
 }
 
@@ -62,7 +60,6 @@ function overGrpc(endpoint: string, { resource: attributes, scope }: SpanOrigin)
           done,
         ),
       ),
-    shutdown: () => exporter.shutdown(),
   }
 }
 
@@ -75,7 +72,7 @@ function exported(start: (done: (result: Result) => void) => void): Promise<void
 const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL }
 
 function readable(
-  span: RecordedSpan,
+  span: EndedSpan,
   shared: Pick<tracing.ReadableSpan, 'resource' | 'instrumentationScope'>,
 ): tracing.ReadableSpan {
   const { startMs, endMs = startMs, failure, context, parent, link } = span

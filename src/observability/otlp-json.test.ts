@@ -19,7 +19,7 @@ function exported(...spans: RecordedSpan[]): Exported {
 }
 function span(start: StartSpan, during: (span: Span) => void = () => {}): RecordedSpan {
   const made = new RecordedSpan(
-    { now: () => NOW_MS, newSpanId: () => 'a'.repeat(16), ended: () => {} },
+    { now: () => NOW_MS, ended: () => {} },
     { name: 'a "b"', traceId: TRACE, spanId: SPAN, start },
   )
   during(made)

@@ -5,7 +5,7 @@
  *
  * Callers: otlp-exporters.ts.
  */
-import type { RecordedSpan, SpanEvent } from './recorded-span.ts'
+import type { EndedSpan, SpanEvent } from './ended-span.ts'
 import type { SpanAttributes, SpanContext } from './tracer.ts'
 
 /** Offset by one from OpenTelemetry's API, which does not know "unspecified". */
@@ -32,7 +32,7 @@ export class OtlpJson {
    * @param spans that have ended.
    * @returns a view that the next call writes over.
    */
-  body(spans: readonly RecordedSpan[]): Buffer {
+  body(spans: readonly EndedSpan[]): Buffer {
     if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
     this.#at = 0
     this.#put(this.#head)
@@ -52,7 +52,7 @@ export class OtlpJson {
   }
 }
 
-function spanText(s: RecordedSpan): string {
+function spanText(s: EndedSpan): string {
   const flags = SAMPLED | HAS_IS_REMOTE | (s.isParentRemote ? IS_REMOTE : 0)
   let text = `{${idsOf(s.context)},"flags":${flags},"name":${quoted(s.name)},"kind":${KINDS[s.kind]}`
   if (s.parent) text += `,"parentSpanId":"${s.parent.spanId}"`

@@ -5,47 +5,30 @@
  *
  * Callers: opentelemetry-tracer.ts.
  */
+import type { EndedSpan, Phase, SpanEvent } from './ended-span.ts'
 import type { Span, SpanAttributes, SpanContext, StartSpan } from './tracer.ts'
 
 /** What all spans of a tracer share. */
 export interface Recorder {
-  newSpanId(): string
   /** Wall time in ms, with fractions. */
   now(): number
   ended(span: RecordedSpan): void
 }
-export interface SpanEvent {
-  readonly name: string
-  readonly timeMs: number
-  readonly attributes?: SpanAttributes | undefined
-}
 
-interface Phase {
-  readonly name: string
-  readonly startMs: number
-  endMs: number | undefined
-  failure: string | undefined
-}
-
-export class RecordedSpan implements Span {
-  readonly recording = true
+export class RecordedSpan implements Span, EndedSpan {
   readonly name: string
   readonly kind: NonNullable<StartSpan['kind']>
   readonly context: SpanContext
   readonly parent: SpanContext | undefined
-  /** The parent is another process's. */
   readonly isParentRemote: boolean
   readonly link: SpanContext | undefined
   readonly startMs: number
-  /** As they were set: of two of the same name the later counts. */
   readonly attributes: SpanAttributes[] = []
   events: readonly SpanEvent[] = []
-  /** Why it failed; undefined: it did not. */
+  readonly phases: Phase[] = []
   failure: string | undefined
-  /** Undefined until it has ended. */
   endMs: number | undefined
   readonly #recorder: Recorder
-  readonly #phases: Phase[] = []
 
   constructor(recorder: Recorder, o: { name: string; spanId: string; traceId: string; start: StartSpan }) {
     const { parent, link, kind = 'internal', startMs = recorder.now(), attributes } = o.start
@@ -63,6 +46,10 @@ export class RecordedSpan implements Span {
     this.startMs = startMs
     if (attributes) this.attributes.push(attributes)
   }
+  /** Not a field: those go to another thread. */
+  get recording(): true {
+    return true
+  }
   setAttributes(attributes: SpanAttributes): void {
     this.attributes.push(attributes)
   }
@@ -71,15 +58,15 @@ export class RecordedSpan implements Span {
   }
   enter(name: string, startMs = this.#recorder.now()): void {
     this.leave(startMs)
-    this.#phases.push({ name, startMs, endMs: undefined, failure: undefined })
+    this.phases.push({ name, startMs, endMs: undefined, failure: undefined })
   }
   leave(endMs = this.#recorder.now()): void {
-    const phase = this.#phases.at(-1)
+    const phase = this.phases.at(-1)
     if (phase && phase.endMs === undefined) phase.endMs = Math.max(endMs, phase.startMs)
   }
   fail(error: unknown): void {
     this.failure = error instanceof Error ? error.message : String(error)
-    const phase = this.#phases.at(-1)
+    const phase = this.phases.at(-1)
     if (phase && phase.endMs === undefined) phase.failure = this.failure
     if (!(error instanceof Error)) return
     const { name, message, stack } = error
@@ -91,21 +78,5 @@ export class RecordedSpan implements Span {
     this.leave(endMs)
     this.endMs = Math.max(endMs, this.startMs)
     this.#recorder.ended(this)
-  }
-  /** How many it is when it is sent. */
-  get count(): number {
-    return 1 + this.#phases.length
-  }
-  /** Itself and its phases, which are spans only here: to make many at once costs less than one now and then. */
-  all(): RecordedSpan[] {
-    return [this, ...this.#phases.map((phase) => this.#spanOf(phase))]
-  }
-  #spanOf({ name, startMs, endMs, failure }: Phase): RecordedSpan {
-    const { traceId } = this.context
-    const spanId = this.#recorder.newSpanId()
-    const span = new RecordedSpan(this.#recorder, { name, traceId, spanId, start: { parent: this, startMs } })
-    span.endMs = endMs
-    span.failure = failure
-    return span
   }
 }

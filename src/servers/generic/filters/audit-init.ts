@@ -1,8 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import type { Filter } from '../../../http/filter.ts'
+import { RandomTexts } from '../../../lib/random-texts.ts'
 import type { LogFields, Logger } from '../../../observability/logger.ts'
 
-export function auditInitFilter(log: Logger, newId: () => string = randomUUID): Filter {
+/** Of version 4. */
+const uuids = new RandomTexts('xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx')
+
+export function auditInitFilter(log: Logger, newId = (): string => uuids.next()): Filter {
   return {
     name: 'audit-init',
     about: "Names the request: the client's Audit-ID or a new one, on the answer and on each log line of it.",
