@@ -23,7 +23,8 @@ export class ByteSink {
   reserve(bytes: number): void {
     if (this.#slab.length - this.#at >= bytes) return
     const kept = this.#at - this.#start
-    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, kept + bytes))
+    // Twice as much where some is there: frame by frame, all of a turn would be copied for each of it.
+    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, kept === 0 ? bytes : 2 * (kept + bytes)))
     this.#slab.copy(slab, 0, this.#start, this.#at)
     this.#slab = slab
     this.#start = 0
@@ -75,6 +76,11 @@ export class ByteSink {
   }
   take(): Buffer {
     const taken = this.#slab.subarray(this.#start, this.#at)
+    // What one turn needed is not kept for the next.
+    if (this.#slab.length > SLAB_BYTES) {
+      this.#slab = EMPTY
+      this.#at = 0
+    }
     this.#start = this.#at
     return taken
   }
