@@ -1,10 +1,11 @@
 /**
- * What tracing one request in a hundred costs in CPU: three Porticos, one that traces between two that do not, each with a
- * backend of its own, under load in turns of a tenth of a second. What differs between the two is what this bench cannot
- * tell. How a process is compiled and lies in memory is chance and makes some percent, so that is done again with new ones.
+ * What tracing costs: one Portico that traces in every second slot of 1,024 requests, flat out, and the CPU that its main
+ * thread took in each (bench/lib/switching-server.ts); what sends the spans is counted apart. The difference of two
+ * neighbouring slots of one process is all that says something of some percent: from one process to another chance makes
+ * more than that. Answers of 16 bytes, the least work there is, and of 8 KiB; one request in a hundred, and all of them.
  * Prints one JSON object. Core 0 runs Portico, core 1 backend, load and receiver of the spans.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startOtlpReceiver } from '../fixtures/otlp/receiver.ts'
@@ -13,124 +14,99 @@ import { putCertificates } from './lib/endpoint.ts'
 import { flatOut, tokenFlag } from './lib/h2load.ts'
 import { startNginx } from './lib/nginx.ts'
 import { registerBackend } from './lib/register-backend.ts'
-import { type CpuNanos, median, round, type ServerProcess, startServerProcess } from './lib/server-process.ts'
+import { median, round, startServerProcess } from './lib/server-process.ts'
 
-const TRIALS = Number(process.env['TRIALS'] ?? 6)
-const ROUNDS = Number(process.env['ROUNDS'] ?? 60)
-const REQUESTS = Number(process.env['REQUESTS'] ?? 3_000)
-const WARM_UP = Number(process.env['WARM_UP'] ?? 30)
-const WARM_UP_REQUESTS = 30_000
-const PER_MILLION = Number(process.env['PER_MILLION'] ?? 10_000)
+const SLOT = 1_024
+const AT_ONCE = 200_000
+const WARM_UP = Number(process.env['WARM_UP'] ?? 600_000)
+const REQUESTS = Number(process.env['REQUESTS'] ?? 6_000_000)
 const GROUP = 'bench.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
-const BACKEND = `server { listen PORT ssl http2; location / { default_type application/json; return 200 '{"kind":"Thing"}'; } }`
+const ROWS: readonly Row[] = [
+  { perMillion: 10_000, bytes: 16, requests: REQUESTS },
+  { perMillion: 10_000, bytes: 8_192, requests: REQUESTS / 2 },
+  { perMillion: 1_000_000, bytes: 16, requests: REQUESTS / 8 },
+]
 
-/** More CPU than without tracing, in percent. */
-interface More {
-  readonly mainThread: number
-  readonly process: number
+interface Row {
+  readonly perMillion: number
+  /** Of an answer. */
+  readonly bytes: number
+  readonly requests: number
 }
-interface Trial {
-  readonly tracing: More
-  /** Without tracing too. */
-  readonly control: More
-  /** CPU seconds of the main thread for 100,000 requests: medians of the turns. */
-  readonly seconds: Readonly<Record<string, number>>
+interface Pair {
+  readonly off: number
+  readonly on: number
 }
-interface Front {
-  readonly port: number
-  readonly server: ServerProcess
-  /** CPU seconds for 100,000 requests, of each turn. */
-  readonly costs: More[]
-  /** At the begin of its last turn. */
-  before: CpuNanos | undefined
+interface Result extends Row {
+  /** Of the main thread, for a request: the rate that it can reach is the inverse of that. */
+  readonly microseconds: Pair
+  /** More than without tracing: of all slots, and of the middle half of the pairs with the error of that. */
+  readonly morePercent: number
+  readonly middlePercent: number
+  readonly standardError: number
+  /** CPU of the thread that sends, in percent of what the main thread took without tracing. */
+  readonly sendingPercent: number
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
 try {
-  await using receiver = await startOtlpReceiver()
-  const config = join(folder, 'tracing.yaml')
-  writeFileSync(
-    config,
-    `{apiVersion: apiserver.config.k8s.io/v1, kind: TracingConfiguration, endpoint: "${receiver.url}", samplingRatePerMillion: ${PER_MILLION}}`,
-  )
-  const trials: Trial[] = []
-  for (let i = 0; i < TRIALS; i++) {
-    const one = await trial(config)
-    trials.push(one)
-    console.error(JSON.stringify(one))
+  const rows: Result[] = []
+  for (const row of ROWS) {
+    rows.push(await measured(row))
+    console.error(JSON.stringify(rows.at(-1)))
   }
-  const summaryOf = (of: 'tracing' | 'control'): object => ({
-    mainThread: summary(trials.map((t) => t[of].mainThread)),
-    process: summary(trials.map((t) => t[of].process)),
-  })
-  const morePercent = { tracing: summaryOf('tracing'), control: summaryOf('control') }
-  const spansReceived = receiver.spans.length
-  console.log(JSON.stringify({ name: 'tracing', requests: REQUESTS, trials, morePercent, spansReceived }))
+  console.log(JSON.stringify({ name: 'tracing', rows }))
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function trial(config: string): Promise<Trial> {
+async function measured(row: Row): Promise<Result> {
   await using stack = new AsyncDisposableStack()
-  const fronts: Front[] = []
-  for (const more of [[], [`--tracing-config-file=${config}`], []]) {
-    const server = stack.use(
-      await startServerProcess(['--storage-backend=memory', tokenFlag(folder), ...more], { core: 0 }),
-    )
-    // Each has a CA of its own, and so a backend of its own.
-    const own = mkdtempSync(join(folder, 'front-'))
-    const ca = server.pki.ca().cert
-    putCertificates(own, server.pki.servingFor('backend', ['localhost']))
-    const backend = stack.use(await startNginx(own, 'backend', BACKEND, 1))
-    const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca, ...server.pki.admin() })
-    await registerBackend(admin, { group: GROUP, at: backend.port, ca, path: PATH })
-    await admin.close()
-    fronts.push({ port: server.port, server, costs: [], before: undefined })
+  const receiver = stack.use(await startOtlpReceiver())
+  const server = stack.use(
+    await startServerProcess(['--storage-backend=memory', tokenFlag(folder)], {
+      core: 0,
+      main: join(import.meta.dirname, 'lib/switching-server.ts'),
+      env: { ENDPOINT: receiver.url, PER_MILLION: String(row.perMillion), SLOT: String(SLOT) },
+    }),
+  )
+  const own = mkdtempSync(join(folder, 'server-'))
+  const ca = server.pki.ca().cert
+  putCertificates(own, server.pki.servingFor('backend', ['localhost']))
+  // For the workers of nginx, which are nobody.
+  for (const path of [folder, own]) chmodSync(path, 0o755)
+  writeFileSync(join(own, 'answer'), `{"kind":"${'x'.repeat(row.bytes - 11)}"}`)
+  const nginx = `server { listen PORT ssl http2; location / { default_type application/json; root ${own}; rewrite ^ /answer break; } }`
+  const backend = stack.use(await startNginx(own, 'backend', nginx, 1))
+  const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca, ...server.pki.admin() })
+  await registerBackend(admin, { group: GROUP, at: backend.port, ca, path: PATH })
+  await admin.close()
+  const load = async (requests: number): Promise<void> => {
+    for (let left = requests; left > 0; left -= AT_ONCE)
+      await flatOut(server, { url: `https://localhost:${server.port}${PATH}`, protocol: 'h2', requests: AT_ONCE })
   }
-  const load = (front: Front, requests: number): Promise<unknown> =>
-    flatOut(front.server, { url: `https://localhost:${front.port}${PATH}`, protocol: 'h2', requests })
-  for (let i = 0; i < WARM_UP; i++) for (const front of fronts) await load(front, WARM_UP_REQUESTS)
-  // Short turns: whatever else this machine does, it does to all. Each is first in turn.
-  for (let i = 0; i <= ROUNDS; i++) {
-    const first = i % fronts.length
-    for (const front of [...fronts.slice(first), ...fronts.slice(0, first)]) {
-      // From turn to turn, so that it counts, too, what is sent to the collector between them.
-      const now = front.server.cpuNanos()
-      if (front.before !== undefined) front.costs.push(costOf(front.before, now))
-      front.before = now
-      await load(front, REQUESTS)
-    }
-  }
-  const [off, on, control] = fronts.map(({ costs }) => costs) as [More[], More[], More[]]
-  const untraced = off.map((cost, i) => ({
-    mainThread: (cost.mainThread + control[i]!.mainThread) / 2,
-    process: (cost.process + control[i]!.process) / 2,
-  }))
-  const seconds = (costs: readonly More[]): number => median(costs.map((c) => c.mainThread))
+  await load(WARM_UP)
+  const [warm, sentBefore] = [pairsIn(server.log()).length, server.threadSeconds('spans')]
+  await load(row.requests)
+  const sentSeconds = server.threadSeconds('spans') - sentBefore
+  return { ...row, ...summary(pairsIn(server.log()).slice(warm), sentSeconds) }
+}
+function pairsIn(log: string): Pair[] {
+  return [...log.matchAll(/^SLOTS (.*)$/gm)].map((m) => JSON.parse(m[1]!) as Pair)
+}
+function summary(pairs: readonly Pair[], sentSeconds: number): Omit<Result, keyof Row> {
+  const sum = (of: keyof Pair): number => pairs.reduce((micros, pair) => micros + pair[of], 0)
+  const more = pairs.map(({ off, on }) => (on / off - 1) * 100).toSorted((a, b) => a - b)
+  const [from, to] = [Math.floor(more.length / 4), Math.ceil((more.length * 3) / 4)]
+  const middle = more.slice(from, to)
+  // That of a median, of values as they are near it.
+  const standardError = (1.25 * (more[to - 1]! - more[from]!)) / 1.35 / Math.sqrt(more.length)
   return {
-    tracing: moreThan(on, untraced),
-    control: moreThan(control, off),
-    seconds: { off: seconds(off), on: seconds(on), control: seconds(control) },
-  }
-}
-function costOf(before: CpuNanos, now: CpuNanos): More {
-  const per100k = (nanos: number): number => round((nanos / 1e9 / REQUESTS) * 100_000, 3)
-  return { mainThread: per100k(now.mainThread - before.mainThread), process: per100k(now.process - before.process) }
-}
-/** In percent: the median of the turns. */
-function moreThan(some: readonly More[], others: readonly More[]): More {
-  const of = (what: keyof More): number =>
-    median(some.map((cost, i) => round((cost[what] / others[i]![what] - 1) * 100, 1)))
-  return { mainThread: of('mainThread'), process: of('process') }
-}
-/** Of the trials: where half of them are below, and how sure their mean is. */
-function summary(percents: readonly number[]): { median: number; mean: number; standardError: number } {
-  const mean = percents.reduce((sum, p) => sum + p, 0) / percents.length
-  const variance = percents.reduce((sum, p) => sum + (p - mean) ** 2, 0) / Math.max(1, percents.length - 1)
-  return {
-    median: median(percents),
-    mean: round(mean, 1),
-    standardError: round(Math.sqrt(variance / percents.length), 1),
+    microseconds: { off: median(pairs.map((p) => p.off)), on: median(pairs.map((p) => p.on)) },
+    morePercent: round((sum('on') / sum('off') - 1) * 100, 1),
+    middlePercent: round(middle.reduce((all, p) => all + p, 0) / middle.length, 1),
+    standardError: round(standardError, 1),
+    sendingPercent: round(((sentSeconds * 1e6) / (sum('off') * SLOT)) * 100, 1),
   }
 }

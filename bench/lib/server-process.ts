@@ -10,12 +10,6 @@ import { Pki } from '../../src/app/pki.ts'
 const root = join(import.meta.dirname, '../..')
 const TICKS_PER_SECOND = 100
 
-export interface CpuNanos {
-  /** What answers requests: the rate that a process can reach is the inverse of what each takes of it. */
-  readonly mainThread: number
-  /** With the engine's own threads, and others. */
-  readonly process: number
-}
 export interface ServerProcess extends AsyncDisposable {
   readonly port: number
   readonly pid: number
@@ -27,8 +21,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly files: { readonly cert: string; readonly key: string; readonly ca: string }
   /** User and system time so far. */
   cpuSeconds(): number
-  /** The same, as the scheduler counts it: finer than the ticks of a clock. */
-  cpuNanos(): CpuNanos
+  /** Of its threads whose name begins like that, as the scheduler counts it: finer than the ticks of a clock. */
+  threadSeconds(name: string): number
   rssMiB(): number
   /** What it has logged so far, up to 1 MB. */
   log(): string
@@ -38,14 +32,14 @@ export interface ServerProcess extends AsyncDisposable {
 
 export async function startServerProcess(
   args: readonly string[] = [],
-  o: { dataDir?: string; core?: number; node?: readonly string[] } = {},
+  o: { dataDir?: string; core?: number; node?: readonly string[]; main?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<ServerProcess> {
   const dataDir = o.dataDir ?? mkdtempSync(join(tmpdir(), 'portico-bench-'))
   const startedMs = performance.now()
   const node = [
     process.execPath,
     ...(o.node ?? []),
-    join(root, 'src/main.ts'),
+    o.main ?? join(root, 'src/main.ts'),
     'serve',
     '--secure-port=0',
     '--bind-address=127.0.0.1',
@@ -55,7 +49,7 @@ export async function startServerProcess(
   const command = o.core === undefined ? node : ['taskset', '-c', String(o.core), ...node]
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: join(root, '.cache/compile') },
+    env: { ...process.env, ...o.env, NODE_COMPILE_CACHE: join(root, '.cache/compile') },
   })
   const log = { text: '' }
   const port = await readyPort(child, log)
@@ -76,7 +70,7 @@ export async function startServerProcess(
     startMs,
     files: { cert: file('admin.crt'), key: file('admin.key'), ca: file('ca.crt') },
     cpuSeconds: () => cpuSeconds(child.pid!),
-    cpuNanos: () => cpuNanos(child.pid!),
+    threadSeconds: (name) => threadSeconds(child.pid!, name),
     rssMiB: () => rssMiB(child.pid!),
     log: () => log.text,
     end,
@@ -92,11 +86,10 @@ export function cpuSeconds(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
-function cpuNanos(pid: number): CpuNanos {
-  const nanosOf = (task: string): number =>
-    Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0])
-  const process = readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + nanosOf(task), 0)
-  return { mainThread: nanosOf(String(pid)), process }
+function threadSeconds(pid: number, name: string): number {
+  const folders = readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`)
+  const named = folders.filter((folder) => readFileSync(`${folder}/comm`, 'utf8').startsWith(name))
+  return named.reduce((sum, f) => sum + Number(readFileSync(`${f}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e9
 }
 /** By core: what a hypervisor gave to others while something here wanted to run. */
 export function stolenSeconds(): number[] {

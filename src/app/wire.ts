@@ -73,14 +73,23 @@ export interface Surroundings {
 const LOOPBACK: UserInfo = { name: 'system:apiserver', groups: [SYSTEM_MASTERS, 'system:authenticated'] }
 const USER_AGENT = 'portico/loopback'
 
+interface Foundations {
+  readonly clock: Clock
+  readonly log: Logger
+}
+export interface StartServer extends Partial<Foundations> {
+  /** Instead of the configured one; stays the caller's. */
+  readonly tracer?: Tracer
+}
+
 /** @throws ConfigurationError; StorageError where the storage does not come up. */
-export async function startServer(config: Config, o: { clock?: Clock; log?: Logger } = {}): Promise<PorticoServer> {
+export async function startServer(config: Config, o: StartServer = {}): Promise<PorticoServer> {
   const clock = o.clock ?? systemClock
   const log = o.log ?? createLogger({ v: config.values.v })
   log.info('starting', { version: packageVersion(), node: process.version, options: describeOptions(config) })
   const life = new Lifetime()
   try {
-    return await acquire(config, clock, log, life)
+    return await acquire(config, { ...o, clock, log }, life)
   } catch (e) {
     // Why it did not start is what counts, not what could not be released after it.
     await life[Symbol.asyncDispose]().catch((error: unknown) => log.error('not everything was released', { error }))
@@ -88,15 +97,15 @@ export async function startServer(config: Config, o: { clock?: Clock; log?: Logg
   }
 }
 
-async function acquire(config: Config, clock: Clock, log: Logger, life: Lifetime): Promise<PorticoServer> {
+async function acquire(config: Config, o: StartServer & Foundations, life: Lifetime): Promise<PorticoServer> {
+  const { clock, log } = o
   const metrics = new MetricsRegistry()
-  const tracer = life.own(openTracer(config, log, metrics))
   const around: Surroundings = {
     config,
     clock,
     log,
     metrics,
-    tracer,
+    tracer: o.tracer ?? life.own(openTracer(config, log, metrics)),
     life,
     drain: new Drain(clock),
     health: new HealthChecks(metrics),

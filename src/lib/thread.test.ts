@@ -13,7 +13,7 @@ interface Order {
 }
 const module = new URL('../../test/harness/echo-thread', import.meta.url)
 const threadOf = (idle?: { clock: FakeClock; ms: number }): Thread<Order, unknown> =>
-  new Thread({ module, data: { hello: 'there' }, maxHeapMb: 32, ...(idle && { idle }) })
+  new Thread({ module, name: 'echo', data: { hello: 'there' }, maxHeapMb: 32, ...(idle && { idle }) })
 
 test('a thread: answers in the order of its orders, and knows its data', async () => {
   await using thread = threadOf()

@@ -15,6 +15,8 @@ export interface ThreadOptions {
   readonly module: URL
   /** For the module, as `workerData`. */
   readonly data?: unknown
+  /** As the system lists it. */
+  readonly name: string
   readonly maxHeapMb: number
   /** Absent: it waits for orders until it is disposed of. */
   readonly idle?: { readonly clock: Clock; readonly ms: number }
@@ -67,8 +69,9 @@ export class Thread<In, Out> implements AsyncDisposable {
     }
   }
   #started(): Worker {
-    const { module, data, maxHeapMb } = this.#o
+    const { module, name, data, maxHeapMb } = this.#o
     const worker = new Worker(new URL(`${module.href}${extname(import.meta.filename)}`), {
+      name,
       workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMb },
     })

@@ -20,7 +20,7 @@ export class SpanThread implements AsyncDisposable {
 
   constructor(options: SpanThreadOptions) {
     const module = new URL('./span-worker', import.meta.url)
-    this.#thread = new Thread({ module, data: options, maxHeapMb: MAX_HEAP_MB })
+    this.#thread = new Thread({ module, name: 'spans', data: options, maxHeapMb: MAX_HEAP_MB })
     this.#thread.start()
   }
   /** @throws where they did not arrive, after further attempts. */

@@ -17,6 +17,7 @@ export class OpenApiThread implements AsyncDisposable {
   constructor(clock: Clock) {
     this.#thread = new Thread({
       module: new URL('./openapi-worker', import.meta.url),
+      name: 'openapi',
       maxHeapMb: MAX_HEAP_MB,
       idle: { clock, ms: IDLE_MS },
     })
