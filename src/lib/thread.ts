@@ -28,6 +28,8 @@ export class Thread<In, Out> implements AsyncDisposable {
   /** In the order in which they are done. One at a time is handed over: each costs this thread a copy. */
   readonly #orders: { readonly order: In; readonly done: Deferred<Out> }[] = []
   #worker: Worker | undefined
+  /** The first order is with the thread. */
+  #handedOver = false
   #cancelIdle: Cancel = () => {}
 
   constructor(o: ThreadOptions) {
@@ -52,7 +54,7 @@ export class Thread<In, Out> implements AsyncDisposable {
     this.#worker ??= this.#started()
   }
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { done } of this.#orders.splice(1)) done.reject(STOPPED)
+    for (const { done } of this.#orders.splice(this.#handedOver ? 1 : 0)) done.reject(STOPPED)
     const ended = this.#end(STOPPED)
     this.#cancelIdle()
     await ended
@@ -62,6 +64,7 @@ export class Thread<In, Out> implements AsyncDisposable {
     const [first] = this.#orders
     if (!first) return
     this.start()
+    this.#handedOver = true
     try {
       this.#worker!.postMessage(first.order)
     } catch (e) {
@@ -87,6 +90,7 @@ export class Thread<In, Out> implements AsyncDisposable {
   }
   #settle(how: (done: Deferred<Out>) => void): void {
     const first = this.#orders.shift()
+    this.#handedOver = false
     if (this.#orders.length > 0) void nextTurn().then(() => this.#next())
     else this.#waitIdle()
     if (first) how(first.done)
@@ -99,7 +103,7 @@ export class Thread<In, Out> implements AsyncDisposable {
   async #end(why: Error): Promise<void> {
     const worker = this.#worker
     this.#worker = undefined
-    if (this.#orders.length > 0) this.#settle((done) => done.reject(why))
+    if (this.#handedOver) this.#settle((done) => done.reject(why))
     await worker?.terminate()
   }
 }
