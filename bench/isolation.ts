@@ -1,31 +1,36 @@
 /**
  * One backend hangs under 2,000 requests a second: what another group's requests feel of it, and what it costs in memory.
- * Prints one JSON object. Needs h2load (Debian: nghttp2-client) and nginx.
+ * Prints one JSON object. Needs h2load (Debian: nghttp2-client), nginx, and root for real-time priority.
  *
- * Rounds alone, beside a busy backend that answers the same 2,000 a second, and beside the hanging one alternate: what the
- * requests themselves cost the core, the second tells; what it does to others that the backend hangs, the third beside
- * it. nginx in front of the same backend, alone and refusing 2,000 a second, tells what this machine allows. Core 0 runs
- * Portico and nginx, core 1 everything else. What arrives for the backend is what Portico itself counts.
- *
- * `together` is over the requests of all rounds, without those during which the hypervisor took a core away; `toBusy` is
- * what changes for others when a backend under that load begins to hang.
+ * The other group is asked steadily, 500 times a second, while slots of 2.5 s without and with that load follow each other
+ * in random order; requests during which the hypervisor took a core away, or just before, do not count. nginx in front of
+ * the same backend, refusing the load by itself, tells what this machine allows. Core 0 runs nginx and the main thread of
+ * Portico, whose collector may use both; core 1 runs all else: who is measured there (h2load and its backend) goes before
+ * who makes the load, so that nobody waits for that one.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { createServer } from 'node:tls'
 import { httpClient } from '../test/harness/http-client.ts'
 import { putCertificates } from './lib/endpoint.ts'
-import { hammer, latencyOf, type Latency, type Times, tokenFlag, undisturbedTimes } from './lib/h2load.ts'
+import { h2Client } from './lib/h2-client.ts'
+import { REAL_TIME, requestsOf, tokenFlag } from './lib/h2load.ts'
+import { Load, type Seen } from './lib/load.ts'
 import { startNginx } from './lib/nginx.ts'
 import { registerBackend } from './lib/register-backend.ts'
-import { median, round, startServerProcess } from './lib/server-process.ts'
+import { percentile, round, startServerProcess } from './lib/server-process.ts'
+import { StolenTime } from './lib/stolen-time.ts'
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
-/** Until the backend has all requests that it may have: each has a connection of its own, made on the core of the load. */
-const SETTLE_MS = 5_000
+const ROUNDS = Number(process.env['ROUNDS'] ?? 40)
+const PER_SECOND = 2_000
+const CONNECTIONS = 20
+const SLOT_MS = 2_500
+/** What the slot before left. */
+const SETTLE_MS = 500
 const WARM_UP_MS = 20_000
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
 const REFUSED = JSON.stringify({
@@ -37,8 +42,12 @@ const REFUSED = JSON.stringify({
 })
 const path = (group: string): string => `/apis/${group}.example.com/v1/things`
 
+// The load is this process.
+for (const thread of readdirSync('/proc/self/task')) putOnCores('1', thread)
 await using server = await startServerProcess(['--storage-backend=memory', tokenFlag(folder)], { core: 0 })
 const { pki, port } = server
+for (const thread of readdirSync(`/proc/${server.pid}/task`))
+  if (thread !== String(server.pid)) putOnCores('0,1', thread)
 const pair = pki.servingFor('backend', ['localhost', '127.0.0.1'])
 putCertificates(folder, pair)
 await using good = await startNginx(
@@ -46,6 +55,7 @@ await using good = await startNginx(
   'backend',
   `server { listen PORT ssl http2; location / { default_type application/json; return 200 '{"kind":"Thing"}'; } }`,
   1,
+  REAL_TIME,
 )
 writeFileSync(join(folder, 'ca.crt'), pki.ca().cert)
 await using peer = await startNginx(
@@ -67,72 +77,67 @@ const hanging = createServer({ ...pair, ALPNProtocols: ['http/1.1'] }, (socket) 
   })
 })
 await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
-const admin = httpClient(`https://127.0.0.1:${port}`, { ca: pki.ca().cert, ...pki.admin() })
+const { cert: ca } = pki.ca()
+const admin = httpClient(`https://127.0.0.1:${port}`, { ca, ...pki.admin() })
 try {
-  const { cert: ca } = pki.ca()
   const hangingPort = (hanging.address() as AddressInfo).port
   await registerBackend(admin, { group: 'good.example.com', at: good.port, ca, path: path('good') })
-  await registerBackend(admin, { group: 'busy.example.com', at: good.port, ca, path: path('busy') })
   await registerBackend(admin, { group: 'hanging.example.com', at: hangingPort, ca })
-  // What seldom runs is compiled late.
-  await beside(port, 'hanging', WARM_UP_MS)
-  const rounds: Record<'alone' | 'besideBusy' | 'besideHanging' | 'nginxAlone' | 'nginxRefusing', Times[]> = {
-    alone: [],
-    besideBusy: [],
-    besideHanging: [],
-    nginxAlone: [],
-    nginxRefusing: [],
-  }
-  const rates: number[] = []
   const before = server.rssMiB()
-  let most = before
-  for (let i = 0; i < ROUNDS; i++) {
-    rounds.alone.push(await measure(port))
-    rounds.besideBusy.push(await beside(port, 'busy'))
-    const [fromMs, from] = [performance.now(), await requestsToHanging()]
-    rounds.besideHanging.push(await beside(port, 'hanging'))
-    rates.push(((await requestsToHanging()) - from) / ((performance.now() - fromMs) / 1_000))
-    most = Math.max(most, server.rssMiB())
-    rounds.nginxAlone.push(await measure(peer.port))
-    rounds.nginxRefusing.push(await beside(peer.port, 'hanging'))
-  }
-  const all = (some: readonly Times[]): Latency =>
-    latencyOf({ times: some.flatMap((t) => t.times), stolen: median(some.map((t) => t.stolen)) })
-  const p99 = (some: readonly Times[]): number => all(some).p99
-  console.log(
-    JSON.stringify({
-      name: 'isolation',
-      rounds: Object.fromEntries(Object.entries(rounds).map(([name, some]) => [name, some.map(latencyOf)])),
-      together: Object.fromEntries(Object.entries(rounds).map(([name, some]) => [name, all(some)])),
-      requestsPerSecondToHanging: rates.map(Math.round),
-      p99Ratio: {
-        toAlone: round(p99(rounds.besideHanging) / p99(rounds.alone), 2),
-        toBusy: round(p99(rounds.besideHanging) / p99(rounds.besideBusy), 2),
-        ofNginx: round(p99(rounds.nginxRefusing) / p99(rounds.nginxAlone), 2),
-      },
-      rssGrowthMiB: Math.round(most - before),
-    }),
-  )
+  const portico = await inSlots(port)
+  const rssGrowthMiB = Math.round(server.rssMiB() - before)
+  const nginx = await inSlots(peer.port)
+  const ratios = { p99Ratio: ratio(portico), p99RatioOfNginx: ratio(nginx) }
+  console.log(JSON.stringify({ name: 'isolation', ...ratios, rssGrowthMiB, portico, nginx }))
 } finally {
   await admin.close()
   hanging.close()
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Of the good group, at 500 requests a second. */
-function measure(front: number): Promise<Times> {
+interface Felt {
+  readonly p50: number
+  readonly p99: number
+  readonly requests: number
+}
+interface Both {
+  readonly alone: Felt
+  readonly beside: Felt
+  readonly load: Seen
+}
+
+/** What the good group's requests took without the load and beside it. */
+async function inSlots(front: number): Promise<Both> {
+  using client = await h2Client({ port: front, ca, ...pki.admin() }, CONNECTIONS)
+  // Until the backend has all the requests that it may have, each over a connection of its own, and all is compiled.
+  await new Load(client, PER_SECOND).run(path('hanging'), WARM_UP_MS)
+  const load = new Load(client, PER_SECOND)
   const url = `https://localhost:${front}${path('good')}`
-  return undisturbedTimes({ url, protocol: 'h2', perSecond: 500, seconds: 5, clients: 5 })
+  const seconds = (ROUNDS * 2 * SLOT_MS) / 1_000
+  using stolen = new StolenTime()
+  const asked = requestsOf({ url, protocol: 'h2', perSecond: 500, seconds, clients: 5, first: true })
+  const slots: { loaded: boolean; fromMs: number; toMs: number }[] = []
+  for (let i = 0; i < ROUNDS; i++) {
+    const first = Math.random() < 0.5
+    for (const loaded of [first, !first]) {
+      const fromMs = Date.now() + SETTLE_MS
+      await (loaded ? load.run(path('hanging'), SLOT_MS) : pause(SLOT_MS))
+      slots.push({ loaded, fromMs, toMs: Date.now() })
+    }
+  }
+  const requests = (await asked).filter((r) => !stolen.touches(r.startMs, r.startMs + r.ms))
+  const felt = (loaded: boolean): Felt => {
+    const own = slots.filter((slot) => slot.loaded === loaded)
+    const during = requests.filter((r) => own.some((slot) => slot.fromMs <= r.startMs && r.startMs < slot.toMs))
+    const times = during.map((r) => r.ms)
+    const [p50, p99] = [percentile(times, 0.5), percentile(times, 0.99)]
+    return { p50: round(p50, 2), p99: round(p99, 2), requests: times.length }
+  }
+  return { alone: felt(false), beside: felt(true), load: load.seen() }
 }
-/** While 2,000 others a second are for another group. */
-async function beside(front: number, group: string, settleMs = SETTLE_MS): Promise<Times> {
-  await using _load = hammer({ url: `https://localhost:${front}${path(group)}`, perSecond: 2_000, clients: 20 })
-  await pause(settleMs)
-  return await measure(front) // the load goes on until then
+function putOnCores(cores: string, thread: string): void {
+  execFileSync('taskset', ['-c', '-p', cores, thread], { stdio: 'ignore' })
 }
-/** Answered by whatever: 504, 429 or 503. */
-async function requestsToHanging(): Promise<number> {
-  const { text } = await admin.get('/metrics')
-  const counts = text.matchAll(/^apiserver_request_total\{[^}]*group="hanging.example.com"[^}]*\} (\d+)$/gm)
-  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+function ratio({ alone, beside }: Both): number {
+  return round(beside.p99 / alone.p99, 2)
 }

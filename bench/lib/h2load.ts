@@ -14,6 +14,13 @@ export interface Steady {
   readonly perSecond: number
   readonly seconds: number
   readonly clients: number
+  /** Before all else of its core; wants root. */
+  readonly first?: boolean
+}
+export interface Request {
+  /** Since the epoch. */
+  readonly startMs: number
+  readonly ms: number
 }
 export interface Latency {
   readonly p50: number
@@ -32,7 +39,9 @@ export interface FlatOut {
 }
 
 const TOKEN = 'bench-token-0123456789'
-const COMMAND = ['-c', '1', 'h2load', '-H', `authorization: Bearer ${TOKEN}`]
+/** What begins like that runs before all else of its core. */
+export const REAL_TIME = ['chrt', '-r', '10']
+const COMMAND = ['taskset', '-c', '1', 'h2load', '-H', `authorization: Bearer ${TOKEN}`]
 /** What the clients' handshakes take is no part of the steady state. */
 const SETTLE_MS = 500
 /** Measured again, so often, where fewer of the requests than this were left alone by the hypervisor. */
@@ -48,38 +57,37 @@ export function tokenFlag(folder: string): string {
 
 /** Of the requests that no neighbour of this machine touched. */
 export async function undisturbed(o: Steady): Promise<Latency> {
-  return latencyOf(await undisturbedTimes(o))
-}
-export function latencyOf({ times, stolen }: Times): Latency {
-  return { p50: round(percentile(times, 0.5), 2), p99: round(percentile(times, 0.99), 2), stolen: round(stolen, 3) }
-}
-/** Of one run: that with the most requests that nobody touched, where none has enough. */
-export async function undisturbedTimes(o: Steady): Promise<Times> {
+  // Of one run: that with the most requests that nobody touched, where none has enough.
   let best: Times | undefined
   for (let i = 0; i < TRIES; i++) {
     const times = await steady(o)
     if (!best || times.times.length > best.times.length) best = times
     if (best.times.length >= (o.perSecond * o.seconds - o.perSecond * (SETTLE_MS / 1_000)) * MIN_KEPT) break
   }
-  return best!
+  const { times, stolen } = best!
+  return { p50: round(percentile(times, 0.5), 2), p99: round(percentile(times, 0.99), 2), stolen: round(stolen, 3) }
 }
-/** In ms, from h2load's own log. */
+/** Those that no neighbour of this machine touched; of the first moments, none. */
 export async function steady(o: Steady): Promise<Times> {
+  using stolen = new StolenTime()
+  const all = await requestsOf(o)
+  const settledMs = Math.min(...all.map((r) => r.startMs)) + SETTLE_MS
+  const kept = all.filter((r) => r.startMs >= settledMs && !stolen.touches(r.startMs, r.startMs + r.ms))
+  return { times: kept.map((r) => r.ms), stolen: stolen.share() }
+}
+/** All of them, from h2load's own log. */
+export async function requestsOf(o: Steady): Promise<Request[]> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-h2load-'))
   const log = join(folder, 'latencies')
-  const requests = o.perSecond * o.seconds
   const how = o.protocol === 'h2' ? ['-m', '10'] : ['--h1']
   const pace = ['-c', String(o.clients), ...how, `--rps=${o.perSecond / o.clients}`]
-  using stolen = new StolenTime()
-  await h2load(requests, [...pace, `--log-file=${log}`, o.url])
+  await h2load(o.perSecond * o.seconds, [...pace, `--log-file=${log}`, o.url], o.first)
   const lines = readFileSync(log, 'utf8').trim().split('\n')
   rmSync(folder, { recursive: true })
-  const all = lines.map((line) => line.split('\t').map(Number)) as [startUs: number, status: number, us: number][]
-  const settledUs = Math.min(...all.map(([startUs]) => startUs)) + SETTLE_MS * 1_000
-  const kept = all.filter(
-    ([startUs, , us]) => startUs >= settledUs && !stolen.touches(startUs / 1_000, (startUs + us) / 1_000),
-  )
-  return { times: kept.map(([, , us]) => us / 1_000), stolen: stolen.share() }
+  return lines.map((line) => {
+    const [startUs, , us] = line.split('\t').map(Number) as [number, number, number]
+    return { startMs: startUs / 1_000, ms: us / 1_000 }
+  })
 }
 
 /** As fast as it goes. */
@@ -98,21 +106,9 @@ export async function flatOut(
   }
 }
 
-/** Requests whose answers nobody looks at, until it is disposed of. They give way to who is measured. */
-export function hammer(o: Omit<Steady, 'seconds' | 'protocol'>): AsyncDisposable {
-  const pace = ['-D', '600', '-c', String(o.clients), '-m', '100', `--rps=${o.perSecond / o.clients}`]
-  const child = spawn('nice', ['-n', '19', 'taskset', ...COMMAND, ...pace, o.url], { stdio: 'ignore' })
-  return {
-    [Symbol.asyncDispose]: async () => {
-      const ended = once(child, 'exit')
-      child.kill('SIGKILL')
-      await ended
-    },
-  }
-}
-
-async function h2load(requests: number, args: readonly string[]): Promise<void> {
-  const child = spawn('taskset', [...COMMAND, '-n', String(requests), ...args], {
+async function h2load(requests: number, args: readonly string[], first = false): Promise<void> {
+  const command = [...(first ? REAL_TIME : []), ...COMMAND, '-n', String(requests), ...args]
+  const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let text = ''

@@ -11,8 +11,17 @@ export interface Nginx extends AsyncDisposable {
   rssMiB(): number
 }
 
-/** @param server what stands inside `http {}` beside the TLS settings; PORT and CERTS are replaced. */
-export async function startNginx(folder: string, name: string, server: string, core: number): Promise<Nginx> {
+/**
+ * @param server what stands inside `http {}` beside the TLS settings; PORT and CERTS are replaced.
+ * @param before a command that runs it, such as one that sets its priority.
+ */
+export async function startNginx(
+  folder: string,
+  name: string,
+  server: string,
+  core: number,
+  before: readonly string[] = [],
+): Promise<Nginx> {
   const port = await freePort()
   const own = join(folder, name)
   mkdirSync(own)
@@ -25,13 +34,9 @@ http { access_log off; keepalive_requests 100000000; ssl_session_tickets off;
 ${http}
 }`
   writeFileSync(join(own, 'nginx.conf'), text)
-  const child = spawn(
-    'taskset',
-    ['-c', String(core), 'nginx', '-c', join(own, 'nginx.conf'), '-e', join(own, 'error.log')],
-    {
-      stdio: 'inherit',
-    },
-  )
+  const nginx = ['nginx', '-c', join(own, 'nginx.conf'), '-e', join(own, 'error.log')]
+  const command = [...before, 'taskset', '-c', String(core), ...nginx]
+  const child = spawn(command[0]!, command.slice(1), { stdio: 'inherit' })
   await untilOpen(port, child)
   const pids = [child.pid!, ...childrenOf(child.pid!)]
   return {
