@@ -114,6 +114,33 @@ test('no more than the given part is ejected, and when all fail all are tried', 
     assert.equal(set.members.filter((e) => set.ejected(e)).length, 1)
   }))
 
+test('one more that fails is ejected in place of the one that was first, which warms up as a new one', () =>
+  withSet({ consecutiveFailures: 1, ejectionMs: 60_000, maxEjectedPercent: 67, slowStartMs: 10_000 }, (set, clock) => {
+    set.update([info('a'), info('b'), info('c')])
+    const [a, b, c] = set.members
+    const ejected = (): string[] => set.members.filter((e) => set.ejected(e)).map((e) => e.address.host)
+    for (const e of [b!, a!]) {
+      set.failed(e)
+      clock.advance(1_000)
+    }
+    assert.deepEqual(ejected(), ['a', 'b'])
+    set.failed(c!)
+    assert.deepEqual(ejected(), ['a', 'c'])
+    assert.deepEqual(counts(set, 20), { b: 20 })
+    set.failed(b!)
+    assert.deepEqual(ejected(), ['b', 'c'])
+  }))
+
+test('where none may be ejected none is', () =>
+  withSet({ consecutiveFailures: 1, maxEjectedPercent: 10 }, (set) => {
+    set.update([info('a'), info('b'), info('c')])
+    for (const e of set.members) set.failed(e)
+    assert.deepEqual(
+      set.members.filter((e) => set.ejected(e)),
+      [],
+    )
+  }))
+
 test('an attempt goes to an endpoint that was not tried, while there is one', () =>
   withSet({}, (set) => {
     set.update([info('a'), info('b'), info('c')])

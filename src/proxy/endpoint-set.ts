@@ -4,7 +4,7 @@
  * Owns:     per endpoint: what is under way, failures in a row, ejection. Connections are its pool's (upstream-pool.ts).
  * Callers:  servers/aggregator makes one per backend and keeps its members in step; forward.ts picks.
  *
- *   warming --slowStartMs--> serving --failures in a row, silence--> ejected --time is up--> warming
+ *   warming --slowStartMs--> serving --failures in a row, silence--> ejected --time is up, another's turn--> warming
  *        `------ draining: no new requests; gone when the last one ends, or is ended -----'
  */
 import type { Clock } from '../lib/clock.ts'
@@ -54,6 +54,7 @@ export class Endpoint {
   watches = 0
   failuresInRow = 0
   ejections = 0
+  ejectedSinceMs = 0
   ejectedUntilMs = 0
   /** Requests that are to be ended when the endpoint goes. */
   readonly endings = new Set<() => void>()
@@ -171,8 +172,15 @@ export class EndpointSet implements EndpointChoice {
     const now = this.#o.clock.monotonicMs()
     // Whoever goes to a silent one waits for seconds: two more need not find that out.
     if ((endpoint.failuresInRow < consecutiveFailures && !silent) || endpoint.ejectedUntilMs > now) return
-    const others = [...this.#members.values()].filter((e) => e !== endpoint && e.ejectedUntilMs > now).length
-    if ((others + 1) * 100 > maxEjectedPercent * this.#members.size) return
+    const others = [...this.#members.values()].filter((e) => e !== endpoint && e.ejectedUntilMs > now)
+    if ((others.length + 1) * 100 > maxEjectedPercent * this.#members.size) {
+      // What is known of the one that was left out first is the oldest: it may be well again, as in a rolling restart.
+      const first = others.toSorted((a, b) => a.ejectedSinceMs - b.ejectedSinceMs)[0]
+      if (!first) return
+      first.ejectedUntilMs = now
+      first.warmSinceMs = now
+    }
+    endpoint.ejectedSinceMs = now
     endpoint.ejectedUntilMs = now + ejectionMs * 2 ** Math.min(endpoint.ejections, MAX_DOUBLINGS)
     endpoint.warmSinceMs = endpoint.ejectedUntilMs
     endpoint.ejections++

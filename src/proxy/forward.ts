@@ -316,7 +316,7 @@ class Forwarding implements UpstreamHandler {
     // What cannot be reached is not tried again at once, unless there is another; a dead connection has others beside it.
     const elsewhere = endpoints.size > 1
     if (!elsewhere && (error.silent || UNREACHED.has(error.phase))) return false
-    if (rules.budget && !rules.budget.take()) {
+    if (rules.budget && !rules.budget.take(error)) {
       rules.metrics.budgetExhausted.inc()
       return false
     }

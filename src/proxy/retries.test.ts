@@ -33,10 +33,17 @@ for (const { name, error, may, not } of rows) {
 test('the budget allows a part of all requests, and a few when there were none', () => {
   const budget = new RetryBudget(20)
   let taken = 0
-  while (budget.take()) taken++
+  while (budget.take(reset)) taken++
   assert.equal(taken, 100)
   for (let i = 0; i < 50; i++) budget.requested()
-  for (taken = 0; budget.take(); ) taken++
+  for (taken = 0; budget.take(reset); ) taken++
   assert.ok(taken === 9 || taken === 10, String(taken))
-  assert.equal(new RetryBudget(0).take(), false)
+  assert.equal(new RetryBudget(0).take(reset), false)
+})
+test('who was refused a connection may ask elsewhere though the budget is empty, but not without any budget', () => {
+  const refused = new UpstreamError('connect', 'connection refused', { unprocessed: true })
+  const budget = new RetryBudget(20)
+  while (budget.take(reset));
+  for (let i = 0; i < 1_000; i++) assert.equal(budget.take(refused), true)
+  assert.equal(new RetryBudget(0).take(refused), false)
 })

@@ -23,8 +23,11 @@ export class RetryBudget {
   requested(): void {
     if (this.#tokens < RESERVE) this.#tokens += this.#percent / 100
   }
-  take(): boolean {
-    if (this.#percent === 0 || this.#tokens < 1) return false
+  /** @param error of the attempt before. One that found nobody was no load to anybody: what follows it is free. */
+  take(error: UpstreamError): boolean {
+    if (this.#percent === 0) return false
+    if (error.phase === 'connect') return true
+    if (this.#tokens < 1) return false
     this.#tokens--
     return true
   }

@@ -149,3 +149,25 @@ test('a rolling restart of three endpoints under load, half of it POST: no error
   assert.equal(new Set(posted).size, posted.length)
   assert.equal(posted.length, Math.floor(sent / 2))
 })
+
+test('two of three endpoints refuse connections: no request fails, POSTs neither, however many come', async () => {
+  await using portico = await startTestServer()
+  const handler: RawHandler = (request, response) => {
+    request.resume()
+    request.on('end', () => response.end('{}'))
+  }
+  await using left = await startRawBackend(portico, { host: '127.0.0.1', handler })
+  const gone = [
+    await startRawBackend(portico, { host: '127.0.0.2', handler }),
+    await startRawBackend(portico, { host: '127.0.0.3', handler }),
+  ]
+  await registerRaw(portico, policyOf([left, ...gone]))
+  assert.equal((await portico.admin.get(path)).status, 200)
+  for (const backend of gone) await backend[Symbol.asyncDispose]()
+  const wrong: string[] = []
+  for (let n = 0; n < 1_000; n++) {
+    const { status, text } = n % 2 === 0 ? await portico.admin.get(path) : await portico.admin.post(path, '{}')
+    if (status !== 200) wrong.push(`${n}: ${status} ${text}`)
+  }
+  assert.deepEqual(wrong, [])
+})
