@@ -11,7 +11,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCA, makeCertificate } from '../src/http/certificates.ts'
 import { httpClient } from '../test/harness/http-client.ts'
-import { type FlatOut, flatOut, type Latency, type Protocol, steady, tokenFlag, undisturbed } from './lib/h2load.ts'
+import {
+  type FlatOut,
+  flatOut,
+  type Latency,
+  latencyOf,
+  type Protocol,
+  steady,
+  tokenFlag,
+  undisturbed,
+} from './lib/h2load.ts'
 import { type Nginx, startNginx } from './lib/nginx.ts'
 import { cpuSeconds, median, round, rssMiB, startServerProcess } from './lib/server-process.ts'
 
@@ -173,7 +182,7 @@ async function steadyRounds(
         // The first round warms up: what runs at this rate is compiled for it.
         const how = { ...STEADY, url: url(port), protocol }
         if (i < 0) await steady(how)
-        else all.set(key, [...(all.get(key) ?? []), await undisturbed(how)])
+        else all.set(key, [...(all.get(key) ?? []), latencyOf([await undisturbed(how)])])
       }
   return (name, protocol) => {
     const rounds = all.get(`${name} ${protocol}`)!

@@ -3,8 +3,8 @@
  * second. Rounds with and without them alternate. Prints one JSON object. Core 0 runs Portico, core 1 the load.
  */
 import { ENDPOINT_PATH } from './lib/endpoint.ts'
-import { type Latency, tokenFlag, undisturbed } from './lib/h2load.ts'
-import { median, round } from './lib/server-process.ts'
+import { latencyOf, type Times, tokenFlag, undisturbed } from './lib/h2load.ts'
+import { round } from './lib/server-process.ts'
 import { setStage } from './lib/stage.ts'
 import { openWatches } from './lib/watches.ts'
 
@@ -17,7 +17,7 @@ await using stage = await setStage({
   args: (folder) => [tokenFlag(folder)],
   eventEveryMs: 10_000,
 })
-const measure = (): Promise<Latency> =>
+const measure = (): Promise<Times> =>
   undisturbed({
     url: `https://localhost:${stage.server.port}${ENDPOINT_PATH}`,
     protocol: 'h2',
@@ -26,19 +26,20 @@ const measure = (): Promise<Latency> =>
     clients: 5,
   })
 await measure()
-const [alone, beside]: [Latency[], Latency[]] = [[], []]
+const [alone, beside]: [Times[], Times[]] = [[], []]
 for (let i = 0; i < ROUNDS; i++) {
   alone.push(await measure())
   using _watches = await openWatches(stage.target, WATCHES)
   beside.push(await measure())
 }
-const p99 = (rounds: readonly Latency[]): number => median(rounds.map((r) => r.p99))
+const p99 = (rounds: readonly Times[]): number => latencyOf(rounds).p99
 console.log(
   JSON.stringify({
     name: 'watch-load',
     watches: WATCHES,
-    rounds: { alone, beside },
-    p99Ms: { alone: p99(alone), besideWatches: p99(beside) },
+    rounds: { alone: alone.map((r) => latencyOf([r])), beside: beside.map((r) => latencyOf([r])) },
+    // Of all requests of all rounds: one that a neighbour spoiled has few.
+    together: { alone: latencyOf(alone), besideWatches: latencyOf(beside) },
     p99Ratio: round(p99(beside) / p99(alone), 2),
   }),
 )

@@ -55,16 +55,20 @@ export function tokenFlag(folder: string): string {
   return `--token-auth-file=${file}`
 }
 
-/** Of the requests that no neighbour of this machine touched. */
-export async function undisturbed(o: Steady): Promise<Latency> {
-  // Of one run: that with the most requests that nobody touched, where none has enough.
+/** Of one run: that with the most requests that no neighbour of this machine touched, where none has enough. */
+export async function undisturbed(o: Steady): Promise<Times> {
   let best: Times | undefined
   for (let i = 0; i < TRIES; i++) {
     const times = await steady(o)
     if (!best || times.times.length > best.times.length) best = times
     if (best.times.length >= (o.perSecond * o.seconds - o.perSecond * (SETTLE_MS / 1_000)) * MIN_KEPT) break
   }
-  const { times, stolen } = best!
+  return best!
+}
+/** Of all requests of some runs. */
+export function latencyOf(runs: readonly Times[]): Latency {
+  const times = runs.flatMap((run) => run.times)
+  const stolen = runs.reduce((sum, run) => sum + run.stolen, 0) / runs.length
   return { p50: round(percentile(times, 0.5), 2), p99: round(percentile(times, 0.99), 2), stolen: round(stolen, 3) }
 }
 /** Those that no neighbour of this machine touched; of the first moments, none. */
