@@ -12,7 +12,8 @@ export const KEPT_MS = 75_000
 
 export class History<T> {
   readonly #most: number
-  #events: CacheEvent<T>[] = []
+  /** What stands before #first is undefined: the list is cut seldom, the events are free at once. */
+  #events: (CacheEvent<T> | undefined)[] = []
   #timesMs: number[] = []
   /** The sequence number of #events[0]. */
   #base = 0
@@ -59,6 +60,7 @@ export class History<T> {
   trim(nowMs: number): void {
     while (this.#tooMany(nowMs)) {
       this.#completeAfter = this.at(this.#first).revision
+      this.#events[this.#first - this.#base] = undefined
       this.#first++
     }
     if (this.#first - this.#base > Math.max(64, this.#events.length / 2)) this.#cut()
