@@ -13,7 +13,7 @@ import { completeConfig } from '../../src/app/config.ts'
 import { readOptions } from '../../src/app/read-options.ts'
 import { readTracingConfig } from '../../src/app/tracing-config.ts'
 import { httpClient } from '../harness/http-client.ts'
-import { type RunningProcess, serveReady, startPortico } from '../harness/portico-process.ts'
+import { type RunningProcess, serveReady, startPortico, startProcess } from '../harness/portico-process.ts'
 
 const root = join(import.meta.dirname, '../..')
 let folder: string
@@ -372,4 +372,18 @@ test('every file of config/ is one that the server takes', async () => {
       assert.ok(readTracingConfig(readOptions({ args: [`--tracing-config-file=${path}`], env: {} }).values), name)
     } else completeConfig(readOptions({ args: [`--config=${path}`], env: {} }))
   }
+})
+
+test('serve goes on in the same process with what V8 reads as it starts, and hands on the flags it was given', {
+  skip: process.platform !== 'linux' && 'reads /proc',
+}, async () => {
+  const main = join(root, 'src/main.ts')
+  const args = ['serve', '--secure-port=0', '--bind-address=127.0.0.1', `--data-dir=${join(folder, 'flags')}`]
+  await using server = startProcess(process.execPath, ['--stack-trace-limit=7', main, ...args])
+  await serveReady(server)
+  const running = (await readFile(`/proc/${server.child.pid}/cmdline`, 'utf8')).split('\0')
+  const own = ['--max-semi-space-size=16', '--no-allocation-site-pretenuring']
+  assert.deepEqual(running, [process.execPath, ...own, '--stack-trace-limit=7', main, ...args, ''])
+  server.child.kill('SIGTERM')
+  assert.equal((await server.ended).code, 0)
 })
