@@ -3,9 +3,9 @@ import { enableCompileCache } from 'node:module'
 
 /**
  * What V8 reads only as it starts, so that the server begins anew with it (same process, same files and signals).
- * A young generation of 64 MiB makes a server that was busy once large for good; 16 are as fast. And requests that hang
- * teach V8 that what a request allocates lives long: those refused beside them, thousands a second, would be put where
- * only a whole collection finds them. Measured in design/0002-data-path.md.
+ * Where much survives, a young generation grows to 128 MiB. And requests that hang teach V8 that what a request allocates
+ * lives long: those refused beside them, thousands a second, would be put where only a whole collection finds them.
+ * Measured in design/0002-data-path.md.
  */
 const SERVER_FLAGS = ['--max-semi-space-size=16', '--no-allocation-site-pretenuring']
 const [command] = process.argv.slice(2)
