@@ -4,6 +4,7 @@ import type { ListMeta } from '../api/meta.ts'
 import type { Handler } from '../http/filter.ts'
 import { MEDIA_TYPES, type Negotiated, negotiate } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import type { ByteText } from '../lib/byte-text.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import type { ListAnswer } from '../registry/list-reader.ts'
 import { apiVersionOf } from '../registry/resource.ts'
@@ -83,17 +84,26 @@ function listMeta(answer: ListAnswer): ListMeta {
   }
 }
 
-const COMMA = Buffer.from(',')
+const COMMA = 0x2c
 const CLOSE = Buffer.from(']}\n')
 
 async function sendJson(ctx: RequestContext, scope: Scope, answer: ListAnswer, metadata: ListMeta): Promise<void> {
   const head = { kind: `${scope.resource.kind}List`, apiVersion: apiVersionOf(scope.resource), metadata }
-  const parts: Uint8Array[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)]
+  const items: ByteText[] = []
   for (const [i, item] of answer.items.entries()) {
-    if (i > 0) parts.push(COMMA)
-    parts.push(itemJson(item))
+    items.push(itemJson(item))
     if (i % SLICE === SLICE - 1) await nextTurn()
   }
-  parts.push(CLOSE)
-  await writeBytes(ctx, 200, Buffer.concat(parts), MEDIA_TYPES.json)
+  await writeBytes(ctx, 200, joinList(`${JSON.stringify(head).slice(0, -1)},"items":[`, items), MEDIA_TYPES.json)
+}
+function joinList(head: string, items: readonly ByteText[]): Uint8Array {
+  const length = items.reduce((sum, item) => sum + item.length + 1, 0)
+  const bytes = Buffer.allocUnsafe(Buffer.byteLength(head) + length + CLOSE.length)
+  let at = bytes.write(head)
+  for (const [i, item] of items.entries()) {
+    if (i > 0) bytes[at++] = COMMA
+    at += bytes.write(item, at, 'latin1')
+  }
+  at += CLOSE.copy(bytes, at)
+  return bytes.subarray(0, at)
 }

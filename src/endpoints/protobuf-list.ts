@@ -3,12 +3,13 @@ import { encodeMessage } from '../api/codec/protobuf-encode.ts'
 import { frameProtobuf, joinListMessage, watchEventMessage, wrapProtobuf } from '../api/codec/protobuf-envelope.ts'
 import type { KubeObject, ListMeta } from '../api/meta.ts'
 import { metaType } from '../api/schema/meta-types.ts'
+import { byteText, bytesOf } from '../lib/byte-text.ts'
 import type { Item } from '../registry/list-reader.ts'
 import { type Resource, apiVersionOf } from '../registry/resource.ts'
 
 /** The message of an object, without the envelope: an item of a list. */
 export function encodeRawItem(resource: Resource, item: Item): Uint8Array {
-  return item.encoded('protobuf', (object: KubeObject) => encodeMessage(resource.type, object))
+  return bytesOf(item.encoded('protobuf', (object: KubeObject) => byteText(encodeMessage(resource.type, object))))
 }
 
 export function encodeListBody(o: {

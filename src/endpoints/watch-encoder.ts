@@ -1,4 +1,4 @@
-/** Events of a watch as bytes. Plain JSON and protobuf are made once per event for all watches. */
+/** Events of a watch as bytes. Plain JSON and protobuf are made once for all watches that an event is given to. */
 import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
 import { frameProtobuf, watchEventMessage } from '../api/codec/protobuf-envelope.ts'
 import type { KubeObject } from '../api/meta.ts'
@@ -8,7 +8,7 @@ import type { Negotiated } from '../http/negotiation.ts'
 import { STATUS_TYPE } from '../http/write-status.ts'
 import type { Item } from '../registry/list-reader.ts'
 import { apiVersionOf } from '../registry/resource.ts'
-import { itemJson, typePrefix, typed } from './object-forms.ts'
+import { objectJson, typePrefix, typed } from './object-forms.ts'
 import { encodeRawItem, encodeWatchFrame } from './protobuf-list.ts'
 import type { Scope } from './scope.ts'
 import { type IncludeObject, toTable } from './table.ts'
@@ -24,13 +24,15 @@ export interface WatchEncoder {
 
 const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' }
 
-export function watchEncoder(scope: Scope, form: Negotiated, include: IncludeObject): WatchEncoder {
+type Encoded = Pick<Scope, 'resource' | 'types' | 'columns' | 'clock'>
+
+export function watchEncoder(scope: Encoded, form: Negotiated, include: IncludeObject): WatchEncoder {
   if (!form.as && form.encoding === 'json' && !form.pretty) return jsonEncoder(scope)
   if (!form.as && form.encoding === 'protobuf') return protobufEncoder(scope)
   return objectEncoder(scope, form, include)
 }
 
-function bookmarkObject(scope: Scope, resourceVersion: string, initialEventsEnd: boolean): KubeObject {
+function bookmarkObject(scope: Encoded, resourceVersion: string, initialEventsEnd: boolean): KubeObject {
   const metadata = { resourceVersion, ...(initialEventsEnd ? { annotations: INITIAL_EVENTS_END } : {}) }
   return typed(scope.resource, { metadata })
 }
@@ -39,7 +41,7 @@ function jsonLine(type: string, object: object): Uint8Array {
   return Buffer.from(`${encodeJson({ type, object })}\n`)
 }
 
-function jsonEncoder(scope: Scope): WatchEncoder {
+function jsonEncoder(scope: Encoded): WatchEncoder {
   const prefix = typePrefix(scope.resource.kind, apiVersionOf(scope.resource))
   const heads = new Map(
     ['ADDED', 'MODIFIED', 'DELETED'].map((type) => [type, Buffer.from(`{"type":"${type}","object":${prefix}`)]),
@@ -47,29 +49,42 @@ function jsonEncoder(scope: Scope): WatchEncoder {
   const tail = Buffer.from('}\n')
   return {
     contentType: 'application/json',
-    event: (type, item) =>
-      item.encoded(`watch ${type} ${prefix}`, () =>
-        Buffer.concat([heads.get(type)!, itemJson(item).subarray(1), tail]),
-      ),
+    event: (type, item) => latestFrame(item, `${type} ${prefix}`, () => objectJson(item, heads.get(type)!, tail)),
     bookmark: (rv, end) => jsonLine('BOOKMARK', bookmarkObject(scope, rv, end)),
     error: (status) => jsonLine('ERROR', status),
   }
 }
 
-function protobufEncoder(scope: Scope): WatchEncoder {
+function protobufEncoder(scope: Encoded): WatchEncoder {
   const { resource, types } = scope
   const raw = (object: KubeObject): Uint8Array => encodeProtobuf(types, resource.type.model, object)
   return {
     contentType: 'application/vnd.kubernetes.protobuf;stream=watch',
     event: (type, item) =>
-      item.encoded(`watch-protobuf ${type}`, () => encodeWatchFrame(resource, type, encodeRawItem(resource, item))),
+      latestFrame(item, `${type} protobuf`, () => encodeWatchFrame(resource, type, encodeRawItem(resource, item))),
     bookmark: (rv, end) => frameProtobuf(watchEventMessage('BOOKMARK', raw(bookmarkObject(scope, rv, end)))),
     error: (status) => frameProtobuf(watchEventMessage('ERROR', encodeProtobuf(metaTypes(), STATUS_TYPE, status))),
   }
 }
 
+/** An event is given to all its watches before the next one is: this much is worth to be kept, and no more. */
+let latest: Item | undefined
+const latestFrames = new Map<string, Uint8Array>()
+
+function latestFrame(item: Item, form: string, encode: () => Uint8Array): Uint8Array {
+  if (item !== latest) {
+    latest = item
+    latestFrames.clear()
+  }
+  const known = latestFrames.get(form)
+  if (known) return known
+  const frame = encode()
+  latestFrames.set(form, frame)
+  return frame
+}
+
 /** YAML, pretty JSON, tables and metadata: made for this watch alone. */
-function objectEncoder(scope: Scope, form: Negotiated, include: IncludeObject): WatchEncoder {
+function objectEncoder(scope: Encoded, form: Negotiated, include: IncludeObject): WatchEncoder {
   let columnsSent = false
   const transform = (object: KubeObject, bookmark = false): object => {
     if (form.as?.kind === 'PartialObjectMetadata') return partialMetadata(object, transformVersion(form.as))

@@ -1,50 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { THING_TYPES, THINGS, type Thing } from '../../test/harness/things.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { CompiledTypes } from '../api/schema/type-table.ts'
-import { metaType, metaTypes } from '../api/schema/meta-types.ts'
 import { StatusError } from '../api/status-error.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { MemoryStorage } from '../storage/memory/memory-storage.ts'
 import { objectCodec } from './object-codec.ts'
 import { Registry } from './registry.ts'
-import type { Resource } from './resource.ts'
 import type { Strategy, Write } from './strategy.ts'
 
-const types = new CompiledTypes(
-  {
-    source: 'test',
-    package: 'test',
-    model: 'test.v1',
-    go: 'v1',
-    group: 'test',
-    version: 'v1',
-    types: {
-      Thing: {
-        fields: [
-          ['metadata', 'meta.ObjectMeta', 1, { a: 1 }],
-          ['data', 'map[string]string', 2],
-        ],
-      },
-    },
-  },
-  (pkg, name) => (pkg === 'meta' ? metaType(name) : undefined),
-)
-const resource: Resource = {
-  group: 'test',
-  version: 'v1',
-  kind: 'Thing',
-  resource: 'things',
-  singular: 'thing',
-  namespaced: true,
-  type: types.type('Thing')!,
-  storagePrefix: '/registry/things',
-  storedAs: 'json',
-  selectableFields: [],
-}
-interface Thing extends KubeObject {
-  data?: Record<string, string>
-}
 const plain: Strategy = {
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: true,
@@ -59,14 +23,10 @@ function open(o: { strategy?: Strategy; random?: () => number } = {}): {
 } {
   const clock = new FakeClock()
   const storage = new MemoryStorage({ clock })
-  const table = {
-    byModel: (model: string) => types.byModel(model) ?? metaTypes().byModel(model),
-    byKind: (_v: string, kind: string) => types.type(kind),
-  }
   const registry = new Registry({
-    resource,
+    resource: THINGS,
     strategy: o.strategy ?? plain,
-    codec: objectCodec(resource, table),
+    codec: objectCodec(THINGS, THING_TYPES),
     storage,
     clock,
     ...(o.random ? { random: o.random } : {}),

@@ -1,4 +1,5 @@
 /** One object as a watch cache holds it, and one change of it. Both are shared by all readers and never changed. */
+import type { ByteText } from '../../lib/byte-text.ts'
 import type { Revision } from '../../storage/storage.ts'
 
 /** What the cache's owner makes of stored bytes. The object must not be changed afterwards. */
@@ -20,7 +21,7 @@ export class CacheItem<T> implements Decoded<T> {
   readonly object: T
   readonly labels: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, string>>
-  #encoded: Map<string, Uint8Array> | undefined
+  #encoded: Map<string, ByteText> | undefined
 
   constructor(key: string, revision: Revision, decoded: Decoded<T>) {
     this.key = key
@@ -32,23 +33,16 @@ export class CacheItem<T> implements Decoded<T> {
 
   /**
    * The object's bytes in one form, made by the first reader for all.
-   * @param form names what encode makes, such as `json-tail` or `watch-json ADDED apps/v1`.
+   * @param form names what encode makes, such as `json`.
    */
-  encoded(form: string, encode: (object: T) => Uint8Array): Uint8Array {
+  encoded(form: string, encode: (object: T) => ByteText): ByteText {
     const known = this.#encoded?.get(form)
-    if (known) return known
+    if (known !== undefined) return known
     const bytes = encode(this.object)
     this.#encoded ??= new Map()
-    if (this.#encoded.size >= FORMS_PER_ITEM) return bytes
-    const kept = onItsOwn(bytes)
-    this.#encoded.set(form, kept)
-    return kept
+    if (this.#encoded.size < FORMS_PER_ITEM) this.#encoded.set(form, bytes)
+    return bytes
   }
-}
-
-/** A part of Node's pool would keep 64 KiB of it from being used again. */
-function onItsOwn(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED'
