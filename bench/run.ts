@@ -22,6 +22,7 @@ const ALL = [
   'watch-load',
   'tracing',
   'registrations',
+  'connections',
   'openapi',
 ]
 const wanted = process.argv.slice(2)

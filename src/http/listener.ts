@@ -19,6 +19,7 @@ import type { Connection, Exchange } from './exchange.ts'
 import { Http1ServerConnection } from './http1/server-connection.ts'
 import { Http2ServerConnection } from './http2/server-session.ts'
 import { defaultLimits, type ListenLimits } from './listen-limits.ts'
+import { freePeerCertificates } from './peer-certificate.ts'
 import type { ConnectionSeed, ServerConnection } from './server-connection.ts'
 import type { ReloadableTls } from './tls-context.ts'
 
@@ -75,9 +76,10 @@ export class Listener implements AsyncDisposable {
         allowHalfOpen: true,
         handshakeTimeout: this.#limits.handshakeTimeoutMs,
       })
-      server.on('secureConnection', (socket) =>
-        this.#accept(socket, PeerCertificate.of(socket, tls.trust, this.#wallNow)),
-      )
+      server.on('secureConnection', (socket) => {
+        freePeerCertificates(socket)
+        this.#accept(socket, PeerCertificate.of(socket, tls.trust, this.#wallNow))
+      })
       server.on('tlsClientError', (error, socket) => options.hooks?.tlsError?.(error, socket.remoteAddress))
       this.#unwatch = tls.onUpdate(() => {
         server.setSecureContext(tls.serverOptions())
