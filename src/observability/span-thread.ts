@@ -7,6 +7,7 @@
 import { Thread } from '../lib/thread.ts'
 import type { EndedSpan } from './ended-span.ts'
 import type { SpanOrigin } from './otlp-exporters.ts'
+import { type PackedSpans, packSpans } from './packed-spans.ts'
 
 const MAX_HEAP_MB = 256
 
@@ -16,7 +17,7 @@ export interface SpanThreadOptions extends SpanOrigin {
 }
 
 export class SpanThread implements AsyncDisposable {
-  readonly #thread: Thread<readonly EndedSpan[], void>
+  readonly #thread: Thread<PackedSpans, void>
 
   constructor(options: SpanThreadOptions) {
     const module = new URL('./span-worker', import.meta.url)
@@ -25,7 +26,7 @@ export class SpanThread implements AsyncDisposable {
   }
   /** @throws where they did not arrive, after further attempts. */
   export(spans: readonly EndedSpan[]): Promise<void> {
-    return this.#thread.run(spans)
+    return this.#thread.run(packSpans(spans))
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#thread[Symbol.asyncDispose]()
