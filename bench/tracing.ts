@@ -3,7 +3,8 @@
  * thread took in each (bench/lib/switching-server.ts); what sends the spans is counted apart. The difference of two
  * neighbouring slots of one process is all that says something of some percent: from one process to another chance makes
  * more than that. Answers of 16 bytes, the least work there is, and of 8 KiB; one request in a hundred, and all of them.
- * Prints one JSON object. Core 0 runs Portico, core 1 backend, load and receiver of the spans.
+ * Prints one JSON object. Core 0 runs Portico, core 1 backend, load and receiver of the spans, and the thread that sends
+ * them, as a machine with several cores does; with SEND_CORE=0 it shares that of the main thread, whose caches it takes.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +21,7 @@ const SLOT = 1_024
 const AT_ONCE = 200_000
 const WARM_UP = Number(process.env['WARM_UP'] ?? 600_000)
 const REQUESTS = Number(process.env['REQUESTS'] ?? 6_000_000)
+const SEND_CORE = Number(process.env['SEND_CORE'] ?? 1)
 const GROUP = 'bench.example.com'
 const PATH = `/apis/${GROUP}/v1/things`
 const ROWS: readonly Row[] = [
@@ -47,6 +49,8 @@ interface Result extends Row {
   readonly standardError: number
   /** CPU of the thread that sends, in percent of what the main thread took without tracing. */
   readonly sendingPercent: number
+  /** Received spans for a request that is recorded: each has six, those that did not fit the queue are dropped. */
+  readonly spansReceived: number
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
@@ -82,20 +86,24 @@ async function measured(row: Row): Promise<Result> {
   const admin = httpClient(`https://127.0.0.1:${server.port}`, { ca, ...server.pki.admin() })
   await registerBackend(admin, { group: GROUP, at: backend.port, ca, path: PATH })
   await admin.close()
+  server.pinThreads('spans', SEND_CORE)
   const load = async (requests: number): Promise<void> => {
     for (let left = requests; left > 0; left -= AT_ONCE)
       await flatOut(server, { url: `https://localhost:${server.port}${PATH}`, protocol: 'h2', requests: AT_ONCE })
   }
   await load(WARM_UP)
   const [warm, sentBefore] = [pairsIn(server.log()).length, server.threadSeconds('spans')]
+  const spansBefore = receiver.spans.length
   await load(row.requests)
   const sentSeconds = server.threadSeconds('spans') - sentBefore
-  return { ...row, ...summary(pairsIn(server.log()).slice(warm), sentSeconds) }
+  const recorded = ((row.requests / 2) * row.perMillion) / 1_000_000
+  const spansReceived = round((receiver.spans.length - spansBefore) / recorded, 1)
+  return { ...row, ...summary(pairsIn(server.log()).slice(warm), sentSeconds), spansReceived }
 }
 function pairsIn(log: string): Pair[] {
   return [...log.matchAll(/^SLOTS (.*)$/gm)].map((m) => JSON.parse(m[1]!) as Pair)
 }
-function summary(pairs: readonly Pair[], sentSeconds: number): Omit<Result, keyof Row> {
+function summary(pairs: readonly Pair[], sentSeconds: number): Omit<Result, keyof Row | 'spansReceived'> {
   const sum = (of: keyof Pair): number => pairs.reduce((micros, pair) => micros + pair[of], 0)
   const more = pairs.map(({ off, on }) => (on / off - 1) * 100).toSorted((a, b) => a - b)
   const [from, to] = [Math.floor(more.length / 4), Math.ceil((more.length * 3) / 4)]

@@ -1,5 +1,5 @@
 /** A Portico as a process of its own, for measuring: its CPU and memory are read from /proc. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,6 +23,8 @@ export interface ServerProcess extends AsyncDisposable {
   cpuSeconds(): number
   /** Of its threads whose name begins like that, as the scheduler counts it: finer than the ticks of a clock. */
   threadSeconds(name: string): number
+  /** Lets its threads whose name begins like that run on one core. */
+  pinThreads(name: string, core: number): void
   rssMiB(): number
   /** What it has logged so far, up to 1 MB. */
   log(): string
@@ -71,6 +73,10 @@ export async function startServerProcess(
     files: { cert: file('admin.crt'), key: file('admin.key'), ca: file('ca.crt') },
     cpuSeconds: () => cpuSeconds(child.pid!),
     threadSeconds: (name) => threadSeconds(child.pid!, name),
+    pinThreads: (name, core) => {
+      for (const id of threadIds(child.pid!, name))
+        execFileSync('taskset', ['-cp', String(core), id], { stdio: 'ignore' })
+    },
     rssMiB: () => rssMiB(child.pid!),
     log: () => log.text,
     end,
@@ -87,9 +93,14 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 function threadSeconds(pid: number, name: string): number {
-  const folders = readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`)
-  const named = folders.filter((folder) => readFileSync(`${folder}/comm`, 'utf8').startsWith(name))
-  return named.reduce((sum, f) => sum + Number(readFileSync(`${f}/schedstat`, 'utf8').split(' ')[0]), 0) / 1e9
+  const nanos = threadIds(pid, name).map((id) =>
+    Number(readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8').split(' ')[0]),
+  )
+  return nanos.reduce((sum, n) => sum + n, 0) / 1e9
+}
+function threadIds(pid: number, name: string): string[] {
+  const ids = readdirSync(`/proc/${pid}/task`)
+  return ids.filter((id) => readFileSync(`/proc/${pid}/task/${id}/comm`, 'utf8').startsWith(name))
 }
 /** By core: what a hypervisor gave to others while something here wanted to run. */
 export function stolenSeconds(): number[] {
