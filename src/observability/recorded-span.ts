@@ -16,7 +16,6 @@ export interface Recorder {
 }
 
 export class RecordedSpan implements Span, EndedSpan {
-  readonly recording = true
   readonly name: string
   readonly kind: NonNullable<StartSpan['kind']>
   readonly context: SpanContext
@@ -46,6 +45,10 @@ export class RecordedSpan implements Span, EndedSpan {
     this.link = link
     this.startMs = startMs
     if (attributes) this.attributes.push(attributes)
+  }
+  /** Not a field: those go to another thread. */
+  get recording(): true {
+    return true
   }
   setAttributes(attributes: SpanAttributes): void {
     this.attributes.push(attributes)

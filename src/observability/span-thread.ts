@@ -7,7 +7,6 @@
 import { Thread } from '../lib/thread.ts'
 import type { EndedSpan } from './ended-span.ts'
 import type { SpanOrigin } from './otlp-exporters.ts'
-import { type PackedSpans, packSpans } from './packed-spans.ts'
 
 const MAX_HEAP_MB = 256
 
@@ -17,7 +16,7 @@ export interface SpanThreadOptions extends SpanOrigin {
 }
 
 export class SpanThread implements AsyncDisposable {
-  readonly #thread: Thread<PackedSpans, void>
+  readonly #thread: Thread<readonly EndedSpan[], void>
 
   constructor(options: SpanThreadOptions) {
     const module = new URL('./span-worker', import.meta.url)
@@ -26,7 +25,7 @@ export class SpanThread implements AsyncDisposable {
   }
   /** @throws where they did not arrive, after further attempts. */
   export(spans: readonly EndedSpan[]): Promise<void> {
-    return this.#thread.run(packSpans(spans))
+    return this.#thread.run(spans)
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#thread[Symbol.asyncDispose]()

@@ -1,9 +1,8 @@
 /** The thread that sends spans. Started by span-thread.ts. */
 import { workerData } from 'node:worker_threads'
 import { answerOrders } from '../lib/thread.ts'
-import { withPhases } from './ended-span.ts'
+import { type EndedSpan, withPhases } from './ended-span.ts'
 import { spanExporter } from './otlp-exporters.ts'
-import { type PackedSpans, unpackSpans } from './packed-spans.ts'
 import { newTraceparents, spanIdOf } from './random-ids.ts'
 import type { SpanThreadOptions } from './span-thread.ts'
 
@@ -12,6 +11,4 @@ const exporter = spanExporter(endpoint, origin)
 const ids = newTraceparents()
 const newSpanId = (): string => spanIdOf(ids.next())
 
-answerOrders((packed: PackedSpans) =>
-  exporter.export(unpackSpans(packed).flatMap((span) => withPhases(span, newSpanId))),
-)
+answerOrders((spans: readonly EndedSpan[]) => exporter.export(spans.flatMap((span) => withPhases(span, newSpanId))))
