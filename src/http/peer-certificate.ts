@@ -1,5 +1,5 @@
 /**
- * Node 24 never frees a client certificate that TLSSocket.getPeerX509Certificate() gave out, 4.6 KiB for each connection,
+ * Node 24 never frees a client certificate that TLSSocket.getPeerX509Certificate() gave out, 4.5 KiB for each connection,
  * and 24.21 calls that itself in every handshake. Here the method is given another body: it parses what the older
  * getPeerCertificate() shows, which is freed. Node 26 needs none of this.
  *
