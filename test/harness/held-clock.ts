@@ -54,11 +54,11 @@ export async function passLively(
   portico: TestServer,
   clock: HeldClock,
   ms: number,
-  o: { readonly stepMs?: number; readonly enough?: () => boolean } = {},
+  o: { readonly stepMs?: number; readonly enough?: () => boolean | Promise<boolean> } = {},
 ): Promise<number> {
   const { stepMs = 250, enough = () => false } = o
   for (let passed = 0; passed < ms; passed += stepMs) {
-    if (enough()) return passed
+    if (await enough()) return passed
     clock.advance(Math.min(stepMs, ms - passed))
     for (let i = 0; i < 3; i++) await portico.admin.get('/livez')
   }

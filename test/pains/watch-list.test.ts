@@ -86,8 +86,8 @@ async function untilSynced(signal: AbortSignal): Promise<{ names: string[]; how:
   return { names: list.items.map((o) => o.metadata!.name!), how: 'listed' }
 }
 
-const missing = async (): Promise<number> => {
-  const { text } = await portico.admin.get('/metrics')
+const missing = async (server = portico): Promise<number> => {
+  const { text } = await server.admin.get('/metrics')
   const line = /^portico_watchlist_missing_bookmark_total\{.*resource="flowers".*\} (\d+)$/m.exec(text)
   return Number(line?.[1] ?? 0)
 }
@@ -217,8 +217,11 @@ for (const bookmarks of [false, true]) {
       const isStreamed = asked('sendInitialEvents=true')
       const follows = (): boolean => garden.sample.seen.some((r) => /watch=true/.test(r.url) && !/sendInit/.test(r.url))
       // Of time by the server's clock: how fast this machine is says nothing.
-      const tookMs = isStreamed && !bookmarks ? await passLively(portico, clock, 5000, { enough: follows }) : 0
-      assert.ok(tookMs < 5000, `${kubectl.name} follows changes only after ${tookMs} ms`)
+      const told = async (): Promise<boolean> => (await missing(portico)) > 0
+      const tookMs = isStreamed && !bookmarks ? await passLively(portico, clock, 5000, { enough: told }) : 0
+      assert.ok(tookMs < 5000, `${kubectl.name} is told only after ${tookMs} ms`)
+      // What it makes of that takes its own time, not the server's.
+      if (isStreamed && !bookmarks) await until('it follows changes', follows)
       await portico.admin.patch(`${garden.collection}/rose`, 'merge', { spec: { color: 'red' } })
       const { code, stdout, stderr } = await waiting
       assert.equal(code, 0, `${kubectl.name}: ${stdout}${stderr}`)
