@@ -25,9 +25,11 @@ export function freePeerCertificates(socket: TLSSocket): void {
   const handle = (socket as { _handle?: TlsHandle | null })._handle
   const wrap = handle && (Object.getPrototypeOf(handle) as TlsHandle)
   if (typeof wrap?.getPeerX509Certificate !== 'function' || typeof wrap.getPeerCertificate !== 'function') return
+  const native = wrap.getPeerX509Certificate
   wrap.getPeerX509Certificate = function () {
     const raw = this.getPeerCertificate(false)?.raw
-    return raw && handleOf(new X509Certificate(raw))
+    // Without one Node takes the client for unverified: rather leaked than that.
+    return raw && (handleOf(new X509Certificate(raw)) ?? native.call(this))
   }
 }
 
