@@ -6,7 +6,7 @@ import { TlsContexts } from '../proxy/upstream-tls.ts'
 import { Upstreams } from '../proxy/upstreams.ts'
 import { hasCredentials } from '../servers/aggregator/fronted/fronted-connection.ts'
 import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
-import { everythingBut, groupFilter } from '../servers/aggregator/fronted/fronted-groups.ts'
+import { everythingBut, type GroupFilter, groupFilter } from '../servers/aggregator/fronted/fronted-groups.ts'
 import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
 import { OpenApiThread } from '../servers/aggregator/openapi/openapi-thread.ts'
 import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
@@ -14,6 +14,7 @@ import type { Delegate } from '../servers/generic/delegate.ts'
 import type { ResourceServer } from '../servers/generic/resource-server.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import type { Credentials } from './credentials.ts'
+import type { DelegateConfig } from './delegates-config.ts'
 import { followKubeconfig } from './followed-server.ts'
 import type { Surroundings } from './wire.ts'
 
@@ -39,9 +40,10 @@ export interface BehindParts {
 export function wireBehind(around: Surroundings, o: BehindParts): Behind {
   const { run: runOpenApi } = around.life.own(new OpenApiThread(around.clock))
   const fronted = wireFronted(around, { ...o, runOpenApi })
+  const rest = fronted.filter((d) => around.config.delegates.find((c) => c.name === d.name)!.isRest)
   const isCoreElsewhere = around.config.delegates.some((d) => d.groups === undefined)
   return {
-    others: isCoreElsewhere ? fronted : [...fronted, o.core],
+    others: isCoreElsewhere ? fronted : [...fronted.filter((d) => !rest.includes(d)), o.core, ...rest],
     described: () => (isCoreElsewhere ? [] : o.core.described()),
     documents: fronted.map((d) => d.openApi),
     runOpenApi,
@@ -76,8 +78,14 @@ function wireFronted(around: Surroundings, o: BehindParts & Pick<Behind, 'runOpe
     runOpenApi: o.runOpenApi,
   }
   const proxied = new ProxyMetrics(metrics)
-  const filters = delegates.flatMap((d) => (d.groups ? [groupFilter(d.groups)] : []))
-  return delegates.map(({ name, kubeconfig, identity, groups, origin }) => {
+  const filters = delegates.flatMap((d) => (d.groups && !d.isRest ? [groupFilter(d.groups)] : []))
+  const ofCore: GroupFilter = (group) => o.core.described().some((gv) => gv.group === group)
+  const servedBy = ({ groups, isRest }: DelegateConfig): GroupFilter => {
+    if (groups === undefined) return everythingBut(filters)
+    return isRest ? everythingBut([...filters, ofCore]) : groupFilter(groups)
+  }
+  return delegates.map((delegate) => {
+    const { name, kubeconfig, identity, groups, origin } = delegate
     const access = followKubeconfig(around, { path: kubeconfig, origin })
     if (identity !== 'requestheader' && !hasCredentials(access.value))
       throw new ConfigurationError(`${origin}: ${kubeconfig}: names no credentials, which ${identity} needs`)
@@ -87,7 +95,7 @@ function wireFronted(around: Surroundings, o: BehindParts & Pick<Behind, 'runOpe
       access,
       identity,
       metrics: proxied.of(name),
-      serves: groups ? groupFilter(groups) : everythingBut(filters),
+      serves: servedBy(delegate),
       otherPaths: groups === undefined,
     })
   })

@@ -207,6 +207,21 @@ const REFUSED: readonly { name: string; file: string; says: RegExp }[] = [
     file: 'delegates: [{name: a, kubeconfig: KUBECONFIG, groups: []}]',
     says: /delegates\[0\]\.groups: must be a list of API groups/,
   },
+  {
+    name: 'the rest and a name',
+    file: "delegates: [{name: a, kubeconfig: KUBECONFIG, groups: ['*', x]}]",
+    says: /delegates\[0\]\.groups: "\*" is everything that nobody else serves: name no other beside it/,
+  },
+  {
+    name: 'two for the rest',
+    file: "delegates: [{name: a, kubeconfig: KUBECONFIG, groups: ['*']}, {name: b, kubeconfig: KUBECONFIG, groups: ['*']}]",
+    says: /delegates\[1\]\.kubeconfig: one delegate alone can have the groups that nobody else serves/,
+  },
+  {
+    name: 'one for everything and one for the rest',
+    file: "delegates: [{name: a, kubeconfig: KUBECONFIG}, {name: b, kubeconfig: KUBECONFIG, groups: ['*']}]",
+    says: /delegates\[1\]\.kubeconfig: nothing is left for it beside a, which is without groups/,
+  },
 ]
 for (const { name, file, says } of REFUSED) {
   test(`a configuration of delegates with ${name} is refused`, async () => {

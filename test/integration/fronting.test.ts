@@ -240,6 +240,34 @@ test('a cluster for one group, beside the core server of the front', async () =>
   assert.equal((await front.admin.get('/logs/')).status, 404)
 })
 
+test('a cluster for what nobody else serves, such as CRDs: groups come and go, the core server stays that of the front', async () => {
+  await using pair = await startFrontedPair({
+    clusterArgs: ['--authorization-mode=AlwaysAllow'],
+    frontArgs: ({ address, file }) => {
+      const delegate = { name: 'apiextensions', kubeconfig: address, groups: ['*'] }
+      const kinds = { apiVersion: 'config.portico.dev/v1alpha1', kind: 'PorticoConfiguration' }
+      return [`--config=${file('config.yaml', JSON.stringify({ ...kinds, delegates: [delegate] }))}`]
+    },
+  })
+  const { front, cluster } = pair
+  const groups = async (): Promise<string[]> =>
+    namesOf((await front.admin.get('/apis', { headers: V2 })).json<{ items: Named[] }>())
+  await using garden = await registerSample(cluster, 'garden')
+  await using library = await registerSample(front, 'library')
+  await until(async () => (await groups()).includes('garden.example.com'), 'the group does not show')
+  assert.equal((await front.admin.get(garden.collection)).status, 200)
+  assert.equal((await front.admin.get(library.collection)).status, 200)
+  await cluster.admin.post(CONFIG_MAPS, { metadata: { name: 'theirs' } })
+  assert.equal((await front.admin.get(`${CONFIG_MAPS}/theirs`)).status, 404)
+  const own = (await front.admin.get('/api', { headers: V2 })).json<{ items: Named[] }>().items
+  assert.equal(own.length, 1, 'one core group')
+  await cluster.admin.delete(`${APISERVICES}/${garden.apiService}`)
+  await until(async () => !(await groups()).includes('garden.example.com'), 'the group still shows')
+  assert.equal((await front.admin.get(garden.collection)).status, 404)
+  const routes = await front.admin.get('/debug/routes?path=/apis/nobody.example.com/v1/things')
+  assert.match(routes.text, /"delegate":"apiextensions"/)
+})
+
 test('a cluster that goes and comes back', async () => {
   const port = await freePort()
   await using pair = await startFrontedPair({
