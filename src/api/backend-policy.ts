@@ -114,6 +114,8 @@ export interface CircuitBreaker {
   disabled?: boolean
   failurePercent?: number
   minRequests?: number
+  /** Opens it whatever their share; 0: only the share does. */
+  maxFailures?: number
   window?: string
   openFor?: string
 }

@@ -1,19 +1,27 @@
 /**
  * Refuses requests to a backend that fails most of them, and tries again by itself.
  *
- *   closed --failurePercent of minRequests in a window--> open --openMs--> half-open --one request passes--> closed
+ *   closed --failurePercent of minRequests, or maxFailures, in a window--> open --openMs--> half-open --one request passes--> closed
  *                                                           ^----------- it fails -----------'
  */
 import type { Clock } from '../lib/clock.ts'
 
 export interface BreakerRules {
   readonly failurePercent: number
-  /** In a window, before it may open. */
+  /** In a window, before the share of failures may open it. */
   readonly minRequests: number
+  /** So many in a window open it, whatever their share; 0: only the share does. */
+  readonly maxFailures: number
   readonly windowMs: number
   readonly openMs: number
 }
-export const defaultBreaker: BreakerRules = { failurePercent: 50, minRequests: 20, windowMs: 10_000, openMs: 2_000 }
+export const defaultBreaker: BreakerRules = {
+  failurePercent: 50,
+  minRequests: 20,
+  maxFailures: 0,
+  windowMs: 10_000,
+  openMs: 2_000,
+}
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
@@ -63,14 +71,18 @@ export class CircuitBreaker {
     if (now - this.#windowStartMs > this.#rules.windowMs) this.#forget(now)
     this.#requests++
     if (!ok) this.#failures++
-    const { minRequests, failurePercent } = this.#rules
-    if (!ok && this.#requests >= minRequests && this.#failures * 100 >= failurePercent * this.#requests) this.#open()
+    if (!ok && this.#failsTooMuch()) this.#open()
   }
   /** A request that was let in says nothing of the backend: its client left. */
   abandoned(): void {
     this.#trying = false
   }
 
+  #failsTooMuch(): boolean {
+    const { minRequests, failurePercent, maxFailures } = this.#rules
+    if (maxFailures > 0 && this.#failures >= maxFailures) return true
+    return this.#requests >= minRequests && this.#failures * 100 >= failurePercent * this.#requests
+  }
   #open(): void {
     this.#openUntilMs = this.#clock.monotonicMs() + this.#rules.openMs
     this.#become('open')

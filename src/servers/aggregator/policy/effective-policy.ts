@@ -168,6 +168,7 @@ function breakerOf(c: BackendPolicySpec['circuitBreaker']): BreakerRules | undef
   return {
     failurePercent: c?.failurePercent ?? defaultBreaker.failurePercent,
     minRequests: c?.minRequests ?? defaultBreaker.minRequests,
+    maxFailures: c?.maxFailures ?? defaultBreaker.maxFailures,
     windowMs: ms(c?.window, defaultBreaker.windowMs),
     openMs: ms(c?.openFor, defaultBreaker.openMs),
   }

@@ -189,6 +189,7 @@ function sectionErrors(spec: BackendPolicySpec): FieldError[] {
     ...intErrors('spec.retries.maxBodyBytes', r?.maxBodyBytes, 0, MAX_BODY_BYTES),
     ...intErrors('spec.circuitBreaker.failurePercent', c?.failurePercent, 1, 100),
     ...intErrors('spec.circuitBreaker.minRequests', c?.minRequests, 1, 100_000),
+    ...intErrors('spec.circuitBreaker.maxFailures', c?.maxFailures, 0, 100_000),
     ...durationErrors('spec.circuitBreaker.window', c?.window),
     ...durationErrors('spec.circuitBreaker.openFor', c?.openFor),
     ...intErrors('spec.bulkhead.maxInFlight', h?.maxInFlight, 1, 1_000_000),
