@@ -130,18 +130,22 @@ for (const { name, identity, user, caller, self } of rows) {
   })
 }
 
-test('the configuration in docs/fronting.md is one', () => {
+test('the configurations in docs/fronting.md can be used', () => {
   const page = readFileSync(join(ROOT, 'docs/fronting.md'), 'utf8')
   const path = join(folder, 'documented.yaml')
-  writeFileSync(path, /^```yaml\n([^`]*^kind: PorticoConfiguration$[^`]*)^```$/m.exec(page)![1]!)
-  const { delegates } = completeConfig(readOptions({ args: [`--config=${path}`], env: {} }))
-  assert.deepEqual(
-    delegates.map((d) => [d.name, d.identity, d.groups]),
+  const files = [...page.matchAll(/^```yaml\n([^`]*^kind: PorticoConfiguration$[^`]*)^```$/gm)]
+  const found = files.map(([, file]) => {
+    writeFileSync(path, file!)
+    const { delegates } = completeConfig(readOptions({ args: [`--config=${path}`], env: {} }))
+    return delegates.map((d) => [d.name, d.identity, d.groups, d.isRest])
+  })
+  assert.deepEqual(found, [
     [
-      ['batch', 'requestheader', ['batch', '*.jobs.example.com']],
-      ['core', 'requestheader', undefined],
+      ['batch', 'requestheader', ['batch', '*.jobs.example.com'], false],
+      ['core', 'requestheader', undefined, false],
     ],
-  )
+    [['apiextensions', 'requestheader', ['*'], true]],
+  ])
 })
 
 for (const { identity, want } of [
