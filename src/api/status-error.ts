@@ -203,9 +203,9 @@ export function internalError(why: string, cause?: unknown): StatusError {
     details: { causes: [{ message: why }] },
   })
 }
-/** Something took longer than it may. */
-export function timeout(message: string, retryAfterSeconds = 0): StatusError {
-  const details = retryAfterSeconds > 0 ? { retryAfterSeconds } : {}
+/** Something took longer than it may. @param causes what it waited for. */
+export function timeout(message: string, causes: readonly StatusCause[] = []): StatusError {
+  const details = causes.length > 0 ? { causes } : {}
   return new StatusError(504, 'Timeout', `Timeout: ${message}`, { details })
 }
 /** A resourceVersion that this server has not seen yet. */

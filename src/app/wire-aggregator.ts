@@ -3,6 +3,7 @@ import { APISERVICES, type APIService } from '../api/apiservice.ts'
 import { BACKEND_POLICIES, type BackendPolicy } from '../api/backend-policy.ts'
 import type { DescribedGroupVersion } from '../endpoints/openapi/described-api.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Published } from '../lib/published.ts'
 import type { Client } from '../client/client.ts'
 import { type AggregatorInformers, aggregatorHooks } from './aggregator-hooks.ts'
@@ -21,7 +22,7 @@ import {
 import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AvailabilityView } from '../servers/aggregator/availability-view.ts'
-import { type Impact, type NamespaceStatus, impactOf } from '../servers/aggregator/impact.ts'
+import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from '../servers/aggregator/impact.ts'
 import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi/openapi-endpoint.ts'
@@ -58,6 +59,8 @@ export interface Aggregator {
   readonly rulesOf: RulesOf
   /** What may mean something else than who registered it thinks. */
   remarks(apiService: APIService): readonly string[]
+  /** The BackendPolicy whose backends and routes are in force there. */
+  routingPolicyOf(apiService: APIService): string | undefined
   /** Undefined where there is no such APIService. */
   impact(name: string): Impact | undefined
   addPaths(fixed: FixedPaths): void
@@ -147,19 +150,28 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
         ? registration.reconciler.table.value.get(info.apiGroup, info.apiVersion)?.backend?.rulesOf(info)
         : undefined,
     remarks: (apiService) => remarksOf(apiService, registered, delegate.discovery.value),
-    impact: (name) =>
-      impactOf(name, {
-        apiServices: informers.apiServices.lister,
-        namespaces: informers.namespaces.lister,
-        view: facts.view,
-        discovery: discovery.reconciler,
-        onUnavailable: (apiService) => facts.policies.for(apiService).policy.onUnavailable,
-        now: () => clock.now(),
-      }),
+    routingPolicyOf: (apiService) =>
+      [...facts.policies.for(apiService).sections].find(([, sections]) => sections.includes('backends'))?.[0],
+    impact: (name) => impactOf(name, impactFacts(facts, discovery.reconciler, clock)),
     addPaths: (fixed) => {
       addOpenApi(fixed, openapi)
       addApiServiceReadiness(fixed, facts)
     },
+  }
+}
+
+function impactFacts(
+  { informers, view, policies }: AggregatorFacts,
+  discovery: ImpactFacts['discovery'],
+  clock: Clock,
+): ImpactFacts {
+  return {
+    apiServices: informers.apiServices.lister,
+    namespaces: informers.namespaces.lister,
+    view,
+    discovery,
+    onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
+    now: () => clock.now(),
   }
 }
 

@@ -82,7 +82,10 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     refusals: new RefusalLane(),
     watchLists: new WatchListGuard({ clock, metrics, timeoutMs: values['watchlist-bookmark-timeout'] }),
     terminated: terminationCounter(metrics),
-    breakerChanged: (apiService, target, state) => breakers.with(apiService, target).set(BREAKER_STATES[state]),
+    breakerChanged: (apiService, target, state) => {
+      if (state === undefined) breakers.remove(apiService, target)
+      else breakers.with(apiService, target).set(BREAKER_STATES[state])
+    },
     observed: parts.observed,
     routedFailed: parts.routedFailed,
     problemChanged: parts.problemChanged,

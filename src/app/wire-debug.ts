@@ -3,16 +3,20 @@
  * `/debug/delegates` and `/debug/delegates/<name>/diagnosis` of servers that are fronted.
  * Paths of no API: whoever is not of system:masters needs permission for them.
  */
+import { impersonatedUser } from '../access/impersonation/filter.ts'
 import type { Authorizer } from '../access/authorization/authorizer.ts'
 import { encodeJson } from '../api/codec/codec.ts'
 import type { KubeObject, UserInfo } from '../api/meta.ts'
 import { badRequest, notFound, tooManyRequests } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
+import type { HeaderView } from '../http/exchange.ts'
+import { ListView } from '../http/header-list.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { TableEntry } from '../servers/aggregator/apiservice-table.ts'
 import { diagnose, diagnoseServer, type DiagnosisTarget } from '../servers/aggregator/diagnosis/diagnosis.ts'
+import { explainBackend } from '../servers/aggregator/explain-backend.ts'
 import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
-import { endpointId } from '../proxy/endpoint-set.ts'
+import { askedHeaders } from '../servers/generic/asked-headers.ts'
 import type { Delegate } from '../servers/generic/delegate.ts'
 import { explainRoute } from '../servers/generic/explain-route.ts'
 import type { FixedPaths } from '../servers/generic/fixed-paths.ts'
@@ -82,6 +86,8 @@ function targetOf({ apiService, backend }: TableEntry, aggregator: Aggregator): 
         ? {
             text: backend.text,
             addresses: () => backend.addresses(),
+            pathPrefix: backend.pathPrefix,
+            hasOpenApi: backend.policy.openApi,
             transport: transportTo(backend),
           }
         : undefined,
@@ -90,6 +96,8 @@ function targetOf({ apiService, backend }: TableEntry, aggregator: Aggregator): 
       name,
       text: target.text,
       addresses: () => target.addresses(),
+      pathPrefix: target.pathPrefix,
+      hasOpenApi: backend!.policy.openApi,
       transport: transportTo({ direct }),
     })),
   }
@@ -99,30 +107,31 @@ async function routes(ctx: RequestContext, o: DebugParts): Promise<void> {
   const target = ctx.query.get('path')
   if (target === null) throw badRequest('path: is needed')
   const method = (ctx.query.get('method') ?? 'GET').toUpperCase()
-  const { explanation, info } = await explainRoute({ method, target, user: userOf(ctx) }, o)
+  const user = userOf(ctx)
+  const headers = headersOf(ctx)
+  const { explanation, info } = await explainRoute({ method, target, user }, o)
   const entry =
     explanation.delegate === undefined ? undefined : o.aggregator.table.value.get(info.apiGroup, info.apiVersion)
-  const served = entry && info.isResourceRequest ? { apiService: describe(entry) } : {}
-  answerJson(ctx, { ...explanation, ...served })
+  if (!entry || !info.isResourceRequest) return answerJson(ctx, explanation)
+  const policy = o.aggregator.routingPolicyOf(entry.apiService)
+  const apiService = explainBackend(entry, { info, user, exchange: { headers } }, policy)
+  answerJson(ctx, { ...explanation, apiService })
 }
 
-function describe({ apiService, backend }: TableEntry): object {
-  const name = apiService.metadata.name
-  if (!backend?.isRemote) return { name, target: 'local' }
-  let endpoints: { endpoints: string[] } | { problem: string }
-  try {
-    endpoints = { endpoints: backend.addresses().map(endpointId) }
-  } catch (e) {
-    endpoints = { problem: (e as Error).message }
-  }
-  return { name, target: backend.text, available: backend.available, ...endpoints }
-}
-
-/** Who is asked for; the caller, where nobody is named. */
+/** Who is asked for, with the groups that impersonation would give; the caller, where nobody is named. */
 function userOf(ctx: RequestContext): UserInfo {
   const name = ctx.query.get('as')
-  if (name === null) return ctx.user!
-  return { name, groups: [...ctx.query.getAll('as-group'), 'system:authenticated'] }
+  const groups = ctx.query.getAll('as-group')
+  if (name) return impersonatedUser({ name, groups, uid: '', extra: new Map() })
+  if (name === '' || groups.length > 0) throw badRequest('as: is needed with as-group, and may not be empty')
+  return ctx.user!
+}
+function headersOf(ctx: RequestContext): HeaderView {
+  try {
+    return new ListView(askedHeaders(ctx.query.getAll('header')))
+  } catch (e) {
+    throw badRequest(`header: ${(e as Error).message}`)
+  }
 }
 
 async function terminatingNamespaces(client: Client): Promise<string[]> {

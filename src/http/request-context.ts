@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { UserInfo } from '../api/meta.ts'
+import type { StatusCause } from '../api/status-error.ts'
 import { type Logger, noopLogger } from '../observability/logger.ts'
 import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
@@ -59,6 +60,8 @@ export class RequestContext {
   subresourceLabel = ''
   /** panic-recovery: what an error means. One function for all requests: a closure of each would keep it alive. */
   recover: (ctx: RequestContext, thrown: unknown) => void = breakOff
+  /** Whoever makes the request wait for something else: what that is, for who gives up on it. */
+  waitsFor: (() => readonly StatusCause[]) | undefined = undefined
   /** latency */
   onServed: (() => void) | undefined = undefined
   #query: URLSearchParams | undefined

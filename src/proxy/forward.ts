@@ -20,7 +20,7 @@ import { answerHeaders, endToEndHeaders } from './end-to-end-headers.ts'
 import type { Endpoint, EndpointChoice } from './endpoint-set.ts'
 import type { IdentityMode, IdentityNames } from './identity-headers.ts'
 import { ForwardSpans } from './forward-spans.ts'
-import { proxyError } from './proxy-error.ts'
+import { failureCauses, proxyError } from './proxy-error.ts'
 import type { BackendMetrics, EndpointMetrics } from './proxy-metrics.ts'
 import { ReplayableBody } from './replayable-body.ts'
 import { requestHeaders } from './request-headers.ts'
@@ -123,6 +123,7 @@ class Forwarding implements UpstreamHandler {
   #untrack: (() => void) | undefined
   /** A connection of its own is being secured. */
   #handshaking = false
+  #connected = false
 
   constructor(ctx: RequestContext, options: ForwardRequest) {
     const { exchange } = ctx
@@ -160,6 +161,7 @@ class Forwarding implements UpstreamHandler {
 
   start(): void {
     this.#ctx.exchange.onFinish(this.#onFinish)
+    this.#ctx.waitsFor = this.#causes
     const { firstByteTimeoutMs, rules } = this.#options
     rules.budget?.requested()
     if (firstByteTimeoutMs !== undefined)
@@ -260,6 +262,7 @@ class Forwarding implements UpstreamHandler {
     if (this.#handshaking) this.#enter('tls')
     else this.#phaseMs = this.#options.rules.clock.monotonicMs()
     this.#handshaking = false
+    this.#connected = true
     this.#spans?.connected()
   }
   drained(): void {
@@ -291,6 +294,7 @@ class Forwarding implements UpstreamHandler {
     const endpoint = endpoints.pick(longRunning, this.#tried)
     if (!endpoint) return this.failed(new UpstreamError('resolve', 'no endpoints available', { unprocessed: true }))
     this.#tried.push(endpoint)
+    this.#connected = false
     this.#acquire(endpoint)
     this.#spans?.picked(endpoint.id)
     this.#phaseMs = rules.clock.monotonicMs()
@@ -413,6 +417,14 @@ class Forwarding implements UpstreamHandler {
     this.#stop()
     this.#ctx.fail(this.#errorOf(new UpstreamError('first-byte', message), code))
   }
+  readonly #causes = (): ReturnType<typeof failureCauses> =>
+    failureCauses({
+      phase: this.#connected ? 'first-byte' : this.#handshaking ? 'tls' : 'connect',
+      backend: this.#options.rules.backend,
+      server: this.#options.rules.server,
+      attempts: this.#tried.length,
+      traceId: this.#ctx.span.context?.traceId,
+    })
   #errorOf(error: UpstreamError, code = 503): ReturnType<typeof proxyError> {
     return proxyError(error, {
       code,

@@ -6,7 +6,6 @@ import { UpstreamError } from './upstream.ts'
 
 const PREFIX = 'error trying to reach service: '
 const RETRY_AFTER_SECONDS = 1
-/** They may know where a backend stands. */
 const PRIVILEGED = 'system:masters'
 
 export interface FailureContext {
@@ -26,7 +25,7 @@ export interface FailureContext {
 export function proxyError(error: unknown, context?: FailureContext): StatusError {
   if (!(error instanceof UpstreamError)) return StatusError.from(error)
   const { code = 503 } = context ?? {}
-  const text = textOf(error, context?.user?.groups.includes(PRIVILEGED) ?? true)
+  const text = textOf(error, context?.user === undefined || isPrivileged(context.user))
   const message = code === 503 ? PREFIX + text : text
   return new StatusError(code, code === 503 ? 'ServiceUnavailable' : 'InternalError', message, {
     cause: error,
@@ -38,6 +37,11 @@ export function proxyError(error: unknown, context?: FailureContext): StatusErro
       ...(context?.repeatable === true ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
     },
   })
+}
+
+/** Whether they may know where backends stand, and how they are set up. */
+export function isPrivileged(user: UserInfo | undefined): boolean {
+  return user?.groups.includes(PRIVILEGED) === true
 }
 
 /** What all errors of the proxy tell beside their text, in a form that programs can read. */

@@ -176,6 +176,36 @@ test('commands that cannot be run like this', async (t) => {
   await using portico = await startTestServer()
   const rows = [
     { name: 'routes without a path', args: ['routes'], code: 2, says: /needs a method and a path/ },
+    {
+      name: 'a header without a colon',
+      args: ['routes', '/version', '--header', 'X-Canary'],
+      code: 2,
+      says: /--header: "X-Canary" is not of the form "Name: value"/,
+    },
+    {
+      name: 'a header whose name is none',
+      args: ['routes', '/version', '--header=X-One: 1', '--header=X Canary: yes'],
+      code: 2,
+      says: /--header: "X Canary: yes" is not of the form/,
+    },
+    {
+      name: 'a header that would be two',
+      args: ['routes', '/version', '--header=X-Canary: yes\r\nX-More: 1'],
+      code: 2,
+      says: /--header: header X-Canary has a value that cannot be sent/,
+    },
+    {
+      name: 'a header that says who asks',
+      args: ['routes', '/version', '--header=Authorization: Bearer secret'],
+      code: 2,
+      says: /--header: Authorization says who asks/,
+    },
+    {
+      name: 'groups of nobody',
+      args: ['routes', '/version', '--as-group=dev'],
+      code: 2,
+      says: /--as-group: needs --as/,
+    },
     { name: 'an unknown option', args: ['doctor', '--all'], code: 2, says: /Unknown option '--all'/ },
     { name: 'an unknown form', args: ['doctor', '-o', 'yaml'], code: 2, says: /--output: must be json/ },
     { name: 'an argument for filters', args: ['filters', 'x'], code: 2, says: /unexpected argument "x"/ },

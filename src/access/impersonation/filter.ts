@@ -54,7 +54,7 @@ async function impersonate(ctx: RequestContext, wanted: Wanted, authorizer: Auth
     ctx.answerHeaders.push(...NO_SNIFFING)
     throw forbidden({ group: a.apiGroup, resource: a.resource }, a.name, refusal(a, reason))
   }
-  ctx.user = userOf(wanted)
+  ctx.user = impersonatedUser(wanted)
   ctx.log.info('impersonated', { caller: caller.name, user: wanted.name })
 }
 
@@ -134,7 +134,8 @@ function listed({ groups, extra, uid }: Wanted): string {
   ].join(' ')
 }
 
-function userOf({ name, uid, groups, extra }: Wanted): UserInfo {
+/** With the groups that each such user has. */
+export function impersonatedUser({ name, uid, groups, extra }: Wanted): UserInfo {
   const [, namespace] = SERVICE_ACCOUNT.exec(name) ?? []
   const all =
     groups.length === 0 && namespace !== undefined

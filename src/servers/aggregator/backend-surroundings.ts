@@ -42,7 +42,8 @@ export interface BackendSurroundings {
   /** For what a route leaves to this process. */
   readonly local: Handler
   readonly terminated: (ctx: RequestContext, code: string, component: string) => void
-  readonly breakerChanged: (apiService: string, backend: string, state: BreakerState) => void
+  /** undefined: there is none any more. */
+  readonly breakerChanged: (apiService: string, backend: string, state: BreakerState | undefined) => void
   /** What stands in the way of reaching it is another thing than before, or nothing: it is worth another probe. */
   readonly problemChanged: (apiService: string) => void
   readonly watchLists: WatchListGuard

@@ -7,7 +7,7 @@
  */
 import type { APIService, ServiceReference } from '../../api/apiservice.ts'
 import { OWN_BACKEND } from '../../api/backend-policy.ts'
-import { StatusError, badRequest, type Reason } from '../../api/status-error.ts'
+import { StatusError, badRequest, type Reason, type StatusCause } from '../../api/status-error.ts'
 import type { Handler } from '../../http/filter.ts'
 import type { RequestContext, RequestRules } from '../../http/request-context.ts'
 import type { RequestInfo } from '../../http/request-info.ts'
@@ -15,7 +15,7 @@ import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
 import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
 import type { Address } from '../../proxy/dial.ts'
 import { type AnswerTap, type ForwardRules, forward } from '../../proxy/forward.ts'
-import { failureCauses } from '../../proxy/proxy-error.ts'
+import { failureCauses, isPrivileged } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../proxy/retries.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
@@ -25,6 +25,8 @@ import { BackendTarget, type BackendTargetOptions } from './backend-target.ts'
 import { type EndpointSource, serviceSource, sourceOf } from './endpoint-source.ts'
 import type { EffectivePolicy } from './policy/effective-policy.ts'
 import { ownTls, policyTls } from './backend-tls.ts'
+import type { RoutedRequest } from './policy/route-match.ts'
+import type { RouteChoice } from './policy/routing.ts'
 import { noTimeouts } from './policy/timeouts.ts'
 
 /** No name is one. A backend that resolves them would serve another object than the one that was authorized. */
@@ -70,6 +72,7 @@ export class Backend {
   readonly #metrics: BackendMetrics
   readonly #lanes = new Map<string, Lane>()
   readonly #bulkhead: Bulkhead
+  readonly #isUsable = (name: string): boolean => this.obstacle(name) === undefined
   /** As this process sees it: set by the availability controller, and when a backend is made anew. */
   available = false
 
@@ -89,14 +92,24 @@ export class Backend {
     this.#bulkhead = previous?.bulkhead.reconfigure(policy.bulkhead) ?? new Bulkhead(policy.bulkhead, o.clock)
     if (this.service) this.#addLane(OWN_BACKEND, previous)
     for (const name of policy.backends.keys()) this.#addLane(name, previous)
-    for (const [name, { target }] of previous === undefined ? [] : previous.#lanes)
-      if (!this.#lanes.has(name)) target.retire()
+    for (const [name, lane] of previous === undefined ? [] : previous.#lanes)
+      if (!this.#lanes.has(name)) this.#retire(name, lane)
     this.direct = (ctx) => this.#forward(ctx, policy.routing.fallback, false)
-    const isUsable = (name: string): boolean => this.#isUsable(name)
     this.handler = (ctx) => {
       ctx.served('aggregator')
-      return this.#forward(ctx, policy.routing.pick(ctx, isUsable), true)
+      return this.#forward(ctx, policy.routing.pick(ctx, this.#isUsable), true)
     }
+  }
+  /** Which of the policy's backends the handler would send such a request to. */
+  explain(request: RoutedRequest): RouteChoice {
+    return this.policy.routing.explain(request, this.#isUsable)
+  }
+  /** What our probes and its breaker say against one of them; undefined: nothing. */
+  obstacle(name: string): string | undefined {
+    const lane = this.#lanes.get(name)
+    if (lane === undefined) return undefined
+    const down = lane !== this.#fallback ? lane.down : this.available ? undefined : UNAVAILABLE_TEXT
+    return down ?? (lane.breaker?.admits === false ? BREAKER_TEXT : undefined)
   }
   /** Whether requests that no route takes go to a server elsewhere, and not to this process. */
   get isRemote(): boolean {
@@ -129,6 +142,10 @@ export class Backend {
       return lane && name !== fallback ? [routedBackend(name, lane, (ctx) => this.#forward(ctx, name, false))] : []
     })
   }
+  /** All servers that requests may go to, by name; the fallback is one. */
+  get destinations(): ReadonlyMap<string, BackendTarget> {
+    return new Map([...this.targets].filter(([name]) => this.policy.routing.destinations.has(name)))
+  }
   get targets(): ReadonlyMap<string, BackendTarget> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
   }
@@ -152,6 +169,10 @@ export class Backend {
   /** Where requests go that no route takes elsewhere. @throws Error where there is no endpoint. */
   addresses(): readonly Address[] {
     return this.#target.addresses()
+  }
+  /** Of the URL they go to; '' where there is none. */
+  get pathPrefix(): string {
+    return this.#fallback?.target.pathPrefix ?? ''
   }
   /** The same in words. */
   get text(): string {
@@ -180,23 +201,20 @@ export class Backend {
   }
   /** It is gone: what still runs there is ended softly. */
   retire(): void {
-    for (const { target } of this.#lanes.values()) target.retire()
+    for (const [name, lane] of this.#lanes) this.#retire(name, lane)
   }
   stop(): void {
     for (const { target } of this.#lanes.values()) target.stop()
   }
 
+  #retire(name: string, { target }: Lane): void {
+    target.retire()
+    this.#o.breakerChanged(this.name, name, undefined)
+  }
   get #target(): BackendTarget {
     const lane = this.#fallback
     if (!lane) throw new Error('no endpoints available')
     return lane.target
-  }
-  /** By what our probes and its breaker say. */
-  #isUsable(name: string): boolean {
-    const lane = this.#lanes.get(name)
-    if (lane === undefined) return true
-    const isThere = lane === this.#fallback ? this.available : lane.down === undefined
-    return isThere && lane.breaker?.admits !== false
   }
   get #fallback(): Lane | undefined {
     return this.#lanes.get(this.policy.routing.fallback)
@@ -240,6 +258,9 @@ export class Backend {
           ? policyTls(configured.tls, source.serverName, o)
           : ownTls(this.#apiService, source.serverName, o.clientCertificate.value),
     }
+    // One that is made anew counts anew.
+    if (known?.breaker && known.breaker.state !== 'closed')
+      o.breakerChanged(this.name, name, breaker === undefined ? undefined : 'closed')
     const target = known?.target ?? new BackendTarget(options)
     if (known) known.target.reconfigure(options)
     this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name), down: undefined })
@@ -270,7 +291,7 @@ export class Backend {
       return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
     // What is wrong with our own settings says more than that nobody can be reached.
     const { tlsProblem } = lane.target
-    if (tlsProblem !== undefined) return this.#refuse(ctx, new StatusError(500, '', tlsProblem))
+    if (tlsProblem !== undefined) return this.#refuse(ctx, this.#unusable(ctx, tlsProblem, lane))
     if (limited && !this.available && lane === this.#fallback)
       return this.#reject(ctx, 'unavailable', { text: 'service unavailable', server: lane.rules.server })
     if (!this.#resolved(ctx, lane)) return
@@ -290,6 +311,7 @@ export class Backend {
     if (answer === undefined) return entered()
     if (answer !== 'wait') return this.#reject(ctx, answer, { text: TEXTS[answer] })
     const span = ctx.span.recording ? this.#o.tracer.start('queue', { parent: ctx.span }) : undefined
+    ctx.waitsFor = () => this.#causes(ctx, 'queue', lane.rules.server)
     const giveUp = this.#bulkhead.wait({
       entered: () => {
         span?.end()
@@ -350,10 +372,17 @@ export class Backend {
     { text, server, waitMs = 1_000 }: Refused,
     [code, reason]: [number, Reason] = [503, 'ServiceUnavailable'],
   ): StatusError {
-    const traceId = ctx.span.context?.traceId
-    const causes = failureCauses({ phase, backend: this.name, server, attempts: 0, traceId })
+    const causes = this.#causes(ctx, phase, server)
     const retryAfterSeconds = Math.ceil(waitMs / 1_000)
     return new StatusError(code, reason, text, { details: { causes, retryAfterSeconds } })
+  }
+  #causes(ctx: RequestContext, phase: string, server: string | undefined): StatusCause[] {
+    return failureCauses({ phase, backend: this.name, server, attempts: 0, traceId: ctx.span.context?.traceId })
+  }
+  /** Asking again does not help: it is for operators, who alone may know files and Secrets. */
+  #unusable(ctx: RequestContext, problem: string, { rules }: Lane): StatusError {
+    const text = isPrivileged(ctx.user) ? problem : 'the certificates for the backend cannot be used'
+    return new StatusError(500, 'InternalError', text, { details: { causes: this.#causes(ctx, 'tls', rules.server) } })
   }
   #refuse(ctx: RequestContext, error: StatusError): void {
     this.#o.terminated(ctx, String(error.code), 'aggregator')
@@ -375,6 +404,7 @@ function routedBackend(name: string, lane: Lane, direct: Handler): RoutedBackend
   }
 }
 
+const UNAVAILABLE_TEXT = 'the condition Available says why'
 const BREAKER_TEXT = 'the backend fails too many requests'
 const TEXTS: Record<Refusal, string> = {
   'in-flight': 'too many requests of this API group are under way',

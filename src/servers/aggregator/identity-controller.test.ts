@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ResourceDiscovery } from '../../endpoints/discovery-types.ts'
-import { conditionOf, harmlessPath } from './identity-controller.ts'
+import type { WantedCondition } from './condition-writer.ts'
+import { conditionOf, harmlessPath, worstOf } from './identity-controller.ts'
 
 const answers: readonly [
   anonymous: number | string,
@@ -14,7 +15,9 @@ const answers: readonly [
   ['ECONNRESET', 200, 'True', 'ForgedIdentityAccepted'],
   [401, 401, 'False', 'ForgedIdentityRefused'],
   [401, 403, 'False', 'ForgedIdentityRefused'],
-  [404, 404, 'False', 'ForgedIdentityRefused'],
+  [400, 400, 'False', 'ForgedIdentityRefused'],
+  [404, 404, undefined],
+  [401, 500, undefined],
   [200, 200, 'False', 'AnonymousServed'],
   [200, 401, 'False', 'AnonymousServed'],
   [401, 'timed out', undefined],
@@ -22,8 +25,22 @@ const answers: readonly [
 ]
 for (const [anonymous, forged, status, reason] of answers) {
   test(`identity: ${anonymous} to nobody and ${forged} to forged headers: ${status ?? 'proves nothing'}`, () => {
-    const condition = conditionOf({ anonymous, forged })
+    const condition = conditionOf({ anonymous, forged }, 'https://b')
     assert.deepEqual([condition?.status, condition?.reason], [status, reason])
+    assert.ok(condition === undefined || condition.message?.startsWith('https://b '), condition?.message)
+  })
+}
+
+const verdict = (status: 'True' | 'False'): WantedCondition => ({ type: 'T', status, reason: 'R', message: status })
+const verdicts: readonly [found: readonly (WantedCondition | undefined)[], worst: string | undefined][] = [
+  [[verdict('False'), verdict('False')], 'False'],
+  [[verdict('False'), verdict('True'), undefined], 'True'],
+  [[verdict('False'), undefined], undefined],
+  [[], undefined],
+]
+for (const [found, worst] of verdicts) {
+  test(`identity: servers with ${found.map((c) => c?.status).join(', ')}: ${worst}`, () => {
+    assert.equal(worstOf(found)?.status, worst)
   })
 }
 

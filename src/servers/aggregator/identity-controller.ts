@@ -17,6 +17,7 @@ import type { Logger } from '../../observability/logger.ts'
 import { type APIServiceTable, onNewBackend } from './apiservice-table.ts'
 import type { AvailabilityView } from './availability-view.ts'
 import type { ConditionWriter, WantedCondition } from './condition-writer.ts'
+import type { BackendTarget } from './backend-target.ts'
 import { type StrangerAnswers, askAsStranger } from './diagnosis/identity-phase.ts'
 
 const AUTH_BYPASSABLE = 'AuthBypassable'
@@ -66,20 +67,42 @@ export class IdentityController implements Reconciler {
     if (!this.#leading || !apiService || !backend?.isRemote || !this.#o.view.isAvailable(apiService)) return DONE
     const { isCurrent, resources } = this.#o.discovery.state(name)
     if (!isCurrent) return { kind: 'requeue', afterMs: LOOK_AGAIN_MS }
-    try {
-      const [first] = backend.addresses()
-      const answers = await askAsStranger({
-        stranger: { ...first!, tls: first!.tls?.anonymous() },
-        path: harmlessPath(apiService, resources),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      })
-      const condition = conditionOf(answers)
-      if (condition) this.#o.conditions.want(apiService, condition)
-    } catch (error) {
-      this.#o.log.verbose?.('the identity check of a backend could not be probed', { apiService: name, error })
-    }
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
+    const found = await Promise.all(
+      [...backend.destinations].map(async ([server, target]) => {
+        const { routing } = backend.policy
+        const its = resources.filter((r) => (routing.owners.get(r.resource) ?? routing.fallback) === server)
+        const path = harmlessPath(apiService, its.length > 0 ? its : resources)
+        return this.#ask(name, target, path, limited)
+      }),
+    )
+    const condition = worstOf(found)
+    if (condition) this.#o.conditions.want(apiService, condition)
     return { kind: 'requeue', afterMs: this.#o.intervalMs }
   }
+
+  async #ask(
+    apiService: string,
+    target: Pick<BackendTarget, 'addresses' | 'pathPrefix' | 'text'>,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<WantedCondition | undefined> {
+    try {
+      const [first] = target.addresses()
+      const stranger = { ...first!, tls: first!.tls?.anonymous() }
+      return conditionOf(await askAsStranger({ stranger, pathPrefix: target.pathPrefix, path, signal }), target.text)
+    } catch (error) {
+      const who = { apiService, backend: target.text, error }
+      this.#o.log.verbose?.('the identity check of a backend could not be probed', who)
+      return undefined
+    }
+  }
+}
+
+/** Of several servers: one that believes anybody is enough, and that all are well is known only when each was asked. */
+export function worstOf(found: readonly (WantedCondition | undefined)[]): WantedCondition | undefined {
+  const bypassable = found.find((c) => c?.status === 'True')
+  return bypassable ?? (found.includes(undefined) ? undefined : found[0])
 }
 
 /** A list of at most one object, or the discovery document where nothing can be listed. */
@@ -90,22 +113,27 @@ export function harmlessPath({ spec }: APIService, resources: readonly ResourceD
   return listable === undefined ? root : `${root}/${encodeURIComponent(listable)}?limit=1`
 }
 
-/** @returns undefined where the answers prove nothing. */
-export function conditionOf({ anonymous, forged }: StrangerAnswers): WantedCondition | undefined {
+/**
+ * @param server in words. @returns undefined where the answers prove nothing: 404 and 500 say that something is not there
+ *   or not well, not who may have it.
+ */
+export function conditionOf({ anonymous, forged }: StrangerAnswers, server: string): WantedCondition | undefined {
   const type = AUTH_BYPASSABLE
   if (succeeded(anonymous)) {
-    const message = 'the backend serves what was asked to anybody who reaches it, and forged headers gain nothing'
+    const message = `${server} serves what was asked to anybody who reaches it, and forged headers gain nothing`
     return { type, status: 'False', reason: 'AnonymousServed', message }
   }
   if (succeeded(forged)) {
-    const message = `the backend believes identity headers of anybody, without our front-proxy certificate: it answered ${forged} to forged ones and ${anonymous} to none`
+    const message = `${server} believes identity headers of anybody, without our front-proxy certificate: it answered ${forged} to forged ones and ${anonymous} to none`
     return { type, status: 'True', reason: 'ForgedIdentityAccepted', message }
   }
-  if (typeof forged === 'number') {
-    const message = `the backend answers ${forged} to forged identity headers without our front-proxy certificate`
+  if (typeof forged === 'number' && REFUSALS.has(forged)) {
+    const message = `${server} answers ${forged} to forged identity headers without our front-proxy certificate`
     return { type, status: 'False', reason: 'ForgedIdentityRefused', message }
   }
   return undefined
 }
 
+/** 400: as servers answer that miss a client certificate. */
+const REFUSALS = new Set([400, 401, 403, 407])
 const succeeded = (answer: number | string): boolean => typeof answer === 'number' && answer >= 200 && answer < 300

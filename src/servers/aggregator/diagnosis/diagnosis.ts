@@ -25,10 +25,10 @@ export interface DiagnosisTarget {
   /** undefined: this server answers itself. */
   readonly backend: DiagnosedBackend | undefined
   /** The others that routes lead to. */
-  readonly routed: readonly DiagnosedServer[]
+  readonly routed: readonly (DiagnosedBackend & DiagnosedServer)[]
   readonly remarks: readonly string[]
 }
-export interface DiagnosedBackend {
+interface Reachable {
   /** In words. */
   readonly text: string
   /** Of the traffic. @throws Error where there are none. */
@@ -36,7 +36,13 @@ export interface DiagnosedBackend {
   /** As the aggregator's own user, whatever the availability. */
   readonly transport: Transport
 }
-export interface DiagnosedServer extends DiagnosedBackend {
+export interface DiagnosedBackend extends Reachable {
+  /** Of its URL, which the transport puts before paths by itself. */
+  readonly pathPrefix: string
+  /** false: its policy says that it has none, so that nobody asks for it. */
+  readonly hasOpenApi: boolean
+}
+export interface DiagnosedServer extends Reachable {
   readonly name: string
 }
 export interface DiagnosisOptions {
@@ -103,7 +109,7 @@ export async function diagnoseServer(
 
 /** The way there, and what is behind it where the way is open. */
 async function reached(
-  backend: DiagnosedBackend,
+  backend: Reachable,
   clock: Clock,
   behind: (addresses: readonly Address[], limits: Limits) => Promise<Phase[]>,
 ): Promise<Phase[]> {
@@ -147,10 +153,14 @@ async function offered(
   const listable = resources.find((r) => r.verbs.includes('list'))?.resource
   const path = listable === undefined ? rootOf(asking) : `${rootOf(asking)}/${listable}?limit=1`
   const usable = discovered.result !== 'failed'
+  const openApiOf = (isUsable: boolean): Phase | Promise<Phase> => {
+    if (!backend.hasOpenApi) return skipped('openapi', 'its policy says that it has none')
+    return isUsable ? runPhase('openapi', limits, (s) => openApiPhase(asking, s)) : skipped('openapi', 'no discovery')
+  }
   const stranger = { ...addresses[0]!, tls: addresses[0]!.tls?.anonymous() }
   const others = await Promise.all([
-    runPhase('identity', limits, (signal) => identityPhase({ transport: backend.transport, stranger, path, signal })),
-    usable ? runPhase('openapi', limits, (s) => openApiPhase(asking, s)) : skipped('openapi', 'no discovery'),
+    runPhase('identity', limits, (signal) => identityPhase({ ...backend, stranger, path, signal })),
+    openApiOf(usable),
     usable
       ? runPhase('watchlist', limits, (s) => watchListPhase(asking, resources, s))
       : skipped('watchlist', 'no discovery'),

@@ -15,11 +15,14 @@ const FORGED = { 'X-Remote-User': 'system:portico-probe', 'X-Remote-Group': 'sys
 const AGENT = 'portico/identity-probe'
 
 export interface IdentityQuestion extends StrangerQuestion {
+  /** Puts the prefix before paths by itself. */
   readonly transport: Transport
 }
 export interface StrangerQuestion {
   /** Without our certificate in its TLS profile. */
   readonly stranger: Address
+  /** Of the backend's URL; '' where it has none. */
+  readonly pathPrefix: string
   /** Something that not everybody may read. */
   readonly path: string
   readonly signal: AbortSignal
@@ -63,10 +66,13 @@ async function statusOf({ transport, path, signal }: IdentityQuestion): Promise<
 }
 
 /** @returns the status, or why there is none: a backend may refuse the connection without a certificate. */
-function ask({ stranger, path, signal }: StrangerQuestion, headers: Record<string, string>): Promise<number | string> {
+function ask(
+  { stranger, pathPrefix, path, signal }: StrangerQuestion,
+  headers: Record<string, string>,
+): Promise<number | string> {
   const sent = request({
     createConnection: () => connectTo(stranger),
-    path,
+    path: pathPrefix + path,
     headers: {
       ...headers,
       Host: stranger.tls?.serverName ?? stranger.host,

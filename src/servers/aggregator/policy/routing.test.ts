@@ -66,3 +66,45 @@ test('routing by weight: clients of a backend that is there do not move', () => 
 test('routing by match: a backend that is down has no stand-in', () => {
   assert.deepEqual(new Set(picks('moved', ['b'])), new Set(['b']))
 })
+
+test('routing: what is explained is what is picked, and whose it would be else', () => {
+  const down = ['default']
+  const isUsable = (backend: string): boolean => !down.includes(backend)
+  for (let i = 0; i < 100; i++) {
+    const { ctx } = fakeRequest(
+      { target: '/apis/g.example.com/v1/things', headers: { 'user-agent': `client-${i}` } },
+      clock,
+    )
+    const { backend, index, because, insteadOf } = routing.explain(ctx, isUsable)
+    const mine = routing.pick(ctx, () => true)
+    assert.equal(backend, routing.pick(ctx, isUsable))
+    assert.deepEqual([index, because, insteadOf], [1, 'matches every request', mine === backend ? undefined : mine])
+  }
+})
+
+test('routing: shares are told in percent, also the smallest beside the greatest', () => {
+  const { ctx } = fakeRequest({ target: '/apis/g.example.com/v1/things' }, clock)
+  assert.deepEqual(
+    routing.explain(ctx, () => true).shares.map((s) => [s.backend, s.percent]),
+    [
+      ['default', 50],
+      ['b', 30],
+      ['c', 20],
+      ['unused', 0],
+    ],
+  )
+  const uneven = compileRoutes({
+    routes: [
+      {
+        to: [
+          { backend: 'a', weight: 1_000_000 },
+          { backend: 'b', weight: 1 },
+        ],
+      },
+    ],
+  })
+  assert.deepEqual(
+    uneven.explain(ctx, () => true).shares.map((s) => s.percent),
+    [99.9999, 0.0001],
+  )
+})
