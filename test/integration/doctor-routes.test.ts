@@ -5,7 +5,7 @@ import type { Diagnosis, Phase, PhaseName } from '../../src/servers/aggregator/d
 import { startFrontedPair } from '../harness/fronted.ts'
 import { startPortico } from '../harness/portico-process.ts'
 import { freePort } from '../harness/prometheus.ts'
-import { RAW_API_SERVICE, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
+import { answerText, policyOf, RAW_API_SERVICE, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
 
 async function doctor(portico: TestServer, ...args: string[]): Promise<{ code: number | null; stdout: string }> {
@@ -39,6 +39,24 @@ test('portico doctor: a dead backend of a route is found, the others are well', 
   assert.match(table.stdout, /^v1\.raw\.example\.com +127\.0\.0\.1:\d+ +yes +ok +ok/m)
   assert.match(table.stdout, /^v1\.raw\.example\.com \[canary\] +127\.0\.0\.1:\d+ +- +ok +failed +-/m)
   assert.match(table.stdout, /^- v1\.raw\.example\.com \[canary\]: dial: .*ECONNREFUSED/m)
+})
+
+test('portico doctor: an OpenAPI that the policy says is not there is not asked for, and nothing is wrong with that', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, { openapi: false, handler: answerText('{}', 400) })
+  await registerRaw(portico, policyOf([raw], { openAPI: 'None' }))
+  const asJson = await doctor(portico, RAW_API_SERVICE, '-o', 'json')
+  const [found] = JSON.parse(asJson.stdout) as Diagnosis[]
+  assert.equal(resultOf(found!.phases, 'openapi'), 'skipped')
+  assert.deepEqual(
+    raw.asked.filter((path) => path.startsWith('/openapi')),
+    [],
+  )
+  assert.deepEqual(
+    found!.phases.filter((p) => p.result !== 'ok').map((p) => p.phase),
+    ['openapi'],
+  )
+  assert.equal(asJson.code, 0)
 })
 
 test('portico doctor: servers that are fronted', async () => {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer as createPlain, type AddressInfo, type Server, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { createServer as createTls, type TLSSocket } from 'node:tls'
+import { startOtlpReceiver } from '../../fixtures/otlp/receiver.ts'
 import type { BackendPolicySpec, PolicyBackend } from '../../src/api/backend-policy.ts'
 import type { Status } from '../../src/api/status-error.ts'
 import { makeCA, makeCertificate } from '../../src/http/certificates.ts'
@@ -14,6 +15,7 @@ import { until } from '../harness/until.ts'
 
 const path = `${RAW_PATH}/things`
 let portico: TestServer
+let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>
 let stranger: ReturnType<typeof httpClient>
 const servers: Server[] = []
 /** What an HTTP/1.1 backend does with each connection. */
@@ -54,6 +56,8 @@ interface Row {
   readonly code?: number
   readonly phase: string
   readonly message: RegExp
+  /** Default 1. */
+  readonly attempts?: number
 }
 const url = async (port: Promise<number>): Promise<Partial<PolicyBackend>> => ({
   url: `https://127.0.0.1:${await port}`,
@@ -63,6 +67,15 @@ const answered =
   (text: string | ((socket: Socket) => void)): (() => Promise<Partial<PolicyBackend>>) =>
   () =>
     url(tlsBackend(answering(text)))
+const TRACE = 'c0ffee'.padEnd(32, '0')
+const traceparent = `00-${TRACE}-00000000000000aa-01`
+const REASONS: Record<number, string> = {
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  502: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+}
 const HEAD = 'HTTP/1.1 200 OK\r\n'
 const rows: readonly Row[] = [
   {
@@ -88,18 +101,21 @@ const rows: readonly Row[] = [
     name: 'a DNS name without addresses',
     backend: async () => ({ dns: { name: 'nowhere.invalid' }, tls: RAW_TLS }),
     phase: 'resolve',
+    attempts: 0,
     message: /^service unavailable$/,
   },
   {
     name: 'a link-local address',
     backend: async () => ({ url: 'https://169.254.169.254', tls: RAW_TLS }),
     phase: 'resolve',
+    attempts: 0,
     message: /^service unavailable$/,
   },
   {
     name: 'this server itself',
     backend: async () => ({ url: portico.url, tls: RAW_TLS }),
     phase: 'resolve',
+    attempts: 0,
     message: /^service unavailable$/,
   },
   {
@@ -182,42 +198,49 @@ const rows: readonly Row[] = [
     name: 'a connection closed without an answer',
     backend: answered((s) => void s.destroy()),
     phase: 'first-byte',
+    attempts: 3,
     message: /EOF|reset by peer$/,
   },
   {
     name: 'half a head',
     backend: answered('HTTP/1.1 200 OK\r\nContent-Type: te'),
     phase: 'first-byte',
+    attempts: 3,
     message: /unexpected EOF$/,
   },
   {
     name: 'no HTTP at all',
     backend: answered('SSH-2.0-OpenSSH_9.2\r\n\r\n'),
     phase: 'first-byte',
+    attempts: 3,
     message: /malformed|HTTP/,
   },
   {
     name: 'two lengths',
     backend: answered(`${HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`),
     phase: 'first-byte',
+    attempts: 3,
     message: /ength/,
   },
   {
     name: 'a length and chunks',
     backend: answered(`${HEAD}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
     phase: 'first-byte',
+    attempts: 3,
     message: /ength|ncoding/,
   },
   {
     name: 'headers without end',
     backend: answered((s) => void s.write(`${HEAD}X: ${'x'.repeat(2_000_000)}`)),
     phase: 'first-byte',
+    attempts: 3,
     message: /header fields too large$/,
   },
   {
     name: 'a switch that nobody asked for',
     backend: answered('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'),
     phase: 'first-byte',
+    attempts: 3,
     message: /unexpected 101/,
   },
   {
@@ -226,6 +249,14 @@ const rows: readonly Row[] = [
     policy: { timeouts: { firstByte: '100ms' } },
     phase: 'first-byte',
     message: /context deadline exceeded$/,
+  },
+  {
+    name: 'an answer that does not come before the time of the request is up',
+    backend: answered(() => {}),
+    policy: { timeouts: { total: '300ms' } },
+    code: 504,
+    phase: 'first-byte',
+    message: /^Timeout: request did not complete within the allotted timeout$/,
   },
   {
     name: 'a redirect',
@@ -238,7 +269,8 @@ const rows: readonly Row[] = [
     name: 'a CA that is not there',
     backend: async () => ({ url: 'https://127.0.0.1:1', tls: { ca: [{ file: '/nowhere.crt' }] } }),
     code: 500,
-    phase: '',
+    phase: 'tls',
+    attempts: 0,
     message: /nowhere\.crt cannot be read: ENOENT/,
   },
   {
@@ -248,7 +280,8 @@ const rows: readonly Row[] = [
       tls: { ca: [{ configMap: { namespace: 'default', name: 'raw-ca', key: 'other' } }] },
     }),
     code: 500,
-    phase: '',
+    phase: 'tls',
+    attempts: 0,
     message: /has no key other/,
   },
   {
@@ -257,13 +290,15 @@ const rows: readonly Row[] = [
     policy: { bulkhead: { requestsPerSecond: 1, burst: 1 } },
     code: 429,
     phase: 'rate',
+    attempts: 0,
     message: /too many requests/,
   },
 ]
 
-describe('what fails is told: code, phase, APIService, attempts', () => {
+describe('what fails is told: code, reason, phase, APIService, attempts, trace', () => {
   before(async () => {
-    portico = await startTestServer(['--authorization-mode=AlwaysAllow'])
+    receiver = await startOtlpReceiver()
+    portico = await startTestServer(['--authorization-mode=AlwaysAllow', `--tracing-endpoint=${receiver.url}`])
     stranger = httpClient(portico.url, {
       ca: portico.pki.ca().cert,
       ...portico.pki.client({ commonName: 'jane', organizations: [] }),
@@ -274,6 +309,7 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
   after(async () => {
     await stranger.close()
     await portico.stop()
+    await receiver[Symbol.asyncDispose]()
     for (const socket of open) socket.destroy()
     for (const server of servers) server.close()
   })
@@ -284,7 +320,7 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
       // Until the policy is in force, and where one request is let through first, until the second.
       const waiting: Answer = { status: 0, headers: {}, text: '', bytes: Buffer.alloc(0), json: <T>() => ({}) as T }
       const ask = (): Promise<Answer> =>
-        portico.admin.get(path, { signal: AbortSignal.timeout(2_000) }).catch(() => waiting)
+        portico.admin.get(path, { headers: { traceparent }, signal: AbortSignal.timeout(2_000) }).catch(() => waiting)
       let answer = await ask()
       const deadline = performance.now() + 10_000
       while (answer.status !== code || !message.test(answer.json<Status>().message ?? '')) {
@@ -294,7 +330,10 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
       assert.equal(answer.headers['content-type'], 'application/json')
       const causes = answer.json<Status>().details?.causes ?? []
       const told = Object.fromEntries(causes.flatMap((c) => (c.field ? [[c.field, c.message]] : [])))
-      if (phase !== '') assert.deepEqual([told['phase'], told['apiService']], [phase, 'v1.raw.example.com'])
+      assert.deepEqual(
+        [told['phase'], told['apiService'], told['attempts'], told['traceID'], answer.json<Status>().reason],
+        [phase, 'v1.raw.example.com', String(row.attempts ?? 1), TRACE, REASONS[code]],
+      )
       // Where a backend stands is nobody's business.
       const hidden = await stranger
         .get(path, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(2_000) })
@@ -303,12 +342,12 @@ describe('what fails is told: code, phase, APIService, attempts', () => {
         assert.equal(hidden.headers['content-type'], 'application/json')
         assert.doesNotMatch(
           hidden.text,
-          /127\.0\.0\.1|169\.254|2852039166|2130706433|100::1|nowhere\.invalid|:\d{4,5}\b/,
+          /nowhere\.crt|raw-ca|127\.0\.0\.1|169\.254|2852039166|2130706433|100::1|nowhere\.invalid|:\d{4,5}\b/,
         )
       }
     })
   }
-  assert.equal(rows.length, 28)
+  assert.equal(rows.length, 29)
 
   test('it comes in the encoding that was asked for, and says when to try again', async () => {
     await putPolicy(portico, policyOf({ url: 'https://127.0.0.1:1', tls: RAW_TLS }, {}))

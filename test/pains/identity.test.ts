@@ -3,13 +3,24 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { connect, type IncomingHttpHeaders } from 'node:http2'
-import { request } from 'node:https'
+import { createServer, request } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { SecureContextOptions } from 'node:tls'
 import { headerOf } from '../../fixtures/backends/seen-requests.ts'
 import { type Condition, registerSample } from '../harness/backends.ts'
 import { HeldClock, passLively } from '../harness/held-clock.ts'
-import { policyOf, RAW_PATH, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
+import {
+  namedBackend,
+  policyOf,
+  putPolicy,
+  RAW_API_SERVICE,
+  RAW_GROUP,
+  RAW_PATH,
+  RAW_TLS,
+  registerRaw,
+  startRawBackend,
+} from '../harness/raw-backend.ts'
 import { type TestServer, startTestServer } from '../harness/server.ts'
 import { until } from '../harness/until.ts'
 
@@ -48,6 +59,54 @@ test('AuthBypassable: True for a backend that trusts forged headers, False for o
     assert.deepEqual(headerOf(probe, 'x-remote-user'), ['system:portico-probe'])
     assert.deepEqual(headerOf(probe, 'x-remote-group'), ['system:masters'])
   }
+})
+
+/** Serves the group below a path, to whoever says that he is somebody. */
+async function startCredulous(portico: TestServer, prefix: string): Promise<{ port: number } & AsyncDisposable> {
+  const { cert, key } = portico.pki.servingFor('credulous', ['127.0.0.1'])
+  const resource = { name: 'things', singularName: '', namespaced: false, kind: 'Thing', verbs: ['list'] }
+  const documents: Record<string, object> = {
+    [`${prefix}${RAW_PATH}`]: { kind: 'APIResourceList', groupVersion: `${RAW_GROUP}/v1`, resources: [resource] },
+    [`${prefix}${RAW_PATH}/things?limit=1`]: { kind: 'ThingList', items: [] },
+  }
+  const server = createServer({ cert, key }, ({ url = '', headers }, response) => {
+    const document = documents[url]
+    response.writeHead(document === undefined ? 404 : 'x-remote-user' in headers ? 200 : 401)
+    response.end(JSON.stringify(document ?? {}))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+test('AuthBypassable: the question goes below the path of the URL', async () => {
+  await using portico = await startTestServer(['--identity-probe-interval=200ms'])
+  await using credulous = await startCredulous(portico, '/pre')
+  const url = `https://127.0.0.1:${credulous.port}/pre`
+  await registerRaw(portico, { backends: [{ name: 'default', url, tls: RAW_TLS }] })
+  const { message, reason } = await untilBypassable(portico, RAW_API_SERVICE, 'True')
+  assert.equal(reason, 'ForgedIdentityAccepted')
+  assert.match(message, /200 to forged ones and 401 to none$/)
+})
+
+test('AuthBypassable: True where only a server that routes lead to believes anybody', async () => {
+  await using portico = await startTestServer(['--identity-probe-interval=200ms'])
+  await using raw = await startRawBackend(portico)
+  await using credulous = await startCredulous(portico, '')
+  await registerRaw(portico, policyOf([raw]))
+  await untilBypassable(portico, RAW_API_SERVICE, 'False')
+  await putPolicy(portico, {
+    backends: [namedBackend('default', raw), namedBackend('canary', { address: '127.0.0.1', port: credulous.port })],
+    routes: [{ matches: [{ headers: [{ name: 'X-Canary' }] }], to: [{ backend: 'canary' }] }],
+  })
+  const { message } = await untilBypassable(portico, RAW_API_SERVICE, 'True')
+  assert.ok(message.startsWith(`127.0.0.1:${credulous.port} believes`), message)
 })
 
 test('the probe can be turned off', async () => {

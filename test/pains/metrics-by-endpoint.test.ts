@@ -1,11 +1,14 @@
 /** What is slow shows where it is slow: by backend, by endpoint, by phase; in a number of series that is capped. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { registerSample } from '../harness/backends.ts'
 import { HeldClock } from '../harness/held-clock.ts'
 import { seriesOf, valueOf } from '../harness/metrics.ts'
 import {
+  answerText,
   policyOf,
+  putPolicy,
   RAW_API_SERVICE as backend,
   RAW_PATH,
   RAW_TLS,
@@ -141,4 +144,27 @@ test('however many endpoints a backend has, it has at most eleven sets of series
   assert.equal(ok, await valueOf(portico, 'portico_proxy_requests_total', { backend, code: '2xx' }), 'none is lost')
   assert.equal((await portico.admin.delete(`/apis/apiregistration.k8s.io/v1/apiservices/${backend}`)).status, 200)
   await until('its series are gone', async () => !(await portico.admin.get('/metrics')).text.includes(backend))
+})
+
+test('the state of a breaker is that of the one in force, and goes with it', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, { handler: answerText('{}', 503) })
+  const policy = (minRequests: number): ReturnType<typeof policyOf> =>
+    policyOf([raw], { circuitBreaker: { minRequests, openFor: '1h' } })
+  const states = async (): Promise<number[]> =>
+    (await seriesOf(portico, 'portico_proxy_breaker_state')).map((s) => s.value)
+  const untilState = (expected: readonly number[]): Promise<void> =>
+    until(`breaker: ${expected.join()}`, async () => isDeepStrictEqual(await states(), expected))
+  await registerRaw(portico, policy(2))
+  const fail = async (): Promise<void> => {
+    for (let i = 0; i < 2; i++) assert.equal((await portico.admin.get(path)).status, 503)
+  }
+  await fail()
+  await untilState([2])
+  await putPolicy(portico, policy(1))
+  await untilState([0])
+  await fail()
+  await untilState([2])
+  await portico.admin.delete(`/apis/apiregistration.k8s.io/v1/apiservices/${backend}`)
+  await untilState([])
 })
