@@ -61,7 +61,7 @@ export class RequestContext {
   /** panic-recovery: what an error means. One function for all requests: a closure of each would keep it alive. */
   recover: (ctx: RequestContext, thrown: unknown) => void = breakOff
   /** Whoever makes the request wait for something else: what that is, for who gives up on it. */
-  waitsFor: (() => readonly StatusCause[]) | undefined = undefined
+  waitsFor: { causes(): readonly StatusCause[] } | undefined = undefined
   /** latency */
   onServed: (() => void) | undefined = undefined
   #query: URLSearchParams | undefined

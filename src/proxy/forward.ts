@@ -11,6 +11,7 @@
  *     |--failed--> ctx.fail(503)        `--failed--> exchange.abort: a broken answer never looks complete
  *     `--client gone--> upstream aborted
  */
+import type { StatusCause } from '../api/status-error.ts'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { HeaderList, Outcome } from '../http/exchange.ts'
 import { headerValue } from '../http/header-list.ts'
@@ -161,7 +162,7 @@ class Forwarding implements UpstreamHandler {
 
   start(): void {
     this.#ctx.exchange.onFinish(this.#onFinish)
-    this.#ctx.waitsFor = this.#causes
+    this.#ctx.waitsFor = this
     const { firstByteTimeoutMs, rules } = this.#options
     rules.budget?.requested()
     if (firstByteTimeoutMs !== undefined)
@@ -287,6 +288,17 @@ class Forwarding implements UpstreamHandler {
     const taken = exchange.takeOver(101, [...this.#ctx.answerHeaders, ...switchedHeaders(exchange, headers)])
     joinStreams(taken, backend, this.#options.rules.clock)
     this.#spans?.ended()
+  }
+
+  /** Of a request whose time is up. */
+  causes(): readonly StatusCause[] {
+    return failureCauses({
+      phase: this.#connected ? 'first-byte' : this.#handshaking ? 'tls' : 'connect',
+      backend: this.#options.rules.backend,
+      server: this.#options.rules.server,
+      attempts: this.#tried.length,
+      traceId: this.#ctx.span.context?.traceId,
+    })
   }
 
   #send(fresh: boolean): void {
@@ -417,14 +429,6 @@ class Forwarding implements UpstreamHandler {
     this.#stop()
     this.#ctx.fail(this.#errorOf(new UpstreamError('first-byte', message), code))
   }
-  readonly #causes = (): ReturnType<typeof failureCauses> =>
-    failureCauses({
-      phase: this.#connected ? 'first-byte' : this.#handshaking ? 'tls' : 'connect',
-      backend: this.#options.rules.backend,
-      server: this.#options.rules.server,
-      attempts: this.#tried.length,
-      traceId: this.#ctx.span.context?.traceId,
-    })
   #errorOf(error: UpstreamError, code = 503): ReturnType<typeof proxyError> {
     return proxyError(error, {
       code,

@@ -160,6 +160,29 @@ function closing(portico: TestServer, allowH2: boolean): AsyncDisposable & { rea
   return { client, [Symbol.asyncDispose]: () => client.close() }
 }
 
+test('a request whose time is up tells whether it waited for the backend or for its place', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer([], { clock })
+  const answers = new HeldAnswers()
+  await using raw = await startRawBackend(portico, { handler: answers.handler })
+  const bulkhead = { maxInFlight: 1, maxQueued: 1, maxQueueTime: '1h' }
+  await registerRaw(portico, policyOf([raw], { bulkhead, timeouts: { total: '2s' } }))
+  clock.hold()
+  const first = portico.admin.get(path)
+  await answers.reach(1)
+  const second = portico.admin.get(`${path}?timeout=1s`)
+  await until('the queue is full', async () => causesOf(await portico.admin.get(path))['phase'] === 'in-flight')
+  const told = async (asked: typeof first): Promise<unknown[]> => {
+    const answer = await asked
+    const { phase, attempts } = causesOf(answer)
+    return [answer.status, phase, attempts]
+  }
+  clock.advance(1_000)
+  assert.deepEqual(await told(second), [504, 'queue', '0'])
+  clock.advance(1_000)
+  assert.deepEqual(await told(first), [504, 'first-byte', '1'])
+})
+
 test('a breaker opens on failures, answers without asking for exactly its time, and closes by itself', async () => {
   const clock = new HeldClock()
   await using portico = await startTestServer([], { clock })

@@ -311,7 +311,7 @@ export class Backend {
     if (answer === undefined) return entered()
     if (answer !== 'wait') return this.#reject(ctx, answer, { text: TEXTS[answer] })
     const span = ctx.span.recording ? this.#o.tracer.start('queue', { parent: ctx.span }) : undefined
-    ctx.waitsFor = () => this.#causes(ctx, 'queue', lane.rules.server)
+    ctx.waitsFor = { causes: () => this.#causes(ctx, 'queue', lane.rules.server) }
     const giveUp = this.#bulkhead.wait({
       entered: () => {
         span?.end()

@@ -15,7 +15,7 @@ export function deadlineFilter(requestTimeoutMs: number, clock: Clock, metrics: 
   const usual = new Deadlines(clock, requestTimeoutMs)
   function expire(ctx: RequestContext): void {
     terminated(ctx, '504')
-    if (ctx.exchange.phase === 'waiting') writeStatusError(ctx, timeout(TEXT, ctx.waitsFor?.()))
+    if (ctx.exchange.phase === 'waiting') writeStatusError(ctx, timeout(TEXT, ctx.waitsFor?.causes()))
     else ctx.exchange.abort(new Error(`the ${TEXT}`))
   }
   return {
