@@ -51,11 +51,11 @@ class Rig implements AsyncDisposable {
   readonly clock = new FakeClock()
   readonly server: Server
   readonly pool: UpstreamPool
-  constructor(server: Server, o: Partial<PoolOptions>, isSecure: boolean) {
+  constructor(server: Server, o: Partial<PoolOptions>, isSecure: boolean, random = () => 0.5) {
     this.server = server
     const { port } = server.address() as AddressInfo
     const options = { ...defaultPoolOptions, clock: this.clock, ...o }
-    this.pool = new UpstreamPool({ host: '127.0.0.1', port, tls: isSecure ? tls : undefined }, options, () => 0.5)
+    this.pool = new UpstreamPool({ host: '127.0.0.1', port, tls: isSecure ? tls : undefined }, options, random)
   }
   send(fresh = false): Heard {
     const heard = new Heard()
@@ -183,7 +183,7 @@ test('a backend is asked whether it lives when nothing comes, not while an answe
 })
 
 /** A backend of HTTP/2 that answers nothing. */
-async function startHttp2(o: Partial<PoolOptions>, maxConcurrentStreams = 100) {
+async function startHttp2(o: Partial<PoolOptions>, maxConcurrentStreams = 100, random = () => 0.5) {
   const streams: ServerHttp2Stream[] = []
   const sessions: object[] = []
   const server = http2.createSecureServer({ ...serving, settings: { maxConcurrentStreams } })
@@ -191,7 +191,7 @@ async function startHttp2(o: Partial<PoolOptions>, maxConcurrentStreams = 100) {
   server.on('stream', (stream) => streams.push(stream.on('error', () => {})))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return Object.assign(new Rig(server, o, true), { streams, sessions })
+  return Object.assign(new Rig(server, o, true, random), { streams, sessions })
 }
 
 test('a session that is old takes no new requests, and ends those that it has', limited, async () => {
@@ -212,6 +212,38 @@ test('a session that is old takes no new requests, and ends those that it has', 
   rig.streams[0]!.respond({ ':status': 200 }, { endStream: true })
   await until('the old one answers', () => first.over)
 })
+
+const ages: readonly [random: number, ageMs: number][] = [
+  [0, 48_000],
+  [0.25, 54_000],
+  [0.5, 60_000],
+  [0.75, 66_000],
+  [1 - Number.EPSILON, 72_000],
+]
+for (const [random, ageMs] of ages) {
+  test(
+    `a session's greatest age is spread by a fifth each way: ${ageMs} of 60,000 ms for ${random}`,
+    limited,
+    async () => {
+      await using rig = await startHttp2({ maxAgeMs: 60_000, readIdleMs: 600_000 }, 100, () => random)
+      const ask = async (): Promise<number> => {
+        const before = rig.streams.length
+        rig.send()
+        await until('it is with the backend', () => rig.streams.length === before + 1)
+        return rig.sessions.length
+      }
+      const pass = (ms: number): void => {
+        rig.clock.advance(ms)
+        rig.pool.sweep(rig.clock.monotonicMs())
+      }
+      assert.equal(await ask(), 1)
+      pass(ageMs - 1)
+      assert.equal(await ask(), 1, 'not before')
+      pass(2)
+      assert.equal(await ask(), 2, 'and not long after')
+    },
+  )
+}
 
 test('another session is opened before one is full: at four fifths of its streams', limited, async () => {
   await using rig = await startHttp2({}, 10)

@@ -73,6 +73,8 @@ export interface RawOptions {
   readonly maxStreams?: number
   /** Asks for client certificates of this CA, and takes no others. */
   readonly clientCA?: string
+  /** `/a/b`: everything it has is there, and `seen` tells what stands behind it. */
+  readonly pathPrefix?: string
 }
 
 export const answerText =
@@ -116,6 +118,10 @@ export async function startRawBackend(portico: Pick<TestServer, 'pki'>, o: RawOp
   const listener: RawHandler = (request, response) => {
     response.on('error', () => {})
     asked.push(request.url)
+    if (o.pathPrefix !== undefined) {
+      if (!request.url.startsWith(`${o.pathPrefix}/`)) return answerText('{}', 404)(request, response)
+      Object.assign(request, { url: request.url.slice(o.pathPrefix.length) })
+    }
     if (o.openapi === 'hangs' && request.url.startsWith('/openapi/')) return
     if (o.openapi === false && request.url.startsWith('/openapi/')) return answerText('{}', 404)(request, response)
     if (request.url === root) return answerText(discovery)(request, response)

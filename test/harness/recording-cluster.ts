@@ -1,6 +1,7 @@
 /** An API server without content that records who was said to call: how a fronted cluster sees requests. */
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:https'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { KeyPair } from '../../src/http/certificates.ts'
 
@@ -17,13 +18,24 @@ export interface RecordingCluster extends AsyncDisposable {
 
 const DISCOVERY = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
 
-/** @param pathPrefix what its URL has in front of each path. */
-export async function startRecordingCluster(pair: KeyPair, pathPrefix = ''): Promise<RecordingCluster> {
+/**
+ * @param pathPrefix what its URL has in front of each path.
+ * @param o.switches whether it takes upgrades, and sends back what comes over them.
+ */
+export async function startRecordingCluster(
+  pair: KeyPair,
+  pathPrefix = '',
+  o: { readonly switches?: boolean } = {},
+): Promise<RecordingCluster> {
   const seen: SeenCall[] = []
-  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false }, (req, res) => {
+  const record = (req: IncomingMessage): string => {
     const certificate = (req.socket as TLSSocket).getPeerCertificate().subject?.CN ?? ''
     const [path = ''] = req.url!.split('?')
     seen.push({ path, headers: req.headers, certificate: String(certificate) })
+    return path
+  }
+  const server = createServer({ ...pair, requestCert: true, rejectUnauthorized: false }, (req, res) => {
+    const path = record(req)
     const isRoot = path === `${pathPrefix}/api` || path === `${pathPrefix}/apis`
     if (!path.startsWith(`${pathPrefix}/`) || path.includes('/openapi/')) return void res.writeHead(404).end()
     res.writeHead(200, { 'content-type': isRoot ? DISCOVERY : 'application/json' })
@@ -31,6 +43,15 @@ export async function startRecordingCluster(pair: KeyPair, pathPrefix = ''): Pro
     else if (req.url!.includes('watch=')) res.flushHeaders()
     else res.end(JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items: [] }))
   })
+  if (o.switches === true)
+    server.on('upgrade', (req, socket) => {
+      record(req)
+      socket.on('error', () => {})
+      const { upgrade, 'sec-websocket-key': key } = req.headers
+      const accept = key === undefined ? '' : `Sec-WebSocket-Accept: ${acceptOf(key)}\r\n`
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${accept}\r\n`)
+      socket.pipe(socket)
+    })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
   return {
@@ -42,3 +63,7 @@ export async function startRecordingCluster(pair: KeyPair, pathPrefix = ''): Pro
     },
   }
 }
+
+/** Source: RFC 6455 section 4.2.2. */
+const acceptOf = (key: string): string =>
+  createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')

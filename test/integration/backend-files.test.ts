@@ -1,12 +1,15 @@
 /** Backends from files: served without a stored object, read again when they change, and checked without a server. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { parse } from 'yaml'
+import { HeldClock, passLively } from '../harness/held-clock.ts'
+import { valueOf } from '../harness/metrics.ts'
 import { answerText, RAW_GROUP, RAW_PATH, startRawBackend } from '../harness/raw-backend.ts'
-import { startTestServer } from '../harness/server.ts'
+import { startTestServer, type TestServer } from '../harness/server.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'portico-files-'))
 after(() => rm(folder, { recursive: true }))
@@ -69,6 +72,96 @@ test('--backends-config: served from files, with no object stored; a change hold
   assert.equal((await portico.admin.get(`${RAW_PATH}/things`)).text, '{"of":2}')
   await put('')
   await until((_text, status) => status === 404)
+})
+
+const READ_AGAIN_WITHIN_MS = 2_000
+/** Lets the held time pass until a request is answered so. */
+async function untilAnswered(portico: TestServer, clock: HeldClock, want: RegExp, withinMs: number): Promise<void> {
+  let last = ''
+  const enough = async (): Promise<boolean> => {
+    const { status, text } = await portico.admin.get(`${RAW_PATH}/things`)
+    last = `${status} ${text}`
+    return want.test(last)
+  }
+  if (!(await enough())) await passLively(portico, clock, withinMs, { enough })
+  assert.match(last, want)
+}
+
+test('--backends-config: nothing is written to the storage, neither by reading nor by requests, an outage or a change', async () => {
+  const file = join(folder, 'unstored.yaml')
+  const ca = join(folder, 'unstored-ca.crt')
+  await writeFile(file, '')
+  const clock = new HeldClock()
+  await using portico = await startTestServer([`--backends-config=${file}`], { clock })
+  await writeFile(ca, portico.pki.ca().cert)
+  const handler = answerText('{"of":1}')
+  await using one = await startRawBackend(portico, { host: '127.0.0.1', handler })
+  await using two = await startRawBackend(portico, { host: '127.0.0.2', handler: answerText('{"of":2}') })
+  const written = async (): Promise<unknown> => {
+    const list = await portico.admin.get('/api/v1/namespaces/default/configmaps')
+    const of = (operation: string): Promise<number> => valueOf(portico, 'etcd_requests_total', { operation })
+    return {
+      revision: list.json<{ metadata: { resourceVersion: string } }>().metadata.resourceVersion,
+      tried: [await of('create'), await of('update'), await of('delete')],
+    }
+  }
+  // Longer than conditions are held back.
+  const REST_MS = 30_000
+  clock.hold()
+  await passLively(portico, clock, REST_MS, { stepMs: 1_000 })
+  const before = await written()
+
+  await writeFile(file, documents(`https://127.0.0.1:${one.port}`, ca))
+  await untilAnswered(portico, clock, /^200 .*1/, READ_AGAIN_WITHIN_MS)
+  for (let i = 0; i < 20; i++) assert.equal((await portico.admin.post(`${RAW_PATH}/things`, '{}')).status, 200)
+  await passLively(portico, clock, REST_MS, { stepMs: 1_000 })
+  assert.deepEqual(await written(), before, 'reading and requests')
+
+  await one.close()
+  await untilAnswered(portico, clock, /^503 .*unavailable/, REST_MS)
+  await passLively(portico, clock, REST_MS, { stepMs: 1_000 })
+  assert.deepEqual(await written(), before, 'an outage')
+  await using again = await startRawBackend(portico, { host: '127.0.0.1', port: one.port, handler })
+  await untilAnswered(portico, clock, /^200 .*1/, REST_MS)
+  assert.equal(again.port, one.port)
+
+  await writeFile(file, documents(`https://127.0.0.2:${two.port}`, ca))
+  await untilAnswered(portico, clock, /^200 .*2/, READ_AGAIN_WITHIN_MS)
+  await writeFile(file, '')
+  await untilAnswered(portico, clock, /^404 /, READ_AGAIN_WITHIN_MS)
+  await passLively(portico, clock, REST_MS, { stepMs: 1_000 })
+  assert.deepEqual(await written(), before, 'changes')
+  await portico.admin.post('/api/v1/namespaces/default/secrets', { metadata: { name: 'written' } })
+  assert.notDeepEqual(await written(), before, 'a write would have shown')
+})
+
+test('--backends-config: of a folder, a new, a changed and a removed file are noticed', async () => {
+  const files = join(folder, 'files')
+  await mkdir(files)
+  const clock = new HeldClock()
+  await using portico = await startTestServer([`--backends-config=${files}`], { clock })
+  const ca = join(folder, 'folder-ca.crt')
+  await writeFile(ca, portico.pki.ca().cert)
+  await using one = await startRawBackend(portico, { host: '127.0.0.1', handler: answerText('{"of":1}') })
+  await using two = await startRawBackend(portico, { host: '127.0.0.2', handler: answerText('{"of":2}') })
+  const [apiService, policyOfOne] = documents(`https://127.0.0.1:${one.port}`, ca).split('---\n')
+  const [, policyOfTwo] = documents(`https://127.0.0.2:${two.port}`, ca).split('---\n')
+  const answered = (want: RegExp): Promise<void> => untilAnswered(portico, clock, want, READ_AGAIN_WITHIN_MS)
+  clock.hold()
+  await answered(/^404 /)
+  await writeFile(join(files, 'a.yaml'), apiService!)
+  await writeFile(join(files, 'b.yml'), policyOfOne!)
+  await answered(/^200 .*1/)
+  await writeFile(join(files, 'b.yml'), policyOfTwo!)
+  await answered(/^200 .*2/)
+  // Another name, another form.
+  await rm(join(files, 'b.yml'))
+  await answered(/^503 /)
+  await writeFile(join(files, 'c.json'), JSON.stringify(parse(policyOfOne!)))
+  await answered(/^200 .*1/)
+  await writeFile(join(files, 'notes.txt'), policyOfTwo!)
+  await rm(join(files, 'a.yaml'))
+  await answered(/^404 /)
 })
 
 describe('portico check', () => {

@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -128,6 +131,39 @@ for (const { name, identity, user, caller, self } of rows) {
     assert.deepEqual(claims(find(OBJECTS)), caller)
     for (const path of ['/api/v1/services', '/apis']) assert.deepEqual(claims(find(path)), self, path)
   })
+}
+
+for (const { name, identity, user, caller } of rows) {
+  for (const protocol of ['SPDY/3.1', 'websocket']) {
+    test(`an upgrade to ${protocol} goes through, and the fronted server is told the same: ${name}`, async () => {
+      await using cluster = await startRecordingCluster(serving, '/k8s/clusters/c-1', { switches: true })
+      await using front = await start(cluster, user, identity)
+      const path = '/api/v1/namespaces/default/pods/a/exec?command=sh'
+      const sent = request(`${front.url}${path}`, {
+        ca: front.pki.ca().cert,
+        method: protocol === 'websocket' ? 'GET' : 'POST',
+        headers: {
+          ...FORGED,
+          Authorization: 'Bearer jane-token',
+          Connection: 'Upgrade',
+          Upgrade: protocol,
+          ...(protocol === 'websocket'
+            ? { 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==' }
+            : { 'Content-Length': '0' }),
+        },
+      }).end()
+      sent.on('response', ({ statusCode }) => sent.destroy(new Error(`not switched: ${statusCode}`)))
+      const [answer, socket] = (await once(sent, 'upgrade')) as [IncomingMessage, Socket]
+      assert.deepEqual([answer.statusCode, answer.headers.upgrade], [101, protocol])
+      socket.write('over and back')
+      const [echo] = (await once(socket, 'data')) as [Buffer]
+      assert.equal(echo.toString(), 'over and back')
+      socket.destroy()
+      const [told] = cluster.seen.filter((s) => s.path.endsWith('/pods/a/exec'))
+      assert.equal(told?.path, '/k8s/clusters/c-1/api/v1/namespaces/default/pods/a/exec')
+      assert.deepEqual(claims(told), caller)
+    })
+  }
 }
 
 test('the configurations in docs/fronting.md can be used', () => {

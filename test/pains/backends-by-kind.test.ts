@@ -1,6 +1,6 @@
 /** Backends that are no Service: each kind passes the same requests; and certificates that change while they are in use. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import type { PolicyBackend } from '../../src/api/backend-policy.ts'
 import { type KeyPair, makeCA, makeCertificate } from '../../src/http/certificates.ts'
 import { untilCondition } from '../harness/backends.ts'
+import { HeldClock, passLively } from '../harness/held-clock.ts'
 import {
   answerText,
   policyOf,
@@ -19,7 +20,7 @@ import {
   registerRaw,
   startRawBackend,
 } from '../harness/raw-backend.ts'
-import { startTestServer } from '../harness/server.ts'
+import { startTestServer, type TestServer } from '../harness/server.ts'
 import { until, untilTurn } from '../harness/until.ts'
 import { EVENT, openWatch } from '../harness/watches.ts'
 
@@ -110,9 +111,33 @@ function issued(commonName: string): { ca: string; pair: KeyPair } {
     pair: makeCertificate({ commonName: 'raw', names: ['localhost', '127.0.0.1'], ...validity }, ca),
   }
 }
+/** In a ConfigMap; made, or changed. */
+async function putCa(portico: TestServer, cas: readonly string[]): Promise<void> {
+  const name = '/api/v1/namespaces/default/configmaps/rotating-ca'
+  const object = { metadata: { name: 'rotating-ca' }, data: { 'ca.crt': cas.join('\n') } }
+  const made = await portico.admin.post('/api/v1/namespaces/default/configmaps', object)
+  if (made.status !== 201) assert.equal((await portico.admin.put(name, object)).status, 200)
+}
+const rotatingTls = { ca: [{ configMap: { namespace: 'default', name: 'rotating-ca' } }] }
+const registerRotating = (portico: TestServer, raw: RawBackend): Promise<void> =>
+  registerRaw(portico, {
+    backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls: rotatingTls }],
+  })
+/** How long a CA that is trusted no more may still be taken. */
+const REFUSED_WITHIN_MS = 5_000
+/** By the server's own time, which was held before the change. */
+async function untilRefused(portico: TestServer, clock: HeldClock): Promise<void> {
+  const refused = async (): Promise<boolean> => {
+    const answer = await portico.admin.get(path)
+    return answer.status === 503 && answer.text.includes('certificate signed by unknown authority')
+  }
+  const passedMs = await passLively(portico, clock, REFUSED_WITHIN_MS, { enough: refused })
+  assert.ok(passedMs < REFUSED_WITHIN_MS, `not refused within ${REFUSED_WITHIN_MS} ms of the change`)
+}
 
-test('all certificates of a backend rotate under load without an error, and the old CA is refused afterwards', async () => {
-  await using portico = await startTestServer()
+test('all certificates of a backend rotate under load without an error, and the old CA is refused within 5 s', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer([], { clock })
   const [{ ca: oldCa, pair: oldPair }, { ca: newCa, pair: newPair }] = [issued('old'), issued('new')]
   await using raw = await startRawBackend(portico, {
     pair: oldPair,
@@ -121,15 +146,8 @@ test('all certificates of a backend rotate under load without an error, and the 
       else answerText('{}')(request, response)
     },
   })
-  const put = async (cas: readonly string[]): Promise<void> => {
-    const name = '/api/v1/namespaces/default/configmaps/rotating-ca'
-    const object = { metadata: { name: 'rotating-ca' }, data: { 'ca.crt': cas.join('\n') } }
-    const made = await portico.admin.post('/api/v1/namespaces/default/configmaps', object)
-    if (made.status !== 201) assert.equal((await portico.admin.put(name, object)).status, 200)
-  }
-  await put([oldCa])
-  const tls = { ca: [{ configMap: { namespace: 'default', name: 'rotating-ca' } }] }
-  await registerRaw(portico, { backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls }] })
+  await putCa(portico, [oldCa])
+  await registerRotating(portico, raw)
   const watches = await Promise.all(Array.from({ length: 20 }, () => openWatch(portico.admin)))
   let stop = false
   const statuses = new Map<number, number>()
@@ -145,11 +163,13 @@ test('all certificates of a backend rotate under load without an error, and the 
     await untilTurn(`${n} more answers`, () => answered() >= goal)
   }
   await requests(50)
-  await put([oldCa, newCa])
+  await putCa(portico, [oldCa, newCa])
   await requests(50)
   raw.secure(newPair)
   await requests(50)
-  await put([newCa])
+  // From the change on, no time passes but what untilRefused() lets pass.
+  clock.hold()
+  await putCa(portico, [newCa])
   await requests(50)
   stop = true
   await Promise.all(load)
@@ -158,10 +178,28 @@ test('all certificates of a backend rotate under load without an error, and the 
   // Whoever shows a certificate of the old CA now is nobody.
   raw.secure(oldPair)
   raw.cut()
-  await until('it is refused', async () => {
-    const answer = await portico.admin.get(path)
-    return answer.status === 503 && answer.text.includes('certificate signed by unknown authority')
+  await untilRefused(portico, clock)
+})
+
+test('a backend that stays with a certificate of the old CA is refused within 5 s, though connected; its watches stay', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer([], { clock })
+  const { ca: oldCa, pair } = issued('old')
+  await using raw = await startRawBackend(portico, {
+    pair,
+    handler: (request, response) => {
+      if (request.url.includes('watch=1')) response.write(EVENT)
+      else answerText('{}')(request, response)
+    },
   })
+  await putCa(portico, [oldCa])
+  await registerRotating(portico, raw)
+  const watch = await openWatch(portico.admin)
+  assert.equal((await portico.admin.get(path)).status, 200)
+  clock.hold()
+  await putCa(portico, [issued('new').ca])
+  await untilRefused(portico, clock)
+  assert.equal(watch.ended(), false)
 })
 
 test('a certificate that ends soon is told in a condition and in metrics', async () => {
@@ -215,4 +253,91 @@ test('a client certificate in a Secret of its own is shown to the backend, and s
   assert.equal(await shown(), 'first')
   assert.equal((await portico.admin.put(`${secrets}/client`, secret(client('second')))).status, 200)
   await until('the next one is shown', async () => (await shown()) === 'second')
+})
+
+test('a client certificate in files is shown to the backend, and the next one as soon as both its halves are there', async () => {
+  const clock = new HeldClock()
+  await using portico = await startTestServer([], { clock })
+  const ca = makeCA({ commonName: 'clients', ...validity })
+  const client = (commonName: string): KeyPair => makeCertificate({ commonName, usages: ['client'], ...validity }, ca)
+  const names: string[] = []
+  await using raw = await startRawBackend(portico, {
+    clientCA: ca.cert,
+    handler: (_request, response) => {
+      names.push((response.stream!.session!.socket as TLSSocket).getPeerCertificate().subject.CN as string)
+      response.end('{}')
+    },
+  })
+  const [certFile, keyFile] = [join(folder, 'client.crt'), join(folder, 'client.key')]
+  const first = client('first')
+  await writeFile(certFile, first.cert)
+  await writeFile(keyFile, first.key)
+  const backend = { name: 'default', url: `https://127.0.0.1:${raw.port}` }
+  await registerRaw(portico, {
+    backends: [{ ...backend, tls: { ...RAW_TLS, clientCertificate: { certFile, keyFile } } }],
+  })
+  const shown = async (): Promise<string> => {
+    const answer = await portico.admin.get(path)
+    assert.equal(answer.status, 200, answer.text)
+    return names.at(-1)!
+  }
+  assert.equal(await shown(), 'first')
+  clock.hold()
+  const second = client('second')
+  await writeFile(certFile, second.cert)
+  await passLively(portico, clock, 3_000)
+  assert.equal(await shown(), 'first', 'a certificate without its key is not used')
+  await writeFile(keyFile, second.key)
+  const passedMs = await passLively(portico, clock, 5_000, { enough: async () => (await shown()) === 'second' })
+  assert.ok(passedMs < 5_000, 'the next one is shown')
+})
+
+for (const { name, key } of [{ name: 'a Secret' }, { name: 'a Secret by another key', key: 'bundle.pem' }]) {
+  test(`a CA in ${name}: its backend is trusted, and no longer once another CA is there`, async () => {
+    const clock = new HeldClock()
+    await using portico = await startTestServer([], { clock })
+    const { ca, pair } = issued('kept')
+    await using raw = await startRawBackend(portico, { pair })
+    const secrets = '/api/v1/namespaces/default/secrets'
+    const secret = (pem: string): object => ({
+      metadata: { name: 'ca' },
+      data: { [key ?? 'ca.crt']: Buffer.from(pem).toString('base64') },
+    })
+    assert.equal((await portico.admin.post(secrets, secret(ca))).status, 201)
+    const tls = { ca: [{ secret: { namespace: 'default', name: 'ca', ...(key === undefined ? {} : { key }) } }] }
+    await registerRaw(portico, { backends: [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls }] })
+    assert.equal((await portico.admin.get(path)).status, 200)
+    clock.hold()
+    assert.equal((await portico.admin.put(`${secrets}/ca`, secret(issued('other').ca))).status, 200)
+    await untilRefused(portico, clock)
+  })
+}
+
+test('a URL with a path: requests, watches, documents and probes go under it, and nothing beside it', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, { pathPrefix: '/gate/way' })
+  const url = `https://127.0.0.1:${raw.port}/gate/way/`
+  await registerRaw(portico, {
+    backends: [{ name: 'default', url, tls: RAW_TLS }],
+    probe: { path: `${RAW_PATH}/alive`, interval: '500ms' },
+  })
+  assert.equal((await portico.admin.get(`${path}?limit=5&labelSelector=a%2Fb`)).status, 200)
+  assert.equal((await portico.admin.post(path, '{}')).status, 200)
+  raw.handler = (_request, response) => response.write(EVENT)
+  const watch = await openWatch(portico.admin)
+  await untilTurn('the event is here', () => watch.seen() === EVENT)
+  const wanted = [`GET ${path}?limit=5&labelSelector=a%2Fb`, `POST ${path}`, `GET ${path}?watch=1`]
+  assert.deepEqual(
+    raw.seen.filter((s) => !s.endsWith('/alive')),
+    wanted,
+  )
+  // Asked for only where a client asks.
+  assert.equal((await portico.admin.get('/openapi/v3')).status, 200)
+  // The last one is the question that a stranger asks.
+  for (const own of [RAW_PATH, `${RAW_PATH}/alive`, '/openapi/v3', `${path}?limit=1`])
+    await until(`it is asked for ${own}`, () => raw.asked.includes(`/gate/way${own}`))
+  assert.deepEqual(
+    raw.asked.filter((u) => !u.startsWith('/gate/way/')),
+    [],
+  )
 })

@@ -67,20 +67,33 @@ test("a stranger's traceparent is linked to, not followed", async () => {
 })
 
 test('a policy decides whose traceparent is followed for its backend', async () => {
-  await using receiver = await startOtlpReceiver()
-  const portico = await startTestServer([`--tracing-endpoint=${receiver.url}`])
-  await using raw = await startRawBackend(portico)
-  const backends = [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls: RAW_TLS }]
-  await registerRaw(portico, { backends, traceparent: 'Untrusted' })
   const remote = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331', sampled: true }
   const headers = { traceparent: formatTraceparent(remote) }
-  assert.equal((await portico.admin.get(`${RAW_PATH}/things`, { headers })).status, 200)
-  assert.equal((await portico.admin.get('/version', { headers })).status, 200)
-  await portico.stop()
-  const spansOf = (path: string): typeof receiver.spans =>
-    receiver.spans.filter((s) => s.attributes['url.path'] === path && s.attributes['http.request.method'] === 'GET')
-  const followed = (path: string): boolean => spansOf(path).some((s) => s.traceId === remote.traceId)
-  assert.deepEqual([followed(`${RAW_PATH}/things`), followed('/version')], [false, true])
+  const rows = [
+    { policy: 'Untrusted', who: 'admin', followed: { things: false, version: true } },
+    { policy: 'Trusted', who: 'anonymous', followed: { things: true, version: false } },
+    { policy: undefined, who: 'anonymous', followed: { things: false, version: false } },
+  ] as const
+  for (const { policy, who, followed } of rows) {
+    await using receiver = await startOtlpReceiver()
+    const args = [`--tracing-endpoint=${receiver.url}`, '--authorization-mode=AlwaysAllow']
+    await using portico = await startTestServer(args)
+    await using raw = await startRawBackend(portico)
+    const told: unknown[] = []
+    raw.handler = (request, response) => {
+      told.push(String(request.headers['traceparent']).includes(remote.traceId))
+      response.end('{}')
+    }
+    const backends = [{ name: 'default', url: `https://127.0.0.1:${raw.port}`, tls: RAW_TLS }]
+    await registerRaw(portico, { backends, ...(policy ? { traceparent: policy } : {}) })
+    assert.equal((await portico[who].get(`${RAW_PATH}/things`, { headers })).status, 200)
+    assert.equal((await portico[who].get('/version', { headers })).status, 200)
+    await portico.stop() // flushes
+    const follows = (path: string): boolean =>
+      receiver.spans.some((s) => s.attributes['url.path'] === path && s.parentSpanId === remote.spanId)
+    const found = { things: follows(`${RAW_PATH}/things`), version: follows('/version') }
+    assert.deepEqual([found, told], [followed, [followed.things]], `${policy} for ${who}`)
+  }
 })
 
 test('a request that is left out is not recorded, and the backend is told so; a sampled parent is followed', async () => {
