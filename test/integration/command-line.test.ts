@@ -374,16 +374,21 @@ test('every file of config/ is one that the server takes', async () => {
   }
 })
 
-test('serve goes on in the same process with what V8 reads as it starts, and hands on the flags it was given', {
+test('serve goes on in the same process with what V8 and malloc read as they start, and what was given to it wins', {
   skip: process.platform !== 'linux' && 'reads /proc',
 }, async () => {
   const main = join(root, 'src/main.ts')
   const args = ['serve', '--secure-port=0', '--bind-address=127.0.0.1', `--data-dir=${join(folder, 'flags')}`]
-  await using server = startProcess(process.execPath, ['--stack-trace-limit=7', main, ...args])
+  const env = { MALLOC_ARENA_MAX: '3' }
+  await using server = startProcess(process.execPath, ['--stack-trace-limit=7', main, ...args], { env })
   await serveReady(server)
   const running = (await readFile(`/proc/${server.child.pid}/cmdline`, 'utf8')).split('\0')
-  const own = ['--max-semi-space-size=16', '--no-allocation-site-pretenuring']
+  const own = ['--max-semi-space-size=16', '--heap-growing-percent=60', '--no-allocation-site-pretenuring']
   assert.deepEqual(running, [process.execPath, ...own, '--stack-trace-limit=7', main, ...args, ''])
+  const environment = (await readFile(`/proc/${server.child.pid}/environ`, 'utf8')).split('\0')
+  const malloc = environment.filter((entry) => entry.startsWith('MALLOC_')).sort()
+  const expected = ['MALLOC_ARENA_MAX=3', 'MALLOC_MMAP_THRESHOLD_=131072', 'MALLOC_TRIM_THRESHOLD_=1048576']
+  assert.deepEqual(malloc, expected)
   server.child.kill('SIGTERM')
   assert.equal((await server.ended).code, 0)
 })
