@@ -95,6 +95,8 @@ const RULES: Record<string, Rule> = {
   age: (o, now) => age(o.metadata.creationTimestamp, now),
   count: (o, _now, ...fields) =>
     fields.reduce((sum, f) => sum + Object.keys((at(o, f) as object | undefined) ?? {}).length, 0),
+  /** 0 where it is not set. */
+  number: (o, _now, field) => Number(at(o, field!) ?? 0),
   trim: (o, _now, field) => text(o, field!).trim(),
   labels: (o, _now, field) => {
     const map = (at(o, field!) ?? {}) as Record<string, string>

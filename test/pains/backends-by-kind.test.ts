@@ -222,18 +222,35 @@ test('a certificate that ends soon is told in a condition and in metrics', async
     assert.match(metrics, new RegExp(`^portico_certificate_expiry_seconds\\{use="${use}"\\} [0-9.e+]+$`, 'm'))
 })
 
-test('a client certificate in a Secret of its own is shown to the backend, and so is the next one', async () => {
-  await using portico = await startTestServer()
+interface NamingClients extends AsyncDisposable {
+  readonly raw: RawBackend
+  /** A certificate that the backend takes. */
+  readonly client: (commonName: string) => KeyPair
+  /** Of the certificate that each request came with. */
+  readonly names: readonly string[]
+}
+async function startNamingClients(portico: TestServer): Promise<NamingClients> {
   const ca = makeCA({ commonName: 'clients', ...validity })
-  const client = (commonName: string): KeyPair => makeCertificate({ commonName, usages: ['client'], ...validity }, ca)
   const names: string[] = []
-  await using raw = await startRawBackend(portico, {
+  const raw = await startRawBackend(portico, {
     clientCA: ca.cert,
     handler: (_request, response) => {
       names.push((response.stream!.session!.socket as TLSSocket).getPeerCertificate().subject.CN as string)
       response.end('{}')
     },
   })
+  return {
+    raw,
+    client: (commonName) => makeCertificate({ commonName, usages: ['client'], ...validity }, ca),
+    names,
+    [Symbol.asyncDispose]: () => raw.close(),
+  }
+}
+
+test('a client certificate in a Secret of its own is shown to the backend, and so is the next one', async () => {
+  await using portico = await startTestServer()
+  await using shownTo = await startNamingClients(portico)
+  const { raw, client, names } = shownTo
   const secrets = '/api/v1/namespaces/default/secrets'
   const secret = ({ cert, key }: KeyPair): object => ({
     metadata: { name: 'client' },
@@ -258,16 +275,8 @@ test('a client certificate in a Secret of its own is shown to the backend, and s
 test('a client certificate in files is shown to the backend, and the next one as soon as both its halves are there', async () => {
   const clock = new HeldClock()
   await using portico = await startTestServer([], { clock })
-  const ca = makeCA({ commonName: 'clients', ...validity })
-  const client = (commonName: string): KeyPair => makeCertificate({ commonName, usages: ['client'], ...validity }, ca)
-  const names: string[] = []
-  await using raw = await startRawBackend(portico, {
-    clientCA: ca.cert,
-    handler: (_request, response) => {
-      names.push((response.stream!.session!.socket as TLSSocket).getPeerCertificate().subject.CN as string)
-      response.end('{}')
-    },
-  })
+  await using shownTo = await startNamingClients(portico)
+  const { raw, client, names } = shownTo
   const [certFile, keyFile] = [join(folder, 'client.crt'), join(folder, 'client.key')]
   const first = client('first')
   await writeFile(certFile, first.cert)
