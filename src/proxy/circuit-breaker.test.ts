@@ -29,6 +29,12 @@ for (const { name, results, opens, ...more } of rows) {
     assert.equal(breaker.state, opens ? 'open' : 'closed')
   })
 }
+test('breaker: of one that is retired nobody is told, whatever is still reported to it', () => {
+  const { breaker, states } = made({ maxFailures: 1 })
+  breaker.retire()
+  breaker.report(false)
+  assert.deepEqual([breaker.state, states], ['open', []])
+})
 test('breaker: refuses while open, lets one request try, and closes or opens by it', () => {
   const { breaker, clock, states } = made()
   for (let i = 0; i < 4; i++) breaker.report(false)

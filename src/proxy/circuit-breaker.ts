@@ -28,7 +28,7 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
 export class CircuitBreaker {
   readonly #rules: BreakerRules
   readonly #clock: Clock
-  readonly #onChange: (state: BreakerState) => void
+  #onChange: (state: BreakerState) => void
   #state: BreakerState = 'closed'
   #openUntilMs = 0
   #trying = false
@@ -76,6 +76,11 @@ export class CircuitBreaker {
   /** A request that was let in says nothing of the backend: its client left. */
   abandoned(): void {
     this.#trying = false
+  }
+
+  /** Another one takes its place, or none: requests under way still report to it, and nobody is told. */
+  retire(): void {
+    this.#onChange = () => {}
   }
 
   #failsTooMuch(): boolean {

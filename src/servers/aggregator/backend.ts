@@ -207,8 +207,9 @@ export class Backend {
     for (const { target } of this.#lanes.values()) target.stop()
   }
 
-  #retire(name: string, { target }: Lane): void {
+  #retire(name: string, { target, breaker }: Lane): void {
     target.retire()
+    breaker?.retire()
     this.#o.breakerChanged(this.name, name, undefined)
   }
   get #target(): BackendTarget {
@@ -259,6 +260,7 @@ export class Backend {
           : ownTls(this.#apiService, source.serverName, o.clientCertificate.value),
     }
     // One that is made anew counts anew.
+    known?.breaker?.retire()
     if (known?.breaker && known.breaker.state !== 'closed')
       o.breakerChanged(this.name, name, breaker === undefined ? undefined : 'closed')
     const target = known?.target ?? new BackendTarget(options)

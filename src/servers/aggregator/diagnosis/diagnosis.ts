@@ -153,14 +153,14 @@ async function offered(
   const listable = resources.find((r) => r.verbs.includes('list'))?.resource
   const path = listable === undefined ? rootOf(asking) : `${rootOf(asking)}/${listable}?limit=1`
   const usable = discovered.result !== 'failed'
-  const openApiOf = (isUsable: boolean): Phase | Promise<Phase> => {
+  const openApi = (): Phase | Promise<Phase> => {
     if (!backend.hasOpenApi) return skipped('openapi', 'its policy says that it has none')
-    return isUsable ? runPhase('openapi', limits, (s) => openApiPhase(asking, s)) : skipped('openapi', 'no discovery')
+    return usable ? runPhase('openapi', limits, (s) => openApiPhase(asking, s)) : skipped('openapi', 'no discovery')
   }
   const stranger = { ...addresses[0]!, tls: addresses[0]!.tls?.anonymous() }
   const others = await Promise.all([
     runPhase('identity', limits, (signal) => identityPhase({ ...backend, stranger, path, signal })),
-    openApiOf(usable),
+    openApi(),
     usable
       ? runPhase('watchlist', limits, (s) => watchListPhase(asking, resources, s))
       : skipped('watchlist', 'no discovery'),
