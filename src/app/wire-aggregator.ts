@@ -45,6 +45,7 @@ import { addApiServiceReadiness, addReadinessChecks } from './apiservice-paths.t
 import { leadershipHook } from './leadership.ts'
 import { certificateMetrics } from './certificate-metrics.ts'
 import { followBackendFiles } from './backend-files.ts'
+import type { OwnAddresses } from './own-addresses.ts'
 import type { Surroundings } from './wire.ts'
 
 export interface Aggregator {
@@ -79,8 +80,7 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
   /** Of what this process and its replicas keep for themselves. */
   readonly keeper: Client
   readonly credentials: Credentials
-  /** Of our own listener, once it is up. */
-  readonly ownPort: () => number
+  readonly own: OwnAddresses
 }
 
 /** Who probes identities and writes conditions. */
@@ -125,7 +125,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     isOmitted: (group, version) => discovery.reconciler.isOmitted(group, version),
     own: server.discovery,
     local: parts.others.map((d) => d.discovery),
-    serverAddress: () => `${config.advertiseAddress}:${parts.ownPort()}`,
+    serverAddress: () => `${config.advertiseAddress}:${parts.own.port}`,
     metrics,
   })
   const lead = async (signal: AbortSignal): Promise<void> => {

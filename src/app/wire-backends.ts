@@ -18,6 +18,7 @@ import { RefusalLane } from '../servers/aggregator/refusal-lane.ts'
 import { WatchListGuard } from '../servers/aggregator/watch-list-guard.ts'
 import { terminationCounter } from '../servers/generic/request-metrics.ts'
 import type { Credentials } from './credentials.ts'
+import type { OwnAddresses } from './own-addresses.ts'
 import type { Surroundings } from './wire.ts'
 
 const DNS_TTL_SECONDS = 10
@@ -27,8 +28,7 @@ export interface BackendParts {
   readonly client: Client
   readonly credentials: Credentials
   readonly lookup: ServiceLookup
-  /** Of our own listener; 0 until it is up. */
-  readonly ownPort: () => number
+  readonly own: OwnAddresses
   readonly local: Handler
   readonly observed: BackendSurroundings['observed']
   readonly routedFailed: BackendSurroundings['routedFailed']
@@ -52,11 +52,9 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
   const resolver = values['enable-aggregator-routing']
     ? endpointResolver(parts.lookup)
     : clusterIPResolver(parts.lookup)
-  const own = (): { host: string; port: number } | undefined =>
-    parts.ownPort() === 0 ? undefined : { host: '127.0.0.1', port: parts.ownPort() }
   return {
     upstreams: life.own(new Upstreams({ clock })),
-    resolver: loopbackResolver(own, resolver),
+    resolver: loopbackResolver(() => parts.own.dialled, resolver),
     lookupDns: systemDnsLookup(lookup, DNS_TTL_SECONDS),
     metrics: new ProxyMetrics(metrics),
     tracer,
@@ -72,7 +70,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     tlsContexts: new TlsContexts(),
     forbidden: {
       allowLinkLocal: values['allow-link-local-backends'],
-      isOwn: (host, port) => port !== 0 && port === parts.ownPort() && isThisMachine(host, config.advertiseAddress),
+      isOwn: (host, port) => parts.own.has(host, port),
     },
     clientCertificate: parts.credentials.frontProxyClient,
     material: life.own(new CertificateMaterial({ client: parts.client, clock, log })),
@@ -90,8 +88,4 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
     routedFailed: parts.routedFailed,
     problemChanged: parts.problemChanged,
   }
-}
-
-function isThisMachine(host: string, advertised: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.') || host === advertised
 }

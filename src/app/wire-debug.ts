@@ -10,10 +10,17 @@ import type { KubeObject, UserInfo } from '../api/meta.ts'
 import { badRequest, notFound, tooManyRequests } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
 import type { HeaderView } from '../http/exchange.ts'
+import type { Handler } from '../http/filter.ts'
 import { ListView } from '../http/header-list.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { TableEntry } from '../servers/aggregator/apiservice-table.ts'
-import { diagnose, diagnoseServer, type DiagnosisTarget } from '../servers/aggregator/diagnosis/diagnosis.ts'
+import type { BackendTarget } from '../servers/aggregator/backend-target.ts'
+import {
+  diagnose,
+  diagnoseServer,
+  type DiagnosedBackend,
+  type DiagnosisTarget,
+} from '../servers/aggregator/diagnosis/diagnosis.ts'
 import { explainBackend } from '../servers/aggregator/explain-backend.ts'
 import { FrontedDelegate } from '../servers/aggregator/fronted/fronted-delegate.ts'
 import { askedHeaders } from '../servers/generic/asked-headers.ts'
@@ -77,29 +84,21 @@ export function addDebugPaths(around: Surroundings, o: DebugParts): void {
 }
 
 function targetOf({ apiService, backend }: TableEntry, aggregator: Aggregator): DiagnosisTarget {
-  const { transportTo } = aggregator
+  const diagnosed = (target: BackendTarget, direct: Handler): DiagnosedBackend => ({
+    text: target.text,
+    addresses: () => target.addresses(),
+    refused: () => target.refused,
+    pathPrefix: target.pathPrefix,
+    hasOpenApi: backend!.policy.openApi,
+    transport: aggregator.transportTo({ direct }),
+  })
+  const fallback = backend?.targets.get(backend.policy.routing.fallback)
   return {
     apiService,
     available: backend?.available ?? true,
-    backend:
-      backend?.isRemote === true
-        ? {
-            text: backend.text,
-            addresses: () => backend.addresses(),
-            pathPrefix: backend.pathPrefix,
-            hasOpenApi: backend.policy.openApi,
-            transport: transportTo(backend),
-          }
-        : undefined,
+    backend: fallback && diagnosed(fallback, backend!.direct),
     remarks: backend ? aggregator.remarks(apiService) : [],
-    routed: (backend?.routed ?? []).map(({ name, target, direct }) => ({
-      name,
-      text: target.text,
-      addresses: () => target.addresses(),
-      pathPrefix: target.pathPrefix,
-      hasOpenApi: backend!.policy.openApi,
-      transport: transportTo({ direct }),
-    })),
+    routed: (backend?.routed ?? []).map(({ name, target, direct }) => ({ name, ...diagnosed(target, direct) })),
   }
 }
 

@@ -28,6 +28,7 @@ import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
 import { packageVersion } from './build-info.ts'
 import { type Config, describeOptions } from './config.ts'
 import { DataDir } from './data-dir.ts'
+import { OwnAddresses } from './own-addresses.ts'
 import { openStorage } from './open-storage.ts'
 import { openTracer } from './open-tracer.ts'
 import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
@@ -142,7 +143,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const client = loopbackClient(around, (ctx) => chain(ctx))
   const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
   const keeper = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
-  let ownPort = config.values['secure-port']
+  const own = new OwnAddresses(config)
   const aggregator = wireAggregator(around, {
     ...shared,
     tables,
@@ -150,7 +151,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     client,
     keeper,
     credentials,
-    ownPort: () => ownPort,
+    own,
   })
   delegates.push(...aggregator.delegates, ...behind.others)
 
@@ -160,7 +161,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   registerHooks(around, delegates, controllers)
   addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer })
   const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)
-  ownPort = listeners.port
+  own.listening(listeners.port, listeners.insecurePort)
   credentials.writeKubeconfig(listeners.port)
   const ready = around.hooks.run(life.signal, log)
   ready.catch(failed.reject)

@@ -96,6 +96,7 @@ function backendRows(a: ExplainedBackend): [string, string][] {
   const named = a.backend === undefined ? '' : `backend ${a.backend}, `
   const rows: [string, string][] = [['APIService', `${a.name}: ${named}${stateOf(a)}`]]
   if (a.endpoints) rows.push(['endpoints', a.endpoints.join(', ')])
+  if (a.endpoints && a.refused) rows.push(['not used', a.refused.join('; ')])
   if (a.problem !== undefined) rows.push(['endpoints', `none: ${a.problem}`])
   return a.route ? [...rows, ...routeRows(a.route)] : rows
 }

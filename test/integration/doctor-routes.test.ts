@@ -5,7 +5,15 @@ import type { Diagnosis, Phase, PhaseName } from '../../src/servers/aggregator/d
 import { startFrontedPair } from '../harness/fronted.ts'
 import { startPortico } from '../harness/portico-process.ts'
 import { freePort } from '../harness/prometheus.ts'
-import { answerText, policyOf, RAW_API_SERVICE, RAW_TLS, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
+import {
+  answerText,
+  policyOf,
+  RAW_API_SERVICE,
+  RAW_PATH,
+  RAW_TLS,
+  registerRaw,
+  startRawBackend,
+} from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
 
 async function doctor(portico: TestServer, ...args: string[]): Promise<{ code: number | null; stdout: string }> {
@@ -57,6 +65,26 @@ test('portico doctor: an OpenAPI that the policy says is not there is not asked 
     ['openapi'],
   )
   assert.equal(asJson.code, 0)
+})
+
+test('an endpoint that is this server itself, or its plain listener, is not used, and the tools say so', async () => {
+  const plain = await freePort()
+  await using portico = await startTestServer([`--insecure-port=${plain}`])
+  await using raw = await startRawBackend(portico)
+  const own = [portico.server.port, plain].map((port) => ({ address: '127.0.0.1', port }))
+  await registerRaw(portico, policyOf([raw, ...own]))
+  const why = new RegExp(own.map(({ port }) => `the address 127\\.0\\.0\\.1:${port} is this server itself`).join('; '))
+  for (let i = 0; i < 10; i++) assert.equal((await portico.admin.get(`${RAW_PATH}/things`)).status, 200)
+  assert.equal(raw.seen.length, 10)
+  const asJson = await doctor(portico, RAW_API_SERVICE, '-o', 'json')
+  const [found] = JSON.parse(asJson.stdout) as Diagnosis[]
+  const { result, message } = found!.phases.find((p) => p.phase === 'resolve')!
+  assert.equal(result, 'warning')
+  assert.match(message, why)
+  await using routes = startPortico(['routes', 'GET', `${RAW_PATH}/things`, `--kubeconfig=${portico.kubeconfig}`])
+  const { stdout } = await routes.ended
+  assert.match(stdout, new RegExp(`^endpoints +127\\.0\\.0\\.1:${raw.port}$`, 'm'))
+  assert.match(stdout, new RegExp(`^not used +${why.source}$`, 'm'))
 })
 
 test('portico doctor: servers that are fronted', async () => {

@@ -12,7 +12,7 @@ import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
 import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../proxy/upstream-tls.ts'
 import type { PoolSettings, Upstreams } from '../../proxy/upstreams.ts'
 import { type Expiry, firstExpiryMs } from './certificate-expiry.ts'
-import type { EndpointSource, SourceEndpoint } from './endpoint-source.ts'
+import type { EndpointSource } from './endpoint-source.ts'
 import { addressGuard, forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
 
 /** An error says what is wrong with the certificates. */
@@ -44,6 +44,7 @@ export class BackendTarget {
   #profileOf: (host: string) => TlsProfile | Error = () => new Error('not secured')
   #ownExpiries: readonly Expiry[] = []
   #problem: string | undefined
+  #refused: readonly string[] = []
   #told: string | undefined
   #stopped = false
 
@@ -101,6 +102,10 @@ export class BackendTarget {
   get problem(): string {
     return this.#problem ?? 'no endpoints available'
   }
+  /** Why endpoints that its source has are not used. */
+  get refused(): readonly string[] {
+    return this.#refused
+  }
   get serverName(): string {
     return this.#tls instanceof TlsProfile ? this.#tls.serverName : this.#o.source.serverName
   }
@@ -117,9 +122,10 @@ export class BackendTarget {
     const { source, forbidden } = this.#o
     try {
       const found = source.endpoints()
-      const why = (e: SourceEndpoint): string | undefined => forbiddenAddress(e, forbidden, source.mayBeOwn)
-      const allowed = found.filter((e) => why(e) === undefined)
-      this.#problem = allowed.length === 0 ? why(found[0]!) : undefined
+      const why = new Map(found.map((e) => [e, forbiddenAddress(e, forbidden, source.mayBeOwn)]))
+      const allowed = found.filter((e) => why.get(e) === undefined)
+      this.#refuse([...why.values()].filter((reason) => reason !== undefined))
+      this.#problem = allowed.length === 0 ? this.#refused[0] : undefined
       const guard = addressGuard(forbidden, source.mayBeOwn)
       this.endpoints.update(
         allowed.map(({ host, port, path, zone, terminating }) => {
@@ -135,6 +141,11 @@ export class BackendTarget {
       this.#problem = (e as Error).message
       this.endpoints.update([])
     }
+  }
+  #refuse(reasons: readonly string[]): void {
+    if (reasons.length > 0 && reasons.join() !== this.#refused.join())
+      this.#o.log.warn('a backend has endpoints that are not used', { backend: this.text, reasons })
+    this.#refused = reasons
   }
   /** A CA, the client's certificate or its key changed: new connections use the new ones. */
   securityChanged(): void {

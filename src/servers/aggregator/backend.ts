@@ -13,7 +13,6 @@ import type { RequestContext, RequestRules } from '../../http/request-context.ts
 import type { RequestInfo } from '../../http/request-info.ts'
 import { Bulkhead, type Refusal } from '../../proxy/bulkhead.ts'
 import { CircuitBreaker } from '../../proxy/circuit-breaker.ts'
-import type { Address } from '../../proxy/dial.ts'
 import { type AnswerTap, type ForwardRules, forward } from '../../proxy/forward.ts'
 import { failureCauses, isPrivileged } from '../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../proxy/proxy-metrics.ts'
@@ -165,14 +164,6 @@ export class Backend {
   /** @throws Error where there is no endpoint. */
   url(path: string): string {
     return this.#target.url(path)
-  }
-  /** Where requests go that no route takes elsewhere. @throws Error where there is no endpoint. */
-  addresses(): readonly Address[] {
-    return this.#target.addresses()
-  }
-  /** Of the URL they go to; '' where there is none. */
-  get pathPrefix(): string {
-    return this.#fallback?.target.pathPrefix ?? ''
   }
   /** The same in words. */
   get text(): string {

@@ -14,6 +14,8 @@ export interface ExplainedServer {
   /** Why it is not available. */
   readonly obstacle?: string
   readonly endpoints?: readonly string[]
+  /** Why endpoints that its source has are not used. */
+  readonly refused?: readonly string[]
   /** Why there are no endpoints. */
   readonly problem?: string
 }
@@ -74,6 +76,7 @@ function explainServer(backend: Backend, name: string): ExplainedServer {
     target: target.text,
     available: obstacle === undefined,
     ...(obstacle === undefined ? {} : { obstacle }),
+    ...(target.refused.length === 0 ? {} : { refused: target.refused }),
   }
   try {
     return { ...state, endpoints: target.addresses().map(endpointId) }

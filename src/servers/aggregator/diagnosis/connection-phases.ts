@@ -123,11 +123,18 @@ function dialOnce(address: Address, clock: Clock): Promise<{ error?: Error; dial
   })
 }
 
-export function resolvePhase(resolve: () => readonly Address[]): Finding {
+interface Resolved {
+  addresses(): readonly Address[]
+  refused(): readonly string[]
+}
+export function resolvePhase(backend: Resolved): Finding {
   try {
-    const addresses = resolve().map(endpointId)
+    const addresses = backend.addresses().map(endpointId)
     if (addresses.length === 0) return failed('no endpoints available')
-    return ok(addresses.slice(0, MAX_ADDRESSES).join(', '), { addresses })
+    const text = addresses.slice(0, MAX_ADDRESSES).join(', ')
+    const refused = backend.refused()
+    if (refused.length === 0) return ok(text, { addresses })
+    return warning(`${text}; not used: ${refused.join('; ')}`, { addresses, refused })
   } catch (e) {
     return failed(textOf(e))
   }

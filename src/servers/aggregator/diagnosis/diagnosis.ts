@@ -33,6 +33,8 @@ interface Reachable {
   readonly text: string
   /** Of the traffic. @throws Error where there are none. */
   addresses(): readonly Address[]
+  /** Why others of its endpoints are not used. */
+  refused(): readonly string[]
   /** As the aggregator's own user, whatever the availability. */
   readonly transport: Transport
 }
@@ -123,7 +125,7 @@ async function reached(
     ...phases,
     ...names.map((name) => skipped(name, why)),
   ]
-  if (!passed(await runPhase('resolve', limits, async () => resolvePhase(() => backend.addresses()))))
+  if (!passed(await runPhase('resolve', limits, async () => resolvePhase(backend))))
     return rest(['dial', 'tls', ...BEHIND], 'there is no address')
   const addresses = backend.addresses().slice(0, MAX_ADDRESSES)
   if (!passed(await runPhase('dial', limits, () => dialPhase(addresses, clock))))

@@ -119,6 +119,7 @@ export class FrontedDelegate implements Delegate {
         const endpoint = this.#connection.callers.endpoints.pick(false)
         return endpoint ? [endpoint.address] : []
       },
+      refused: () => [],
       transport: this.#ownTransport(),
     }
   }
