@@ -6,6 +6,7 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import { untilTurn } from '../../test/harness/until.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
 import { makeCA, makeCertificate } from '../http/certificates.ts'
@@ -17,7 +18,7 @@ import { systemClock } from '../lib/clock.ts'
 import { Deferred } from '../lib/deferred.ts'
 import { noopMetrics } from '../observability/metrics.ts'
 import { noopTracer } from '../observability/tracer.ts'
-import { onlyEndpoint } from './endpoint-set.ts'
+import { type EndpointChoice, onlyEndpoint } from './endpoint-set.ts'
 import { forward, type ForwardRules } from './forward.ts'
 import { ProxyMetrics } from './proxy-metrics.ts'
 import { TlsProfile } from './upstream-tls.ts'
@@ -53,6 +54,9 @@ class Rig implements AsyncDisposable {
   }
   front!: Listener
   firstByteTimeoutMs: number | undefined
+  /** Requests wait for it, as for an answer about a token. */
+  admitted: Promise<void> | undefined
+  endpoints: EndpointChoice | undefined
   constructor(protocol: 'http/1.1' | 'h2' | 'auto') {
     this.upstreams = new Upstreams({ clock: systemClock, protocol })
   }
@@ -79,12 +83,15 @@ class Rig implements AsyncDisposable {
           if (exchange.phase === 'waiting') ctx.answer(error.code, ['X-Made-By', 'front'], Buffer.from(error.message))
           else exchange.abort(e)
         }
-        forward(ctx, {
-          rules: this.rules,
-          endpoints: onlyEndpoint(this.pool),
-          longRunning: false,
-          firstByteTimeoutMs: this.firstByteTimeoutMs,
-        })
+        const send = (): void =>
+          forward(ctx, {
+            rules: this.rules,
+            endpoints: this.endpoints ?? onlyEndpoint(this.pool),
+            longRunning: false,
+            firstByteTimeoutMs: this.firstByteTimeoutMs,
+          })
+        if (this.admitted) void this.admitted.then(send)
+        else send()
       },
     })
     return this
@@ -368,3 +375,25 @@ for (const [frontName, client] of [
     })
   }
 }
+
+for (const protocol of ['http/1.1', 'h2'] as const)
+  test(`a client that went before its request could be sent leaves nothing behind (${protocol})`, async () => {
+    await using rig = await new Rig(protocol).start()
+    const seen: (string | undefined)[] = []
+    rig.handler = (q, r) => {
+      seen.push(q.url)
+      r.end()
+    }
+    rig.endpoints = onlyEndpoint(rig.pool)
+    const admitted = new Deferred()
+    rig.admitted = admitted.promise
+    const request = https.get({ port: rig.front.port, host: '127.0.0.1', ca: ca.cert, agent: false, path: '/gone' })
+    request.on('error', () => {})
+    await untilTurn('it is there', () => rig.outcomes.length === 1)
+    request.destroy()
+    assert.equal((await rig.outcomes[0]!.promise).kind, 'client-gone')
+    admitted.resolve()
+    assert.equal((await viaHttp1(rig.front.port, { path: '/next' })).status, 200)
+    assert.deepEqual(seen, ['/next'])
+    assert.equal(rig.endpoints.pick(false)!.inFlight, 0)
+  })

@@ -162,6 +162,8 @@ class Forwarding implements UpstreamHandler {
 
   start(): void {
     this.#ctx.exchange.onFinish(this.#onFinish)
+    // The client went while something was asked about it, a token for example.
+    if (this.#done) return
     this.#ctx.waitsFor = this
     const { firstByteTimeoutMs, rules } = this.#options
     rules.budget?.requested()
@@ -346,6 +348,7 @@ class Forwarding implements UpstreamHandler {
   #acquire(endpoint: Endpoint): void {
     this.#endpoint = endpoint
     this.#metrics = this.#options.rules.metrics.endpoint(endpoint.id)
+    this.#metrics.active(1)
     if (!this.#options.longRunning) {
       endpoint.inFlight++
       return
@@ -359,6 +362,7 @@ class Forwarding implements UpstreamHandler {
     const endpoint = this.#endpoint
     this.#endpoint = undefined
     if (!endpoint) return
+    this.#metrics?.active(-1)
     if (!this.#options.longRunning) endpoint.inFlight--
     else {
       endpoint.watches--

@@ -1,5 +1,5 @@
 /** What is counted of proxied traffic, per backend and per endpoint. Handles are bound once. */
-import type { Counter, Family, Histogram, MetricsRecorder } from '../observability/metrics.ts'
+import type { Counter, Family, Gauge, Histogram, MetricsRecorder } from '../observability/metrics.ts'
 import type { UpstreamPhase } from './upstream.ts'
 
 export interface BackendMetrics {
@@ -21,6 +21,8 @@ export interface EndpointMetrics {
   failed(phase: UpstreamPhase): void
   phase(phase: 'connect' | 'tls' | 'first-byte' | 'stream', seconds: number): void
   ejected(): void
+  /** Requests, watches and tunnels that began or ended. */
+  active(by: 1 | -1): void
 }
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -46,6 +48,7 @@ export class ProxyMetrics {
   readonly #endpointFailures: Family<Counter>
   readonly #endpointPhases: Family<Histogram>
   readonly #ejections: Family<Counter>
+  readonly #active: Family<Gauge>
   readonly #bound = new Map<string, BoundBackend>()
 
   constructor(recorder: MetricsRecorder) {
@@ -92,6 +95,12 @@ export class ProxyMetrics {
       ['endpoint'],
       MAX_SERIES,
     )
+    this.#active = recorder.gauge({
+      name: 'portico_proxy_endpoint_active_requests',
+      help: 'Requests under way, watches and tunnels among them, by endpoint.',
+      labels: ['backend', 'endpoint'],
+      maxSeries: MAX_SERIES,
+    })
     this.#endpointPhases = recorder.histogram({
       name: 'portico_proxy_endpoint_phase_seconds',
       help: 'How long attempts spent in each phase, by endpoint; a connection that is there already has no connect and tls.',
@@ -135,6 +144,7 @@ export class ProxyMetrics {
     for (const phase of PHASES) this.#endpointFailures.remove(backend, endpoint, phase)
     for (const phase of TIMED) this.#endpointPhases.remove(backend, endpoint, phase)
     this.#ejections.remove(backend, endpoint)
+    this.#active.remove(backend, endpoint)
   }
   #bind(backend: string): BackendMetrics {
     const codes = CODES.map((code) => this.#requests.with(backend, code))
@@ -170,6 +180,7 @@ export class ProxyMetrics {
     const isKnown = (): boolean => this.#bound.get(backend)?.endpoints.has(endpoint) === true
     const codes = CODES.map((code) => this.#endpointRequests.with(backend, endpoint, code))
     const phases = new Map(TIMED.map((phase) => [phase, this.#endpointPhases.with(backend, endpoint, phase)]))
+    const active = this.#active.with(backend, endpoint)
     return {
       answered: (status) => codes[Math.floor(status / 100) - 1]?.inc(),
       failed: (phase) => {
@@ -179,10 +190,11 @@ export class ProxyMetrics {
       ejected: () => {
         if (isKnown()) this.#ejections.with(backend, endpoint).inc()
       },
+      active: (by) => active.add(by),
     }
   }
 }
-const NO_ENDPOINT: EndpointMetrics = { answered() {}, failed() {}, phase() {}, ejected() {} }
+const NO_ENDPOINT: EndpointMetrics = { answered() {}, failed() {}, phase() {}, ejected() {}, active() {} }
 interface BoundBackend {
   readonly metrics: BackendMetrics
   readonly endpoints: Map<string, EndpointMetrics>

@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net'
 import type { Cancel } from '../lib/clock.ts'
-import type { Dialled } from './dial.ts'
+import type { DialDone } from './dial.ts'
 import { Http2ClientSession, type Http2ClientOwner } from './http2-client.ts'
 import type { PoolOptions } from './upstream-pool.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
@@ -17,7 +17,7 @@ export interface SessionGroupOptions {
   readonly options: PoolOptions
   readonly random: () => number
   /** Offers both protocols. Called back once. */
-  readonly dial: (done: (error: UpstreamError | undefined, dialled: Dialled | undefined) => void) => void
+  readonly dial: (done: DialDone, onHandshake: () => void) => void
   /** The backend speaks HTTP/1.1 alone: it gave this connection, and these requests have to go there. */
   readonly onHttp1: (socket: Socket, waiting: readonly Waiting[]) => void
   readonly onHttp2: () => void
@@ -36,6 +36,8 @@ export class SessionGroup implements Http2ClientOwner {
   readonly #waiting = new Set<Waiting>()
   /** From the dial until the peer's settings are here. */
   #dialling = false
+  /** Of that time, from the moment that TCP is connected. */
+  #handshaking = false
   #opening: Http2ClientSession | undefined
   #cancelOpening: Cancel | undefined
   #closed = false
@@ -65,9 +67,11 @@ export class SessionGroup implements Http2ClientOwner {
   enqueue(waiting: Waiting): void {
     this.#waiting.add(waiting)
     this.#dial()
-  }
-  handshaking(): void {
-    for (const waiting of this.#waiting) waiting.handshaking()
+    // Not in this call: its sender has no stream in hand yet.
+    if (this.#handshaking)
+      queueMicrotask(() => {
+        if (this.#waiting.has(waiting)) waiting.handshaking()
+      })
   }
   forget(waiting: Waiting): void {
     this.#waiting.delete(waiting)
@@ -121,11 +125,16 @@ export class SessionGroup implements Http2ClientOwner {
     this.#o.dial((error, dialled) => {
       if (dialled?.protocol === 'h2') return this.#open(dialled.socket)
       this.#dialling = false
+      this.#handshaking = false
       if (error) return this.#failAll(error)
       if (this.#o.options.protocol !== 'h2') return this.#o.onHttp1(dialled!.socket, this.takeWaiting())
       dialled!.socket.on('error', () => {}).destroy()
       this.#failAll(new UpstreamError('tls', NO_HTTP2, { unprocessed: true }))
-    })
+    }, this.#onHandshake)
+  }
+  readonly #onHandshake = (): void => {
+    this.#handshaking = true
+    for (const waiting of this.#waiting) waiting.handshaking()
   }
   #open(socket: Socket): void {
     const { options, random } = this.#o
@@ -140,6 +149,7 @@ export class SessionGroup implements Http2ClientOwner {
     this.#opening = undefined
     this.#cancelOpening?.()
     this.#dialling = false
+    this.#handshaking = false
   }
   #failAll(error: UpstreamError): void {
     for (const waiting of this.takeWaiting()) waiting.handler.failed(error)

@@ -30,7 +30,11 @@ const limited = { timeout: 10_000 }
 class Heard implements UpstreamHandler {
   over = false
   bytes = 0
+  handshakes = 0
   error: UpstreamError | undefined
+  handshaking(): void {
+    this.handshakes++
+  }
   informed(): void {}
   answered(): void {}
   data(chunk: Buffer): boolean {
@@ -256,3 +260,25 @@ test('another session is opened before one is full: at four fifths of its stream
   await until('another session', () => rig.pool.stats.sessions === 2)
   assert.equal(rig.pool.stats.streams, 9)
 })
+
+test(
+  'who comes to a handshake under way hears of it, once, and not in the middle of its own call',
+  limited,
+  async () => {
+    // It accepts connections, and says nothing.
+    const server = createServer((socket) => socket.on('error', () => {}).resume())
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    await using rig = new Rig(server, { protocol: 'h2' }, true)
+    const first = rig.send()
+    assert.equal(first.handshakes, 0)
+    await until('TCP is connected', () => first.handshakes === 1)
+    const second = rig.send()
+    assert.equal(second.handshakes, 0)
+    await until('it hears', () => second.handshakes === 1)
+    const watch = new Heard()
+    rig.pool.send(GET, watch, { longRunning: true, fresh: false })
+    await until('watches have a connection of their own', () => watch.handshakes === 1)
+    assert.deepEqual([first.handshakes, second.handshakes], [1, 1])
+  },
+)

@@ -9,7 +9,7 @@
  * HTTP/1.1 connection for itself.
  */
 import type { Clock } from '../lib/clock.ts'
-import { type Address, type Dialled, dial } from './dial.ts'
+import { type Address, type Dialled, type DialDone, dial } from './dial.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from './http1-client.ts'
 import { SessionGroup } from './session-group.ts'
 import {
@@ -190,7 +190,7 @@ export class UpstreamPool implements Http1ClientOwner {
     return new SessionGroup({
       options: this.options,
       random: this.#random,
-      dial: (done) => this.#dial(['h2', 'http/1.1'], done),
+      dial: (done, onHandshake) => this.#dial(['h2', 'http/1.1'], done, onHandshake),
       onHttp2: () => {
         this.#hasHttp2 = true
       },
@@ -228,7 +228,7 @@ export class UpstreamPool implements Http1ClientOwner {
     while (!this.#closed && this.#diallingHttp1 < this.#queue.size) {
       if (this.#http1.size + this.#diallingHttp1 >= this.options.maxConnections) return
       this.#diallingHttp1++
-      this.#dial(['http/1.1'], (error, dialled) => {
+      const done: DialDone = (error, dialled) => {
         this.#diallingHttp1--
         if (dialled) return this.#adopt(dialled.socket)
         // Each waits for a dial of its own: one failure answers one request.
@@ -236,14 +236,11 @@ export class UpstreamPool implements Http1ClientOwner {
         if (!next) return
         this.#queue.delete(next)
         next.handler.failed(error!)
-      })
+      }
+      this.#dial(['http/1.1'], done, () => this.#tellNext())
     }
   }
-  #dial(
-    alpn: readonly ('h2' | 'http/1.1')[],
-    done: (error: UpstreamError | undefined, dialled: Dialled | undefined) => void,
-  ): void {
-    const onHandshake = (): void => (alpn.length === 1 ? this.#tellNext() : this.#tellSessions())
+  #dial(alpn: readonly ('h2' | 'http/1.1')[], done: DialDone, onHandshake: () => void): void {
     const cancel = dial(this.address, { ...this.options, alpn, onHandshake }, (error, dialled) => {
       this.#dialling.delete(cancel)
       done(error, dialled)
@@ -253,10 +250,6 @@ export class UpstreamPool implements Http1ClientOwner {
   /** Each request that waits has a dial of its own; which is whose does not matter. */
   #tellNext(): void {
     for (const waiting of this.#queue) if (waiting.handshaking()) return
-  }
-  #tellSessions(): void {
-    this.#short.handshaking()
-    this.#long.handshaking()
   }
   #adopt(socket: Dialled['socket']): void {
     const connection = new Http1ClientConnection(socket, this, this.options)
