@@ -75,9 +75,9 @@ export async function startTestServer(
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => {
     stopped ??= (async () => {
-      await Promise.all(clients.map((c) => c.close()))
-      // What stops waits for its timers.
+      // What stops waits for its timers, and so do requests that a test left behind.
       o.clock?.run()
+      await Promise.all(clients.map((c) => c.close()))
       await server.stop()
       o.clock?.hold()
       if (o.dataDir === undefined) await rm(folder, { recursive: true, force: true })

@@ -60,13 +60,19 @@ for (const http2 of [true, false]) {
         return [slowId, quickId].every((id) => 'stream' in (found[id] ?? {}))
       })
       clock.hold()
+      const active = async (): Promise<number[]> => {
+        const series = await seriesOf(portico, 'portico_proxy_endpoint_active_requests')
+        return [slowId, quickId].map((id) => series.find((s) => s.labels['endpoint'] === id)!.value)
+      }
+      // Our server asks for itself too, when a backend is new.
+      await until('nothing is under way', async () => isDeepStrictEqual(await active(), [0, 0]))
       const before = await phases(portico)
       isSlow = true
       if (slow === 'tls') {
         relay.holdBack()
         hidden.cut()
       }
-      // One after the other, until one is slow: no other is under way when the time passes.
+      // One after the other, until one is with the slow one and goes on no more.
       let [heads, whole, asked] = [0, 0, 0]
       const ask = async (): Promise<number> => {
         asked++
@@ -82,8 +88,10 @@ for (const http2 of [true, false]) {
       for (;;) {
         await untilTurn('it is answered, or slow', () => whole === asked || waits())
         if (whole < asked) break
+        assert.ok(asked < 1_000, 'the slow one is never asked')
         last = ask()
       }
+      await until('it alone is under way', async () => isDeepStrictEqual(await active(), [1, 0]))
       clock.advance(SLOW_MS)
       isSlow = false
       relay.letGo()
