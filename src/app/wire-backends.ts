@@ -1,5 +1,4 @@
 /** What the backends of APIServices share: connections, metrics, certificates, who may be dialled. */
-import { lookup } from 'node:dns/promises'
 import type { Handler } from '../http/filter.ts'
 import type { Client } from '../client/client.ts'
 import { ProxyMetrics } from '../proxy/proxy-metrics.ts'
@@ -55,7 +54,7 @@ export function wireBackends(around: Surroundings, parts: BackendParts): Backend
   return {
     upstreams: life.own(new Upstreams({ clock })),
     resolver: loopbackResolver(() => parts.own.dialled, resolver),
-    lookupDns: systemDnsLookup(lookup, DNS_TTL_SECONDS),
+    lookupDns: systemDnsLookup(around.lookup, DNS_TTL_SECONDS),
     metrics: new ProxyMetrics(metrics),
     tracer,
     clock,

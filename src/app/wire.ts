@@ -2,6 +2,7 @@
  * Acquires the parts of the server in order and releases them in reverse:
  * storage, delegates with their in-process client, controllers, listeners, ready.
  */
+import { lookup } from 'node:dns/promises'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import { Client } from '../client/client.ts'
@@ -25,6 +26,7 @@ import { type ChainOptions, buildHandlerChain } from '../servers/generic/handler
 import { HealthChecks } from '../servers/generic/health.ts'
 import { Hooks } from '../servers/generic/hooks.ts'
 import { inProcessTransport } from '../servers/generic/in-process-transport.ts'
+import type { SystemLookup } from '../servers/aggregator/endpoint-source.ts'
 import { packageVersion } from './build-info.ts'
 import { type Config, describeOptions } from './config.ts'
 import { DataDir } from './data-dir.ts'
@@ -61,6 +63,7 @@ export interface Surroundings {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: MetricsRegistry
+  readonly lookup: SystemLookup
   readonly tracer: Tracer
   readonly life: Lifetime
   readonly drain: Drain
@@ -77,6 +80,8 @@ const USER_AGENT = 'portico/loopback'
 interface Foundations {
   readonly clock: Clock
   readonly log: Logger
+  /** Of the names of backends by DNS. */
+  readonly lookup: SystemLookup
 }
 export interface StartServer extends Partial<Foundations> {
   /** Instead of the configured one; stays the caller's. */
@@ -90,7 +95,7 @@ export async function startServer(config: Config, o: StartServer = {}): Promise<
   log.info('starting', { version: packageVersion(), node: process.version, options: describeOptions(config) })
   const life = new Lifetime()
   try {
-    return await acquire(config, { ...o, clock, log }, life)
+    return await acquire(config, { lookup, ...o, clock, log }, life)
   } catch (e) {
     // Why it did not start is what counts, not what could not be released after it.
     await life[Symbol.asyncDispose]().catch((error: unknown) => log.error('not everything was released', { error }))
@@ -102,9 +107,8 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const { clock, log } = o
   const metrics = new MetricsRegistry()
   const around: Surroundings = {
+    ...o,
     config,
-    clock,
-    log,
     metrics,
     tracer: o.tracer ?? life.own(openTracer(config, log, metrics)),
     life,

@@ -9,6 +9,7 @@ import { readOptions } from '../../src/app/read-options.ts'
 import { type PorticoServer, startServer } from '../../src/app/wire.ts'
 import { type LogFields, noopLogger } from '../../src/observability/logger.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
+import type { SystemLookup } from '../../src/servers/aggregator/endpoint-source.ts'
 import type { HeldClock } from './held-clock.ts'
 import { type HttpClient, httpClient } from './http-client.ts'
 
@@ -32,7 +33,7 @@ export interface TestServer extends AsyncDisposable {
 /** @param args more flags. Storage is in memory unless they say otherwise. Resolves when it is ready. */
 export async function startTestServer(
   args: readonly string[] = [],
-  o: { dataDir?: string; clock?: HeldClock } = {},
+  o: { dataDir?: string; clock?: HeldClock; lookup?: SystemLookup } = {},
 ): Promise<TestServer> {
   const folder = o.dataDir ?? (await mkdtemp(join(tmpdir(), 'portico-test-')))
   const given = (name: string): boolean => args.some((a) => a.startsWith(`--${name}`))
@@ -62,7 +63,11 @@ export async function startTestServer(
       log.error(message, fields)
     },
   }
-  const server = await startServer(config, { log: listening, ...(o.clock ? { clock: o.clock } : {}) })
+  const server = await startServer(config, {
+    log: listening,
+    ...(o.clock && { clock: o.clock }),
+    ...(o.lookup && { lookup: o.lookup }),
+  })
   await server.ready
   const pki = new Pki(new DataDir(folder), () => Date.now())
   const url = `https://127.0.0.1:${server.port}`

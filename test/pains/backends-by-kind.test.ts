@@ -16,6 +16,7 @@ import {
   RAW_PATH,
   RAW_TLS,
   type RawBackend,
+  type RawHandler,
   type RawOptions,
   registerRaw,
   startRawBackend,
@@ -349,4 +350,41 @@ test('a URL with a path: requests, watches, documents and probes go under it, an
     raw.asked.filter((u) => !u.startsWith('/gate/way/')),
     [],
   )
+})
+
+test('a DNS name whose address changes: requests go to the new one, what ran on the old one ends between two events', async () => {
+  const clock = new HeldClock()
+  const addresses = ['127.0.0.1']
+  const asked: string[] = []
+  await using portico = await startTestServer([], {
+    clock,
+    lookup: async (name) => {
+      asked.push(name)
+      return addresses.map((address) => ({ address, family: 4 }))
+    },
+  })
+  const handler: RawHandler = (request, response) =>
+    request.url.includes('watch') ? void response.write(EVENT) : response.end('"old"')
+  await using old = await startRawBackend(portico, { handler })
+  await using _next = await startRawBackend(portico, {
+    host: '127.0.0.2',
+    port: old.port,
+    handler: answerText('"next"'),
+  })
+  await registerRaw(portico, {
+    backends: [
+      { name: 'default', dns: { name: 'raw.test', port: old.port }, tls: { ...tls, serverName: 'raw.default.svc' } },
+    ],
+  })
+  assert.equal((await portico.admin.get(path)).text, '"old"')
+  const watch = await openWatch(portico.admin)
+  await untilTurn('the event is here', () => watch.seen() === EVENT)
+  addresses[0] = '127.0.0.2'
+  clock.hold()
+  const answered = async (): Promise<boolean> => (await portico.admin.get(path)).text === '"next"'
+  const passedMs = await passLively(portico, clock, 11_000, { enough: answered })
+  assert.ok(passedMs <= 10_000, `${passedMs} ms`)
+  clock.advance(60_000)
+  assert.equal(await watch.text, EVENT)
+  assert.deepEqual([...new Set(asked)], ['raw.test'])
 })

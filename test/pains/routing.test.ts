@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
+import type { ExplainedBackend } from '../../src/servers/aggregator/explain-backend.ts'
 import { aggregated } from '../harness/discovery-documents.ts'
 import { HeldClock } from '../harness/held-clock.ts'
 import { httpClient } from '../harness/http-client.ts'
@@ -135,6 +136,23 @@ test('a resource of a group served here may be delegated elsewhere', async () =>
     const list = { resources: [], ...(await portico.admin.get(path)).json<{ resources?: { name: string }[] }>() }
     return list.resources.map((r) => r.name)
   }, ['leases', 'remotes'])
+  const explained = async (resource: string): Promise<unknown> => {
+    const answer = await portico.admin.get(`/debug/routes?path=${path}/namespaces/default/${resource}`)
+    const { backend, target, available, route } = answer.json<{ apiService: ExplainedBackend }>().apiService
+    return { backend, target, available, because: route?.because }
+  }
+  assert.deepEqual(await explained('leases'), {
+    backend: 'apiservice',
+    target: 'local',
+    available: undefined,
+    because: 'none matches',
+  })
+  assert.deepEqual(await explained('remotes'), {
+    backend: 'leasing',
+    target: `${remote.address}:${remote.port}`,
+    available: true,
+    because: 'matches[0]: resource remotes',
+  })
 })
 
 test('routes by resource, user, header and weight; clients keep their side', async () => {

@@ -138,11 +138,10 @@ function dnsSource(name: string, port: number, { lookupDns, clock }: SourceSurro
   }
 }
 
+/** As dns.promises.lookup(). */
+export type SystemLookup = (name: string, o: { all: true }) => Promise<readonly LookupAddress[]>
 /** The system's resolver, hosts file included; it tells no times to live. */
-export function systemDnsLookup(
-  lookup: (name: string, o: { all: true }) => Promise<LookupAddress[]>,
-  ttlSeconds: number,
-): DnsLookup {
+export function systemDnsLookup(lookup: SystemLookup, ttlSeconds: number): DnsLookup {
   return async (name) => ({
     addresses: (await lookup(name, { all: true })).map((a) => a.address),
     ttlSeconds,
