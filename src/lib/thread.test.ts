@@ -8,6 +8,8 @@ interface Order {
   readonly throws?: string
   /** Ends the thread. */
   readonly exit?: boolean
+  /** Ends it when the answer is on its way, and notifies. */
+  readonly exitLater?: Int32Array<SharedArrayBuffer>
   /** Takes more memory than it may. */
   readonly fill?: boolean
 }
@@ -41,6 +43,25 @@ for (const [name, order, error, nth] of broken)
     await fails
     assert.deepEqual(await next, { echo: 1, data: { hello: 'there' }, nth })
   })
+
+test('a thread: one that ends between two orders costs none of them, and none is done twice', {
+  timeout: 20_000,
+}, async () => {
+  await using thread = threadOf()
+  await thread.run({ echo: 0 })
+  const exitLater = new Int32Array(new SharedArrayBuffer(8))
+  const ends = thread.run({ echo: 'ends', exitLater })
+  const rest = ['a', 'b', 'c'].map((echo) => thread.run({ echo }))
+  // Stands still until the answer and the end are both there to be heard, in one turn; of the last step nobody tells.
+  Atomics.wait(exitLater, 0, 0, 10_000)
+  Atomics.wait(exitLater, 1, 0, 500)
+  const data = { hello: 'there' }
+  assert.deepEqual(await ends, { echo: 'ends', data, nth: 2 })
+  assert.deepEqual(
+    await Promise.all(rest),
+    ['a', 'b', 'c'].map((echo, i) => ({ echo, data, nth: i + 1 })),
+  )
+})
 
 test('a thread: ends when there was no work for a while', async () => {
   const clock = new FakeClock()
