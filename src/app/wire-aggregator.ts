@@ -26,6 +26,7 @@ import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from '.
 import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi/openapi-endpoint.ts'
+import { policiesFor } from '../servers/aggregator/policy/effective-policy.ts'
 import { Policies } from '../servers/aggregator/policy/policies.ts'
 import { type EndpointSlice, type Service, sliceServiceName } from '../servers/aggregator/service-resolver.ts'
 import type { CoreTables } from '../servers/core/tables.ts'
@@ -176,7 +177,7 @@ function impactFacts(
 }
 
 function remarksOf(apiService: APIService, registered: Registered, groups: readonly GroupDiscovery[]): string[] {
-  const policies = registered.policies()
+  const policies = policiesFor(apiService, registered.policies())
   return [
     ...ambiguousPriorities(apiService, registered.apiServices()),
     ...ambiguousNames(apiService.spec.group ?? '', groups),

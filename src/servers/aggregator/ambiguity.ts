@@ -8,7 +8,7 @@ import type { APIService } from '../../api/apiservice.ts'
 import type { BackendPolicy } from '../../api/backend-policy.ts'
 import { compareVersions } from '../../api/group-version.ts'
 import type { GroupDiscovery, ResourceDiscovery } from '../../endpoints/discovery-types.ts'
-import { policiesFor, sectionsOf } from './policy/effective-policy.ts'
+import { policiesFor, sectionsOf, speaksOf } from './policy/effective-policy.ts'
 
 /** What is registered beside the one that is looked at. */
 export interface Registered {
@@ -86,13 +86,15 @@ export function overlappingPolicies(
   apiServices: readonly APIService[],
 ): string[] {
   const mine = sectionsOf(policy.spec)
+  // Usually one of thousands: only these are asked about each of the others.
+  const targets = apiServices.filter((a) => speaksOf(policy, a) > 0)
   return policies.flatMap((other) => {
     if (other.metadata.name === policy.metadata.name) return []
-    const both = sectionsOf(other.spec).filter((section) => mine.includes(section))
-    if (both.length === 0) return []
-    const shared = apiServices.filter((a) => policiesFor(a, [policy, other]).length === 2)
+    const shared = targets.filter((a) => speaksOf(other, a) > 0)
     const [first] = shared
     if (!first) return []
+    const both = sectionsOf(other.spec).filter((section) => mine.includes(section))
+    if (both.length === 0) return []
     const winner = policiesFor(first, [policy, other])[0]!.metadata.name
     return [
       `spec.targets: the policy "${other.metadata.name}" is for ${listed(shared.map((a) => a.metadata.name!))}, too; there ${listed(both)} of "${winner}" holds`,

@@ -78,7 +78,7 @@ export interface Resolved {
 export function policiesFor(apiService: APIService, policies: readonly BackendPolicy[]): BackendPolicy[] {
   return policies
     .flatMap((policy) => {
-      const narrowness = Math.max(0, ...(policy.spec?.targets ?? []).map((t) => narrownessOf(t, apiService)))
+      const narrowness = speaksOf(policy, apiService)
       return narrowness === 0 ? [] : [{ policy, narrowness }]
     })
     .toSorted(
@@ -90,7 +90,12 @@ export function policiesFor(apiService: APIService, policies: readonly BackendPo
     .map(({ policy }) => policy)
 }
 
-/** 0: does not match. */
+/** @returns how narrow the target is that names it: 3 by its name, 2 by group, 1 by labels; 0: none does. */
+export function speaksOf(policy: BackendPolicy, apiService: APIService): number {
+  let narrowness = 0
+  for (const target of policy.spec?.targets ?? []) narrowness = Math.max(narrowness, narrownessOf(target, apiService))
+  return narrowness
+}
 function narrownessOf(target: PolicyTarget, { metadata, spec }: APIService): number {
   if (target.apiService) return target.apiService === metadata.name ? 3 : 0
   if (target.group !== undefined && target.group !== '') return target.group === spec.group ? 2 : 0

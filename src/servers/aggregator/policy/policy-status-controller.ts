@@ -11,12 +11,16 @@ import type { Informer } from '../../../client/informer.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { overlappingPolicies } from '../ambiguity.ts'
+import { speaksOf } from './effective-policy.ts'
 import type { Policies } from './policies.ts'
+import type { PolicyIndex } from './policy-index.ts'
 import { validateBackendPolicy } from './policy-validation.ts'
 
 const ACCEPTED = 'Accepted'
 /** Another policy has the same sections for the same APIServices. */
 const OVERLAPPING = 'Overlapping'
+/** No policy's name: all that a change of others concerns are looked at. */
+const OTHERS = ''
 const AGAIN: ReconcileResult = { kind: 'requeue', afterMs: 50 }
 
 export interface PolicyStatusOptions {
@@ -30,23 +34,37 @@ export interface PolicyStatusOptions {
 
 export class PolicyStatusController implements Reconciler {
   readonly #o: PolicyStatusOptions
+  /** Of the policies when it was last looked whom their changes concern. */
+  #seen: PolicyIndex
 
   constructor(o: PolicyStatusOptions) {
     this.#o = o
-    const all = (): void => {
-      for (const p of o.informer.lister.list()) o.queue.add(p.metadata.name!)
+    this.#seen = o.policies.index
+    const look = (policies: readonly BackendPolicy[]): void => {
+      for (const p of policies) o.queue.add(p.metadata.name!)
     }
-    o.policies.list.subscribe(all)
-    o.apiServices.addHandler({
-      added: all,
+    o.informer.addHandler({
+      added: (policy) => look([policy]),
       updated: (before, after) => {
-        if (!isDeepStrictEqual([before.spec, before.metadata.labels], [after.spec, after.metadata.labels])) all()
+        if (!isDeepStrictEqual(before.spec, after.spec)) look([after])
       },
-      deleted: all,
+      deleted: () => {},
+    })
+    o.policies.list.subscribe(() => o.queue.add(OTHERS))
+    const about = (apiService: APIService): void => look(o.policies.index.for(apiService))
+    o.apiServices.addHandler({
+      added: about,
+      updated: (before, after) => {
+        if (isDeepStrictEqual([before.spec, before.metadata.labels], [after.spec, after.metadata.labels])) return
+        about(before)
+        about(after)
+      },
+      deleted: about,
     })
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+    if (name === OTHERS) return this.#lookAtOthers()
     const { informer, client, clock } = this.#o
     const policy = informer.lister.get(name)
     // One of a file has nothing stored.
@@ -61,7 +79,7 @@ export class PolicyStatusController implements Reconciler {
     const conditions = [{ type: ACCEPTED, ...verdict }, ...this.#overlapping(policy)]
       .reduce((all, c) => withCondition(all, c, formatTime(clock.now())), [...before])
       .map((c) => ({ ...c, observedGeneration: generation }))
-    const status = { observedGeneration: generation, targets: this.#targetsOf(name), conditions }
+    const status = { observedGeneration: generation, targets: this.#targetsOf(policy), conditions }
     if (isDeepStrictEqual(withoutEmpty(policy.status), withoutEmpty(status))) return DONE
     try {
       await client.update({ ...policy, status }, { subresource: 'status', signal })
@@ -72,6 +90,21 @@ export class PolicyStatusController implements Reconciler {
     }
   }
 
+  /** Policies for the same APIServices as those that changed, came or went. */
+  #lookAtOthers(): ReconcileResult {
+    const { policies, apiServices, queue } = this.#o
+    const [before, after] = [this.#seen, policies.index]
+    this.#seen = after
+    const changed = changedNames(before.policies, after.policies)
+    const concerned = new Set(changed)
+    for (const apiService of apiServices.lister.list()) {
+      const now = after.for(apiService)
+      if ([...before.for(apiService), ...now].some((p) => changed.has(p.metadata.name!)))
+        for (const p of now) concerned.add(p.metadata.name!)
+    }
+    for (const name of concerned) queue.add(name)
+    return DONE
+  }
   /** One that never overlapped says nothing of it. */
   #overlapping(policy: BackendPolicy): Pick<APIServiceCondition, 'type' | 'status' | 'reason' | 'message'>[] {
     const { apiServices, policies } = this.#o
@@ -81,18 +114,30 @@ export class PolicyStatusController implements Reconciler {
     if (!policy.status?.conditions?.some((c) => c.type === OVERLAPPING)) return []
     return [{ type: OVERLAPPING, status: 'False', reason: 'Alone', message: 'no other policy says the same' }]
   }
-  #targetsOf(name: string): PolicyTargetStatus[] {
+  #targetsOf(policy: BackendPolicy): PolicyTargetStatus[] {
     const { apiServices, policies } = this.#o
     return apiServices.lister
       .list()
+      .filter((a) => speaksOf(policy, a) > 0)
       .flatMap((a) => {
-        const sections = policies.for(a).sections.get(name)
+        const sections = policies.for(a).sections.get(policy.metadata.name!)
         return sections ? [{ apiService: a.metadata.name!, sections: [...sections] }] : []
       })
       .toSorted((a, b) => (a.apiService < b.apiService ? -1 : 1))
   }
 }
 
+function changedNames(before: readonly BackendPolicy[], after: readonly BackendPolicy[]): Set<string> {
+  const gone = new Map(before.map((p) => [p.metadata.name!, p]))
+  const changed = new Set<string>()
+  for (const p of after) {
+    const name = p.metadata.name!
+    const was = gone.get(name)
+    gone.delete(name)
+    if (was !== p && !isDeepStrictEqual(was?.spec, p.spec)) changed.add(name)
+  }
+  return new Set([...changed, ...gone.keys()])
+}
 /** As it comes back from the storage. */
 function withoutEmpty(status: BackendPolicy['status']): unknown {
   return JSON.parse(
