@@ -1,10 +1,11 @@
 /**
  * 50 APIServices of which 10 accept connections and never answer: how long discovery takes, and what the requests of other
  * groups feel of it, at 500 a second: rounds with the ten and without them alternate in one process, since two differ by
- * chance. Prints one JSON object. Needs h2load (Debian: nghttp2-client) and nginx. Core 0 runs Portico, core 1 all else.
+ * chance. Prints one JSON object. Needs h2load (Debian: nghttp2-client) and nginx. Core 0 runs Portico's
+ * main thread, core 1 all else.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,23 +19,24 @@ import { percentile, round, startServerProcess } from './lib/server-process.ts'
 const ALIVE = 40
 const HOLES = 10
 const REQUESTS = 3000
-const ROUNDS = Number(process.env['ROUNDS'] ?? 10)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 6)
 const PATH = `/apis/${groupOf(0)}/v1/things`
 const APISERVICES = '/apis/apiregistration.k8s.io/v1/apiservices'
-/** What is registered or gone is looked at, once. */
-const SETTLE_MS = 2_000
+/** What is registered or gone is looked at, and what never answers has run out of time once: probes and handshakes. */
+const SETTLE_MS = 13_000
 
 await using stack = new AsyncDisposableStack()
 const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'))
 stack.defer(() => rmSync(folder, { recursive: true, force: true }))
 const sockets = new Set<Socket>()
-const hole = createServer((socket) => sockets.add(socket.on('error', () => {})))
-await new Promise<void>((resolve) => hole.listen(0, '127.0.0.1', resolve))
+// Each its own address: those that share one would fail in the same moment.
+const holes = await Promise.all(Array.from({ length: HOLES }, startHole))
 stack.defer(() => {
-  hole.close()
+  for (const hole of holes) hole.close()
   for (const socket of sockets) socket.destroy()
 })
 const server = stack.use(await startServerProcess(['--storage-backend=memory', tokenFlag(folder)], { core: 0 }))
+server.freeOtherThreads()
 const { port, pki } = server
 const { cert: ca } = pki.ca()
 putCertificates(folder, pki.servingFor('backend', ['localhost']))
@@ -81,12 +83,16 @@ console.log(
 function groupOf(i: number): string {
   return `group${i}.example.com`
 }
+async function startHole(): Promise<Server> {
+  const hole = createServer((socket) => sockets.add(socket.on('error', () => {})))
+  await new Promise<void>((resolve) => hole.listen(0, '127.0.0.1', resolve))
+  return hole
+}
 /** The ten that never answer. */
 async function putHoles(there: boolean): Promise<void> {
-  const { port: at } = hole.address() as AddressInfo
-  for (let i = ALIVE; i < ALIVE + HOLES; i++) {
-    const group = groupOf(i)
-    if (there) await registerBackend(admin, { group, ca, at })
+  for (const [i, hole] of holes.entries()) {
+    const group = groupOf(ALIVE + i)
+    if (there) await registerBackend(admin, { group, ca, at: (hole.address() as AddressInfo).port })
     else await admin.delete(`${APISERVICES}/v1.${group}`)
   }
   await pause(SETTLE_MS)

@@ -46,8 +46,7 @@ const path = (group: string): string => `/apis/${group}.example.com/v1/things`
 for (const thread of readdirSync('/proc/self/task')) putOnCores('1', thread)
 await using server = await startServerProcess(['--storage-backend=memory', tokenFlag(folder)], { core: 0 })
 const { pki, port } = server
-for (const thread of readdirSync(`/proc/${server.pid}/task`))
-  if (thread !== String(server.pid)) putOnCores('0,1', thread)
+server.freeOtherThreads()
 const pair = pki.servingFor('backend', ['localhost', '127.0.0.1'])
 putCertificates(folder, pair)
 await using good = await startNginx(

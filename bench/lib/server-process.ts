@@ -23,6 +23,8 @@ export interface ServerProcess extends AsyncDisposable {
   cpuSeconds(): number
   /** Of its threads whose name begins like that, as the scheduler counts it: finer than the ticks of a clock. */
   threadSeconds(name: string): number
+  /** Only its main thread stays on the core that was given; compiler, collector and workers may use all. */
+  freeOtherThreads(): void
   /** Lets its threads whose name begins like that run on one core. */
   pinThreads(name: string, core: number): void
   rssMiB(): number
@@ -73,6 +75,10 @@ export async function startServerProcess(
     files: { cert: file('admin.crt'), key: file('admin.key'), ca: file('ca.crt') },
     cpuSeconds: () => cpuSeconds(child.pid!),
     threadSeconds: (name) => threadSeconds(child.pid!, name),
+    freeOtherThreads: () => {
+      for (const id of threadIds(child.pid!, ''))
+        if (id !== String(child.pid)) execFileSync('taskset', ['-cp', '0,1', id], { stdio: 'ignore' })
+    },
     pinThreads: (name, core) => {
       for (const id of threadIds(child.pid!, name))
         execFileSync('taskset', ['-cp', String(core), id], { stdio: 'ignore' })

@@ -27,6 +27,7 @@ interface Kept {
   readonly retireAtMs: number
 }
 const NO_HTTP2 = 'http2: the backend does not agree to HTTP/2 (ALPN h2), and connections.protocol asks for nothing else'
+const FAILED_PER_TURN = 4
 /** Of the maximum age, each way: sessions that were opened together do not end together. */
 const AGE_JITTER = 0.2
 
@@ -151,8 +152,14 @@ export class SessionGroup implements Http2ClientOwner {
     this.#dialling = false
     this.#handshaking = false
   }
+  /** Hundreds may have waited for it: others have their turns between theirs. */
   #failAll(error: UpstreamError): void {
-    for (const waiting of this.takeWaiting()) waiting.handler.failed(error)
+    const failing = this.takeWaiting()
+    const failSome = (): void => {
+      for (const waiting of failing.splice(0, FAILED_PER_TURN)) waiting.handler.failed(error)
+      if (failing.length > 0) setImmediate(failSome)
+    }
+    failSome()
   }
   #serve(): void {
     for (const waiting of this.#waiting) {

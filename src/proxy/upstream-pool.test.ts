@@ -282,3 +282,26 @@ test(
     assert.deepEqual([first.handshakes, second.handshakes], [1, 1])
   },
 )
+
+test(
+  'requests that waited for one handshake fail a few in each turn: others have theirs between',
+  limited,
+  async () => {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => sockets.push(socket.on('error', () => {}).resume()))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    await using rig = new Rig(server, { protocol: 'h2' }, true)
+    const all = Array.from({ length: 40 }, () => rig.send())
+    await until('TCP is connected', () => sockets.length === 1)
+    sockets[0]!.destroy()
+    let [failed, most] = [0, 0]
+    await until('all failed', () => {
+      const now = all.filter((heard) => heard.error !== undefined).length
+      most = Math.max(most, now - failed)
+      failed = now
+      return failed === all.length
+    })
+    assert.ok(most <= 4, `${most}`)
+  },
+)
