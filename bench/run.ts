@@ -24,6 +24,7 @@ const ALL = [
   'registrations',
   'connections',
   'openapi',
+  'policies',
 ]
 const wanted = process.argv.slice(2)
 for (const name of wanted.length === 0 ? ALL : wanted) {
