@@ -140,3 +140,27 @@ test('a change is looked at in the policies that it concerns, and in no others',
   ]
   for (const [what, change, looked] of rows) assert.deepEqual(await concerned(change), looked, what)
 })
+
+test('a stored policy whose selector is none is told so, and is for nobody', async () => {
+  const stored = new Objects<BackendPolicy>()
+  const registered = new Objects<APIService>()
+  const policies = new Policies(stored.informer)
+  const written: BackendPolicy[] = []
+  const controller = new PolicyStatusController({
+    informer: stored.informer,
+    apiServices: registered.informer,
+    policies,
+    client: { update: async (object: BackendPolicy) => written.push(object) } as never,
+    queue: { add() {} } as unknown as WorkQueue,
+    clock: new FakeClock(),
+  })
+  registered.put(apiService('a'))
+  const matchExpressions = [{ key: 'a', operator: 'Near' }]
+  const wrong = policy('wrong', [{ selector: { matchExpressions } }] as PolicyTarget[])
+  stored.put({ ...wrong, metadata: { name: 'wrong', resourceVersion: '1' } })
+  await controller.reconcile('wrong', new AbortController().signal)
+  assert.partialDeepStrictEqual(written[0]?.status, {
+    conditions: [{ type: 'Accepted', status: 'False', reason: 'Invalid' }],
+  })
+  assert.deepEqual(written[0]?.status?.targets, [])
+})

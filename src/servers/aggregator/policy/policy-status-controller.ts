@@ -71,15 +71,16 @@ export class PolicyStatusController implements Reconciler {
     if (!policy?.metadata.resourceVersion) return DONE
     const generation = policy.metadata.generation ?? 0
     const errors = validateBackendPolicy(policy)
-    const verdict =
-      errors.length === 0
-        ? { status: 'True' as const, reason: 'Accepted', message: 'the policy is in force for its targets' }
-        : { status: 'False' as const, reason: 'Invalid', message: errors.map(fieldErrorMessage).join(', ') }
+    // One that is not is in force nowhere, and its selectors may be none.
+    const isValid = errors.length === 0
+    const verdict = isValid
+      ? { status: 'True' as const, reason: 'Accepted', message: 'the policy is in force for its targets' }
+      : { status: 'False' as const, reason: 'Invalid', message: errors.map(fieldErrorMessage).join(', ') }
     const before = policy.status?.conditions ?? []
-    const conditions = [{ type: ACCEPTED, ...verdict }, ...this.#overlapping(policy)]
+    const conditions = [{ type: ACCEPTED, ...verdict }, ...(isValid ? this.#overlapping(policy) : [])]
       .reduce((all, c) => withCondition(all, c, formatTime(clock.now())), [...before])
       .map((c) => ({ ...c, observedGeneration: generation }))
-    const status = { observedGeneration: generation, targets: this.#targetsOf(policy), conditions }
+    const status = { observedGeneration: generation, targets: isValid ? this.#targetsOf(policy) : [], conditions }
     if (isDeepStrictEqual(withoutEmpty(policy.status), withoutEmpty(status))) return DONE
     try {
       await client.update({ ...policy, status }, { subresource: 'status', signal })
