@@ -104,6 +104,10 @@ export class UpstreamPool implements Http1ClientOwner {
       queued: this.#queue.size + this.#short.queued + this.#long.queued,
     }
   }
+  /** It takes no more requests: see Upstreams. */
+  get isClosed(): boolean {
+    return this.#closed
+  }
   get busy(): boolean {
     const s = this.stats
     return s.http1 > s.idle || s.streams > 0 || s.queued > 0
@@ -153,7 +157,7 @@ export class UpstreamPool implements Http1ClientOwner {
   close(): void {
     this.#closed = true
     for (const cancel of this.#dialling) cancel()
-    const error = new UpstreamError('queue', 'the pool was closed', { unprocessed: true })
+    const error = closedError()
     for (const waiting of [...this.#queue, ...this.#short.takeWaiting(), ...this.#long.takeWaiting()])
       waiting.handler.failed(error)
     this.#queue.clear()
@@ -213,7 +217,8 @@ export class UpstreamPool implements Http1ClientOwner {
       this.#short.forget(w)
       this.#long.forget(w)
     })
-    if (this.#closed || this.stats.queued >= this.options.maxQueued)
+    if (this.#closed) queueMicrotask(() => handler.failed(closedError()))
+    else if (this.stats.queued >= this.options.maxQueued)
       queueMicrotask(() =>
         handler.failed(new UpstreamError('queue', 'too many requests wait for a connection', { unprocessed: true })),
       )
@@ -270,6 +275,10 @@ export class UpstreamPool implements Http1ClientOwner {
     this.#short.lost()
     this.#long.lost()
   }
+}
+
+function closedError(): UpstreamError {
+  return new UpstreamError('queue', 'the pool was closed', { unprocessed: true })
 }
 
 function started(stream: UpstreamStream, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {

@@ -54,7 +54,7 @@ function start(o: {
   const attempts: Attempt[] = []
   const endpoints = (o.hosts ?? ['a', 'b']).map((host) => {
     const pool = new FakePool(host, clock, attempts)
-    return new Endpoint({ address: pool.address, zone: '', terminating: false }, pool, 0)
+    return new Endpoint({ address: pool.address, zone: '', terminating: false }, () => pool, 0)
   })
   const failed: [string, boolean | undefined][] = []
   const verdicts: [string, number][] = []

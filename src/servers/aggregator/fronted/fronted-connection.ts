@@ -106,5 +106,5 @@ function endpointOf(
       )
     : undefined
   const address: Address = { host, port: Number(url.port) || (secure ? 443 : 80), tls }
-  return onlyEndpoint(o.upstreams.pool(address))
+  return onlyEndpoint(address, (a) => o.upstreams.pool(a))
 }
