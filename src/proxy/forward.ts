@@ -25,7 +25,15 @@ import { failureCauses, proxyError } from './proxy-error.ts'
 import type { BackendMetrics, EndpointMetrics } from './proxy-metrics.ts'
 import { ReplayableBody } from './replayable-body.ts'
 import { requestHeaders } from './request-headers.ts'
-import { defaultRetries, mayRepeat, type RetryBudget, type RetryRules } from './retries.ts'
+import {
+  attemptsAfter,
+  defaultRetries,
+  hasEffects,
+  mayRepeat,
+  passesSoon,
+  type RetryBudget,
+  type RetryRules,
+} from './retries.ts'
 import { WatchFrames } from './watch-frames.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 import {
@@ -76,6 +84,8 @@ export interface ForwardRequest {
   /** Hears how it went, once, when the answer's head is there or will not come (status 0). */
   readonly onVerdict?: ((verdict: BackendVerdict, error: UpstreamError | undefined, status: number) => void) | undefined
   readonly tap?: AnswerTap | undefined
+  /** Whether the backend is known not to answer: then clients are not told to ask again soon. */
+  readonly isDown?: () => boolean
 }
 /** Sees an answer as it passes, and changes nothing. */
 export interface AnswerTap {
@@ -327,10 +337,10 @@ class Forwarding implements UpstreamHandler {
   /** @returns whether another attempt is under way. */
   #sendAgain(error: UpstreamError): boolean {
     const { rules, endpoints } = this.#options
-    const { attempts } = rules.retries ?? defaultRetries
     if (this.#ctx.exchange.phase !== 'waiting' || error.timedOut) return false
-    if (!mayRepeat(error, this.#message.method) || this.#body?.replayable === false) return false
-    if (this.#tried.length > attempts) return false
+    const request = { method: this.#message.method, hasEffects: hasEffects(this.#ctx) }
+    if (!mayRepeat(error, request) || this.#body?.replayable === false) return false
+    if (this.#tried.length > attemptsAfter(error, rules.retries ?? defaultRetries)) return false
     // What cannot be reached is not tried again at once, unless there is another; a dead connection has others beside it.
     const elsewhere = endpoints.size > 1
     if (!elsewhere && (error.silent || UNREACHED.has(error.phase))) return false
@@ -441,7 +451,7 @@ class Forwarding implements UpstreamHandler {
       attempts: this.#tried.length,
       user: this.#ctx.user,
       traceId: this.#ctx.span.context?.traceId,
-      repeatable: mayRepeat(error, this.#message.method),
+      passesSoon: this.#tried.length <= 1 && passesSoon(error) && this.#options.isDown?.() !== true,
     })
   }
 }

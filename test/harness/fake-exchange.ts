@@ -14,6 +14,7 @@ export interface FakeRequest {
   /** Name, value, name, value ... after those; only as a list. */
   readonly rawHeaders?: HeaderList
   readonly protocol?: Connection['protocol']
+  readonly upgrade?: string
   readonly body?: Readable
 }
 
@@ -23,7 +24,7 @@ export class FakeExchange implements Exchange {
   readonly target: string
   readonly authority = 'localhost'
   readonly headers: HeaderView
-  readonly upgrade = undefined
+  readonly upgrade: string | undefined
   readonly signal = new AbortController().signal
   readonly hasBody: boolean
   readonly #body: Readable
@@ -42,6 +43,7 @@ export class FakeExchange implements Exchange {
     this.hasBody = o.body !== undefined
     this.#body = o.body ?? new PassThrough().end()
     this.target = o.target ?? '/'
+    this.upgrade = o.upgrade
     const headers = o.headers ?? {}
     this.headers = {
       raw: [...Object.entries(headers).flat(), ...(o.rawHeaders ?? [])],

@@ -37,7 +37,12 @@ export class AvailabilityView {
     return this.own(apiService) ?? availableCondition(apiService)
   }
   isAvailable(apiService: APIService): boolean {
-    return this.current(apiService)?.status === 'True'
+    return this.isKnownAvailable(apiService) === true
+  }
+  /** undefined: neither this process nor another has looked yet. */
+  isKnownAvailable(apiService: APIService): boolean | undefined {
+    const verdict = this.current(apiService)
+    return verdict && verdict.status === 'True'
   }
   set(apiService: APIService, verdict: Verdict, phase: ObservedPhase | undefined): void {
     const name = apiService.metadata.name!

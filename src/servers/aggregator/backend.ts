@@ -54,7 +54,8 @@ interface Refused {
   readonly text: string
   /** Where it is about one of the policy's backends. */
   readonly server?: string | undefined
-  readonly waitMs?: number
+  /** Until asking again may help; undefined: it does not. */
+  readonly waitMs?: number | undefined
 }
 
 export class Backend {
@@ -72,8 +73,8 @@ export class Backend {
   readonly #lanes = new Map<string, Lane>()
   readonly #bulkhead: Bulkhead
   readonly #isUsable = (name: string): boolean => this.obstacle(name) === undefined
-  /** As this process sees it: set by the availability controller, and when a backend is made anew. */
-  available = false
+  /** As this process sees it: set by the availability controller, and when a backend is made anew. undefined: not known yet. */
+  available: boolean | undefined
 
   /** @param previous of the same APIService: what stays the same goes on, connections and counts with it. */
   constructor(apiService: APIService, policy: EffectivePolicy, o: BackendSurroundings, previous?: Backend) {
@@ -286,7 +287,11 @@ export class Backend {
     const { tlsProblem } = lane.target
     if (tlsProblem !== undefined) return this.#refuse(ctx, this.#unusable(ctx, tlsProblem, lane))
     if (limited && !this.available && lane === this.#fallback)
-      return this.#reject(ctx, 'unavailable', { text: 'service unavailable', server: lane.rules.server })
+      return this.#reject(ctx, 'unavailable', {
+        text: 'service unavailable',
+        waitMs: this.available === undefined ? ONE_MOMENT_MS : undefined,
+        server: lane.rules.server,
+      })
     if (!this.#resolved(ctx, lane)) return
     if (!limited) return this.#send(ctx, lane, { counted: false })
     this.#enter(ctx, lane, this.#o.watchLists.enter(ctx, this.name, lane.target.text))
@@ -297,12 +302,12 @@ export class Backend {
     const entered = (): void => {
       ctx.exchange.onFinish(() => this.#bulkhead.leave(longRunning))
       const waitMs = lane.breaker?.enter() ?? 0
-      if (waitMs > 0) this.#reject(ctx, 'breaker', { text: BREAKER_TEXT, waitMs, server: lane.rules.server })
+      if (waitMs > 0) this.#reject(ctx, 'breaker', { text: BREAKER_TEXT, server: lane.rules.server })
       else this.#send(ctx, lane, { counted: true, tap })
     }
     const answer = this.#bulkhead.enter(longRunning)
     if (answer === undefined) return entered()
-    if (answer !== 'wait') return this.#reject(ctx, answer, { text: TEXTS[answer] })
+    if (answer !== 'wait') return this.#reject(ctx, answer, { text: TEXTS[answer], waitMs: ONE_MOMENT_MS })
     const span = ctx.span.recording ? this.#o.tracer.start('queue', { parent: ctx.span }) : undefined
     ctx.waitsFor = { causes: () => this.#causes(ctx, 'queue', lane.rules.server) }
     const giveUp = this.#bulkhead.wait({
@@ -312,7 +317,7 @@ export class Backend {
       },
       refused: () => {
         span?.end()
-        this.#reject(ctx, 'queue-timeout', { text: TEXTS['queue-timeout'] })
+        this.#reject(ctx, 'queue-timeout', { text: TEXTS['queue-timeout'], waitMs: ONE_MOMENT_MS })
       },
     })
     ctx.exchange.onFinish(giveUp)
@@ -330,6 +335,7 @@ export class Backend {
       authority: target.authority,
       firstByteTimeoutMs: timeouts.firstByteMs,
       idleTimeoutMs: timeouts.idleMs,
+      isDown: () => (lane === this.#fallback ? this.available === false : lane.down !== undefined),
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
       onVerdict: (verdict, error, status) => {
         if (!o.counted) return
@@ -362,12 +368,12 @@ export class Backend {
   #unavailable(
     ctx: RequestContext,
     phase: string,
-    { text, server, waitMs = 1_000 }: Refused,
+    { text, server, waitMs }: Refused,
     [code, reason]: [number, Reason] = [503, 'ServiceUnavailable'],
   ): StatusError {
     const causes = this.#causes(ctx, phase, server)
-    const retryAfterSeconds = Math.ceil(waitMs / 1_000)
-    return new StatusError(code, reason, text, { details: { causes, retryAfterSeconds } })
+    const retry = waitMs === undefined ? {} : { retryAfterSeconds: Math.ceil(waitMs / 1_000) }
+    return new StatusError(code, reason, text, { details: { causes, ...retry } })
   }
   #causes(ctx: RequestContext, phase: string, server: string | undefined): StatusCause[] {
     return failureCauses({ phase, backend: this.name, server, attempts: 0, traceId: ctx.span.context?.traceId })
@@ -397,6 +403,8 @@ function routedBackend(name: string, lane: Lane, direct: Handler): RoutedBackend
   }
 }
 
+/** What is refused for its number, or is not known yet, has room or an answer soon. */
+const ONE_MOMENT_MS = 1_000
 const UNAVAILABLE_TEXT = 'the condition Available says why'
 const BREAKER_TEXT = 'the backend fails too many requests'
 const TEXTS: Record<Refusal, string> = {

@@ -84,7 +84,7 @@ export class RegistrationController implements Reconciler {
     const { policy } = this.#policies.for(apiService)
     if (!service && policy.backends.size === 0) return { apiService, group, version, backend: undefined }
     const backend = this.#backendOf(apiService)
-    backend.available = this.#view.isAvailable(apiService)
+    backend.available = this.#view.isKnownAvailable(apiService)
     return { apiService, group, version, backend }
   }
 
