@@ -26,7 +26,7 @@ export async function stopServer(around: Surroundings, listeners: Listeners): Pr
 }
 
 /** For answers' last bytes and connections that are idle. */
-const GOODBYE_MS = 2000
+const GOODBYE_MS = 700
 
 async function atMost(done: Promise<unknown>, ms: number, clock: Clock): Promise<void> {
   const stop = new AbortController()

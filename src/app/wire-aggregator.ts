@@ -23,7 +23,7 @@ import { AggregatorDelegate } from '../servers/aggregator/aggregator.ts'
 import { apiServiceServer } from '../servers/aggregator/apiservice-server.ts'
 import { AvailabilityView } from '../servers/aggregator/availability-view.ts'
 import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from '../servers/aggregator/impact.ts'
-import type { ReadDocuments } from '../servers/aggregator/openapi/openapi-readers.ts'
+import type { FrontedDocuments } from './wire-fronted.ts'
 import type { RunOpenApiWork } from '../servers/aggregator/openapi/openapi-work.ts'
 import { OpenApiEndpoint, V3_PREFIX } from '../servers/aggregator/openapi/openapi-endpoint.ts'
 import { policiesFor } from '../servers/aggregator/policy/effective-policy.ts'
@@ -74,7 +74,7 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
   readonly others: readonly Delegate[]
   /** What those of them describe that are in this process, and the documents of those that are not. */
   readonly described: () => readonly DescribedGroupVersion[]
-  readonly documents: readonly { readonly v3: ReadDocuments; readonly v2: ReadDocuments }[]
+  readonly documents: readonly FrontedDocuments[]
   readonly runOpenApi: RunOpenApiWork
   /** Sees what clients see. */
   readonly client: Client
@@ -115,6 +115,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     local: () => [...server.described(), ...parts.described()],
     v3: [openApiV3.reconciler, ...parts.documents.map((d) => d.v3)],
     v2: [openApiV2.reconciler, ...parts.documents.map((d) => d.v2)],
+    baseV2: parts.documents.find((d) => d.isBase)?.v2,
     run: parts.runOpenApi,
     info: OPENAPI_INFO,
     clock,

@@ -36,6 +36,7 @@ export interface DebugParts {
   readonly aggregator: Aggregator
   readonly client: Client
   readonly authorizer: Authorizer
+  readonly version: () => object | undefined
 }
 
 const DIAGNOSIS_PATH = /^\/debug\/apiservices\/([^/]+)\/diagnosis$/

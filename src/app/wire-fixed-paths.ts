@@ -18,7 +18,7 @@ export function addFixedPaths(around: Surroundings, o: DebugParts): void {
   fixed.exact('/', { handler: indexHandler(paths), listed: false })
   fixed.exact('/index.html', { handler: indexHandler(paths) })
   const version = versionInfo(packageVersion())
-  const answerVersion = readOnly(indentedHandler(version))
+  const answerVersion = readOnly(indentedHandler(() => o.version() ?? version))
   fixed.exact('/version', { handler: answerVersion })
   fixed.exact('/version/', { handler: answerVersion, listed: false })
   fixed.exact('/metrics', { handler: metricsHandler(exposition(around, version)) })

@@ -18,14 +18,22 @@ import type { DelegateConfig } from './delegates-config.ts'
 import { followKubeconfig } from './followed-server.ts'
 import type { Surroundings } from './wire.ts'
 
+export interface FrontedDocuments {
+  readonly v3: ReadDocuments
+  readonly v2: ReadDocuments
+  /** Of the server that everything is left to. */
+  readonly isBase: boolean
+}
 /** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
 export interface Behind {
   /** In the order requests are offered to them. */
   readonly others: readonly Delegate[]
   readonly described: () => readonly DescribedGroupVersion[]
-  readonly documents: readonly { readonly v3: ReadDocuments; readonly v2: ReadDocuments }[]
+  readonly documents: readonly FrontedDocuments[]
   /** In a thread that all of them share. */
   readonly runOpenApi: RunOpenApiWork
+  /** What `/version` says: that of the server that everything is left to, once it was reached. */
+  readonly version: () => object | undefined
   /** The core server keeps only what replicas agree on among themselves. */
   readonly isCoreElsewhere: boolean
 }
@@ -45,8 +53,9 @@ export function wireBehind(around: Surroundings, o: BehindParts): Behind {
   return {
     others: isCoreElsewhere ? fronted : [...fronted.filter((d) => !rest.includes(d)), o.core, ...rest],
     described: () => (isCoreElsewhere ? [] : o.core.described()),
-    documents: fronted.map((d) => d.openApi),
+    documents: fronted.map((d) => ({ ...d.openApi, isBase: d.isForEverything })),
     runOpenApi,
+    version: () => fronted.find((d) => d.isForEverything)?.version,
     isCoreElsewhere,
   }
 }
@@ -73,6 +82,7 @@ function wireFronted(around: Surroundings, o: BehindParts & Pick<Behind, 'runOpe
     log,
     life,
     onMissingSan: () => missingSan.inc(),
+    trackWatch: (end: () => void) => around.drain.trackWatch(end),
     frontProxy: o.credentials.frontProxyClient,
     self: o.self,
     runOpenApi: o.runOpenApi,

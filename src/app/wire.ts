@@ -163,7 +163,8 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
   const controllers = controllerHooks(around, { ...behind, client, keeper, credentials, discovery })
   registerHooks(around, delegates, controllers)
-  addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer })
+  const { version } = behind
+  addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer, version })
   const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)
   own.listening(listeners.port, listeners.insecurePort)
   credentials.writeKubeconfig(listeners.port)

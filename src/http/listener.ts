@@ -5,7 +5,7 @@
  * Callers:  app/wire.ts.
  * Not here: what a request means (servers/), which certificates are shown (tls-context.ts).
  *
- *   listening --close({ graceMs })--> refusing, connections retired --all gone or grace over--> closed
+ *   listening --close({ graceMs })--> connections retired, new ones answered once --those gone or grace over--> closed
  *
  * The protocol is chosen by ALPN on a plain TLS server: http2.createSecureServer with allowHTTP1 ignores some of the
  * options of its HTTP/1.1 half.
@@ -122,21 +122,36 @@ export class Listener implements AsyncDisposable {
   retireAll(): void {
     for (const connection of this.#connections.keys()) connection.retire()
   }
-  /** Accepts no more, waits for what is in flight, then ends the rest. Resolves when every connection is gone. */
+  /**
+   * Waits for what is in flight, then accepts no more and ends the rest: a client that comes meanwhile gets an answer,
+   * and the port is dark only when nothing is left to wait for. Resolves when every connection is gone.
+   */
   async close({ graceMs }: { graceMs: number }): Promise<void> {
     if (this.#closed) return this.#closed.promise
     const closed = new Deferred()
     this.#closed = closed
     this.#unwatch()
-    this.#server.close(() => closed.resolve())
     this.retireAll()
-    const cancel = this.#options.clock.after(graceMs, () => {
-      for (const connection of this.#connections.keys()) connection.destroy()
-      for (const socket of this.#sockets) socket.destroy()
-    })
+    await this.#goneWithin(graceMs)
+    this.#server.close(() => closed.resolve())
+    for (const connection of this.#connections.keys()) connection.destroy()
+    for (const socket of this.#sockets) socket.destroy()
     await closed.promise
-    cancel()
     this.#sweep?.()
+  }
+  /** Those that are open now; later ones are refused, and nobody waits for them. */
+  async #goneWithin(graceMs: number): Promise<void> {
+    const open = new Set(this.#sockets)
+    if (open.size === 0) return
+    const gone = new Deferred()
+    for (const socket of open)
+      socket.once('close', () => {
+        open.delete(socket)
+        if (open.size === 0) gone.resolve()
+      })
+    const cancel = this.#options.clock.after(graceMs, () => gone.resolve())
+    await gone.promise
+    cancel()
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ graceMs: 0 })

@@ -15,7 +15,7 @@ import { MAX_ADDRESSES, dialPhase, resolvePhase, tlsPhase } from './connection-p
 import { identityPhase } from './identity-phase.ts'
 import { type Asking, discoveryPhase, latencyPhase, openApiPhase, rootOf, watchListPhase } from './offer-phases.ts'
 import { type Diagnosis, type Phase, type PhaseName, type RoutedDiagnosis, runPhase, skipped } from './report.ts'
-import { serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
+import { callersPhase, serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
 
 const PHASE_TIMEOUT_MS = 10_000
 
@@ -25,7 +25,7 @@ export interface DiagnosisTarget {
   /** undefined: this server answers itself. */
   readonly backend: DiagnosedBackend | undefined
   /** The others that routes lead to. */
-  readonly routed: readonly (DiagnosedBackend & DiagnosedServer)[]
+  readonly routed: readonly (DiagnosedBackend & { readonly name: string })[]
   readonly remarks: readonly string[]
 }
 interface Reachable {
@@ -46,6 +46,8 @@ export interface DiagnosedBackend extends Reachable {
 }
 export interface DiagnosedServer extends Reachable {
   readonly name: string
+  /** Asked the way that requests of callers go. @returns what stands in their way; undefined: nothing. */
+  problemOfCallers(signal: AbortSignal): Promise<string | undefined>
 }
 export interface DiagnosisOptions {
   readonly clock: Clock
@@ -92,7 +94,8 @@ export async function diagnoseServer(
   const phases = await reached(server, clock, async (_addresses, limits) => {
     const asking = { transport: server.transport, clock }
     const discovered = await runPhase('discovery', limits, (s) => serverDiscoveryPhase(asking, s))
-    const rest = [skipped('identity', 'of APIServices alone'), skipped('watchlist', 'of APIServices alone')]
+    const identity = await runPhase('identity', limits, (s) => callersPhase(server, s))
+    const rest = [identity, skipped('watchlist', 'of APIServices alone')]
     if (discovered.result === 'failed') return [discovered, ...rest]
     const openapi = await runPhase('openapi', limits, (s) => serverOpenApiPhase(asking, s))
     return [discovered, openapi, ...rest, await runPhase('latency', limits, (s) => latencyPhase(asking, '/version', s))]

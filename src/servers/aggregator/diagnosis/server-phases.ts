@@ -1,6 +1,7 @@
 /** What a server offers that is fronted as a whole: asked with our own credentials for it. */
 import { ACCEPT_V2 } from '../discovery-downloads.ts'
 import { type Asking, get } from './offer-phases.ts'
+import type { DiagnosedServer } from './diagnosis.ts'
 import { type Finding, failed, ok, warning } from './report.ts'
 
 type AskingServer = Pick<Asking, 'transport'>
@@ -21,4 +22,10 @@ export async function serverDiscoveryPhase(asking: AskingServer, signal: AbortSi
 export async function serverOpenApiPhase(asking: AskingServer, signal: AbortSignal): Promise<Finding> {
   const { status } = await get(asking, '/openapi/v3', signal)
   return status === 200 ? ok('v3') : warning(`/openapi/v3: bad status ${status}`)
+}
+
+/** Requests of callers may fail where our own do not: they go with another certificate, or need a permission. */
+export async function callersPhase(server: DiagnosedServer, signal: AbortSignal): Promise<Finding> {
+  const problem = await server.problemOfCallers(signal)
+  return problem === undefined ? ok('callers get through as themselves') : failed(problem)
 }

@@ -30,6 +30,8 @@ export interface OpenApiEndpointOptions {
   /** Of others, the first of a key wins. */
   readonly v3: readonly ReadDocuments[]
   readonly v2: readonly ReadDocuments[]
+  /** Of the server that everything is left to: its definitions keep their names, and it says what the API is. */
+  readonly baseV2?: ReadDocuments | undefined
   readonly run: RunOpenApiWork
   readonly info: DocumentInfo
   readonly clock: Clock
@@ -165,8 +167,13 @@ export class OpenApiEndpoint {
 
   async #merged(): Promise<Encoded> {
     this.#localV2 ??= await this.#buildV2()
-    const remote = [...this.#remoteV2.value.values()].flatMap((r) => (r.document ? [r.document.bytes] : []))
-    return new Encoded((await this.#o.run('merged', [...this.#localV2, ...remote]))!, 2, this.#o.run)
+    const isBase = new Set(this.#o.baseV2?.documents.value.values())
+    const remote = [...this.#remoteV2.value.values()]
+    const bytesOf = (documents: readonly RemoteDocument[]): Uint8Array[] =>
+      documents.flatMap((r) => (r.document ? [r.document.bytes] : []))
+    const base = bytesOf(remote.filter((r) => isBase.has(r)))
+    const others = bytesOf(remote.filter((r) => !isBase.has(r)))
+    return new Encoded((await this.#o.run('merged', [...base, ...this.#localV2, ...others]))!, 2, this.#o.run)
   }
   async #buildV2(): Promise<Uint8Array[]> {
     const document = await inTurns(buildV2(this.#o.local(), this.#o.info))
