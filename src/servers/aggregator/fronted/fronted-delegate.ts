@@ -98,7 +98,7 @@ export class FrontedDelegate implements Delegate {
       this.#transportOf((ctx) => this.#serve(ctx, 'callers'), PROBE_CALLER),
       o.identity,
     )
-    const documents = { transport, serves: (path: string) => this.#claims(path), run: o.runOpenApi }
+    const documents = { transport, serves: (path: string) => this.#describes(path), run: o.runOpenApi }
     this.openApi = {
       v3: new FrontedOpenApi({ ...documents, version: 'v3' }),
       v2: new FrontedOpenApi({ ...documents, version: 'v2' }),
@@ -148,7 +148,7 @@ export class FrontedDelegate implements Delegate {
     return this.#discovery.problem === undefined
   }
   listedPaths(): readonly string[] {
-    return this.#paths.listed.filter((path) => this.#claims(path))
+    return this.#paths.listed.filter((path) => this.#describes(path))
   }
 
   route(info: RequestInfo): Route | undefined {
@@ -164,6 +164,12 @@ export class FrontedDelegate implements Delegate {
     const group = groupOfPath(path)
     if (group !== undefined) return this.#o.serves(group)
     return this.#o.otherPaths && !/^\/(api|apis|openapi|version)?\/?$/.test(path)
+  }
+
+  /** What is said of it in lists and documents: also the roots that are merged, where everything is left to it. */
+  #describes(path: string): boolean {
+    const group = groupOfPath(path)
+    return group === undefined ? this.#o.otherPaths : this.#o.serves(group)
   }
 
   #serve(ctx: RequestContext, as: 'own' | 'callers'): void {
