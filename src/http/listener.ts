@@ -45,6 +45,8 @@ export interface ListenOptions {
 }
 
 const SWEEP_MS = 1_000
+/** Of the time that close() has: for connections that were accepted last, each of which is answered once. */
+const LATECOMERS_SHARE = 0.3
 
 /** @throws what listen(2) reports, such as EADDRINUSE. */
 export async function listen(options: ListenOptions): Promise<Listener> {
@@ -132,14 +134,15 @@ export class Listener implements AsyncDisposable {
     this.#closed = closed
     this.#unwatch()
     this.retireAll()
-    await this.#goneWithin(graceMs)
+    await this.#goneWithin(graceMs * (1 - LATECOMERS_SHARE))
     this.#server.close(() => closed.resolve())
+    await this.#goneWithin(graceMs * LATECOMERS_SHARE)
     for (const connection of this.#connections.keys()) connection.destroy()
     for (const socket of this.#sockets) socket.destroy()
     await closed.promise
     this.#sweep?.()
   }
-  /** Those that are open now; later ones are refused, and nobody waits for them. */
+  /** Those that are open now. */
   async #goneWithin(graceMs: number): Promise<void> {
     const open = new Set(this.#sockets)
     if (open.size === 0) return
