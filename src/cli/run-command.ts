@@ -1,5 +1,5 @@
 /** Picks the command. One file per command; each resolves to the exit code. */
-import { ConfigurationError } from '../app/configuration-error.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { CERTS_HELP, certs } from './certs.ts'
 import { CHECK_HELP, check } from './check.ts'
 import { DOCTOR_HELP, doctor } from './doctor.ts'

@@ -1,8 +1,8 @@
 /** `portico serve`: runs the server until a signal ends it. */
-import { ConfigurationError } from '../app/configuration-error.ts'
-import { completeConfig } from '../app/config.ts'
-import { readOptions } from '../app/read-options.ts'
-import { startServer } from '../app/wire.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
+import { completeConfig } from '../app/config/config.ts'
+import { readOptions } from '../app/config/read-options.ts'
+import { startServer } from '../app/run/wire.ts'
 import { systemClock } from '../lib/clock.ts'
 import { StorageError } from '../storage/storage.ts'
 import type { Environment } from './run-command.ts'

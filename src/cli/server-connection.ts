@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { ConfigurationError } from '../app/configuration-error.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { StatusError } from '../api/status-error.ts'
 import { Client } from '../client/client.ts'
 import { readKubeconfig } from '../client/kubeconfig.ts'

@@ -2,7 +2,7 @@
  * Accepts connections and hands each request on as an Exchange, HTTP/2 or HTTP/1.1, over TLS or plain.
  *
  * Owns:     the listening socket and every connection, until close().
- * Callers:  app/wire.ts.
+ * Callers:  app/run/wire.ts.
  * Not here: what a request means (servers/), which certificates are shown (tls-context.ts).
  *
  *   listening --close({ graceMs })--> connections retired, new ones answered once --those gone or grace over--> closed

@@ -2,7 +2,7 @@
  * All pools, by how they are secured and where they lead.
  *
  * Owns:    every UpstreamPool; one that nobody used for a while is closed.
- * Callers: app/wire.ts makes one; proxy handlers ask it for the pool of the endpoint they chose.
+ * Callers: app/run/wire.ts makes one; proxy handlers ask it for the pool of the endpoint they chose.
  */
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { Address } from './dial.ts'

@@ -2,7 +2,7 @@
  * A delegate that serves resources of some group versions from the storage: the core server's and the aggregator's own.
  *
  * Owns:     a watch cache, a registry and handlers for each resource, made when it is added.
- * Callers:  servers/core/core-server.ts and servers/aggregator/apiservice-server.ts add resources.
+ * Callers:  servers/core/core-server.ts and servers/aggregator/kinds/apiservice-server.ts add resources.
  * Not here: the verbs (endpoints/), what differs per kind (strategies).
  */
 import type { KubeObject } from '../../api/meta.ts'

@@ -2,7 +2,7 @@
  * Looks at one APIService from all sides, or at a server that is fronted, over the connections and with the certificates
  * of the traffic.
  *
- * Callers:  app/wire-debug.ts serves it below /debug/; `portico doctor` prints it.
+ * Callers:  app/run/wire-debug.ts serves it below /debug/; `portico doctor` prints it.
  * Not here: verdicts that requests are routed by (availability-controller.ts). This only looks, and changes nothing.
  *
  *   resolve -> dial -> tls -> discovery -> identity, openapi, watchlist, latency side by side

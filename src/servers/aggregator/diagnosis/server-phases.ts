@@ -1,5 +1,5 @@
 /** What a server offers that is fronted as a whole: asked with our own credentials for it. */
-import { ACCEPT_V2 } from '../discovery-downloads.ts'
+import { ACCEPT_V2 } from '../discovery/discovery-downloads.ts'
 import { type Asking, get } from './offer-phases.ts'
 import type { DiagnosedServer } from './diagnosis.ts'
 import { type Finding, failed, ok, warning } from './report.ts'

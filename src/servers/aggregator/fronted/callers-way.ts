@@ -11,7 +11,7 @@
 import type { UserInfo } from '../../../api/meta.ts'
 import type { Transport } from '../../../client/transport.ts'
 import { encodeJson } from '../../../api/codec/codec.ts'
-import { readAll } from '../discovery-downloads.ts'
+import { readAll } from '../discovery/discovery-downloads.ts'
 import type { CallerIdentity } from './fronted-connection.ts'
 
 /** One failure that is lost is no outage. */

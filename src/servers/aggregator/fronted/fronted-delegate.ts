@@ -2,7 +2,7 @@
  * A delegate that is another API server: what it serves is asked of it over the network, with the caller's identity.
  *
  * Owns:     the background work that keeps its discovery and OpenAPI documents.
- * Callers:  app/wire-fronted.ts makes one per configured delegate.
+ * Callers:  app/run/wire-fronted.ts makes one per configured delegate.
  * Not here: connections and credentials (fronted-connection.ts).
  *
  * Requests of this process itself (informers, downloads) go with our own credentials, all others as their caller.
@@ -26,7 +26,7 @@ import type { Delegate, PostStartHook, Route } from '../../generic/delegate.ts'
 import type { HealthCheck } from '../../generic/health.ts'
 import { inProcessTransport } from '../../generic/in-process-transport.ts'
 import { isLongRunning } from '../../generic/long-running.ts'
-import { DOT_SEGMENT } from '../backend.ts'
+import { DOT_SEGMENT } from '../backends/backend.ts'
 import type { DiagnosedServer } from '../diagnosis/diagnosis.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import {

@@ -5,7 +5,7 @@
  * Callers: fronted-delegate.ts, with each look at the server's discovery.
  */
 import type { Transport } from '../../../client/transport.ts'
-import { readAll } from '../discovery-downloads.ts'
+import { readAll } from '../discovery/discovery-downloads.ts'
 
 const JSON_ONLY = { accept: 'application/json' }
 

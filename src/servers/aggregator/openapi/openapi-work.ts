@@ -11,7 +11,7 @@ import { OpenApiProtobuf } from '../../../endpoints/openapi/document-protobuf.ts
 import { filterPaths, mergeV2 } from '../../../endpoints/openapi/merge-v2.ts'
 import type { Json } from '../../../endpoints/openapi/schemas.ts'
 import { sharedCopy, textOf } from '../../../lib/shared-bytes.ts'
-import { type Share, ownedPaths } from '../document-source.ts'
+import { type Share, ownedPaths } from '../backends/document-source.ts'
 import { readOpenApi, withPathsOf } from './read-openapi.ts'
 
 export interface EncodedDocument {
