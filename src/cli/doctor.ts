@@ -4,7 +4,7 @@ import { APISERVICES } from '../api/apiservice.ts'
 import { ConfigurationError } from '../app/config/configuration-error.ts'
 import type { Client } from '../client/client.ts'
 import type { Diagnosis, PhaseName, RoutedDiagnosis } from '../servers/aggregator/diagnosis/report.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 import {
   CONNECTION_HELP,
   CONNECTION_OPTIONS,

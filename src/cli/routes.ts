@@ -7,7 +7,7 @@ import type {
 } from '../servers/aggregator/diagnosis/explain-backend.ts'
 import { askedHeaders } from '../servers/generic/asked-headers.ts'
 import type { RouteExplanation } from '../servers/generic/explain-route.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 import {
   CONNECTION_HELP,
   CONNECTION_OPTIONS,

@@ -5,7 +5,7 @@ import { readOptions } from '../app/config/read-options.ts'
 import { startServer } from '../app/run/wire.ts'
 import { systemClock } from '../lib/clock.ts'
 import { StorageError } from '../storage/storage.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 
 const OK = 0
 const FAILED = 1

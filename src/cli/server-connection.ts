@@ -7,7 +7,7 @@ import { StatusError } from '../api/status-error.ts'
 import { Client } from '../client/client.ts'
 import { readKubeconfig } from '../client/kubeconfig.ts'
 import { RemoteServer } from '../client/remote-server.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 
 /** In help texts, after the options of the command itself. */
 export const CONNECTION_HELP =

@@ -6,7 +6,8 @@
  */
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { Address } from './dial.ts'
-import { defaultPoolOptions, type PoolOptions, UpstreamPool } from './upstream-pool.ts'
+import { defaultPoolOptions, type PoolOptions } from './pool-options.ts'
+import { UpstreamPool } from './upstream-pool.ts'
 
 const SWEEP_MS = 1_000
 /** Longer than any of a pool's connections stay idle: by then it is empty. */

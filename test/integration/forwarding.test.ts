@@ -20,7 +20,8 @@ import {
   type UpstreamRequest,
   type UpstreamStream,
 } from '../../src/proxy/upstream.ts'
-import { defaultPoolOptions, type SendOptions, UpstreamPool } from '../../src/proxy/upstream-pool.ts'
+import { defaultPoolOptions } from '../../src/proxy/pool-options.ts'
+import { type SendOptions, UpstreamPool } from '../../src/proxy/upstream-pool.ts'
 import { fakeRequest } from '../harness/fake-exchange.ts'
 
 interface Attempt extends SendOptions {

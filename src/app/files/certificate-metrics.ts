@@ -3,13 +3,13 @@ import type { Published } from '../../lib/published.ts'
 import type { APIServiceTable } from '../../servers/aggregator/registrations/apiservice-table.ts'
 import { type Expiry, firstExpiryMs } from '../../servers/aggregator/reach/certificate-expiry.ts'
 import type { Credentials } from './credentials.ts'
-import type { Surroundings } from '../run/wire.ts'
+import type { AppContext } from '../run/app-context.ts'
 
 /** Uses of a certificate around a backend, which its APIService names. */
 const USES: readonly Expiry['use'][] = ['backend', 'ca', 'client']
 
 export function certificateMetrics(
-  { metrics, clock }: Surroundings,
+  { metrics, clock }: AppContext,
   o: { readonly credentials: Credentials; readonly table: Published<APIServiceTable> },
 ): void {
   const own = metrics.gauge({

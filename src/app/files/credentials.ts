@@ -15,7 +15,7 @@ import { watchFiles } from './file-watch.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import type { OptionName } from '../config/options.ts'
 import { Pki } from './pki.ts'
-import type { Surroundings } from '../run/wire.ts'
+import type { AppContext } from '../run/app-context.ts'
 
 const LOOK_EVERY_MS = 12 * 3600 * 1000
 const WATCHED: readonly OptionName[] = [
@@ -42,7 +42,7 @@ export interface Credentials extends AsyncDisposable {
 }
 
 /** @throws ConfigurationError where a given file cannot be used. */
-export function openCredentials(around: Surroundings, dir: DataDir): Credentials {
+export function openCredentials(around: AppContext, dir: DataDir): Credentials {
   return new OpenCredentials(around, dir)
 }
 
@@ -51,11 +51,11 @@ class OpenCredentials implements Credentials {
   readonly tls: ReloadableTls
   readonly frontProxyClient: Publisher<KeyPair>
   readonly trust: Publisher<TrustBundles>
-  readonly #around: Surroundings
+  readonly #around: AppContext
   readonly #dir: DataDir
   readonly #life = new Lifetime()
 
-  constructor(around: Surroundings, dir: DataDir) {
+  constructor(around: AppContext, dir: DataDir) {
     this.#around = around
     this.#dir = dir
     this.pki = new Pki(dir, () => around.clock.now())

@@ -5,7 +5,7 @@ import { type Published, Publisher } from '../../lib/published.ts'
 import { ConfigurationError } from '../config/configuration-error.ts'
 import { watchFiles } from './file-watch.ts'
 import type { OptionName } from '../config/options.ts'
-import type { Surroundings } from '../run/wire.ts'
+import type { AppContext } from '../run/app-context.ts'
 
 /** Not every file system tells of changes, and tokens in files do not last. */
 const LOOK_EVERY_MS = 60_000
@@ -18,7 +18,7 @@ export interface FollowOptions extends RemoteServerOptions {
 }
 
 /** @throws ConfigurationError */
-export function followServer(around: Surroundings, o: FollowOptions): RemoteServer {
+export function followServer(around: AppContext, o: FollowOptions): RemoteServer {
   const access = followKubeconfig(around, { path: String(around.config.values[o.flag]), origin: `--${o.flag}` })
   const server = around.life.own(new RemoteServer(access.value, o))
   access.subscribe((next) => {
@@ -30,7 +30,7 @@ export function followServer(around: Surroundings, o: FollowOptions): RemoteServ
 
 /** @param o.origin what named the file, for messages. @throws ConfigurationError */
 export function followKubeconfig(
-  { clock, life, log }: Surroundings,
+  { clock, life, log }: AppContext,
   o: { path: string; origin: string },
 ): Published<ClusterAccess> {
   const access = new Publisher(firstRead(o))

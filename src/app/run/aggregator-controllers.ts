@@ -32,7 +32,7 @@ import type { AggregatorControllers, AggregatorInformers, RunnableController } f
 import { forgetGoneGroups } from './forget-groups.ts'
 import type { AggregatorParts } from './wire-aggregator.ts'
 import { wireBackends } from './wire-backends.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 import { buildV3 } from '../../endpoints/openapi/build-documents.ts'
 import { keyOf } from '../../servers/aggregator/openapi/openapi-endpoint.ts'
 import { KUBERNETES_MINOR } from '../../servers/generic/version.ts'
@@ -61,7 +61,7 @@ const IDENTITY_WORKERS = 8
 const POLICY_WORKERS = 2
 
 export function makeControllers(
-  around: Surroundings,
+  around: AppContext,
   parts: AggregatorParts,
   facts: AggregatorFacts,
 ): AggregatorControllers {
@@ -132,7 +132,7 @@ export function makeControllers(
 }
 
 function makeProbes(
-  { metrics }: Surroundings,
+  { metrics }: AppContext,
   o: { controller: ControllerFactory; facts: AggregatorFacts; asking: Asking; lookup: ServiceLookup },
 ): Pick<AggregatorControllers, 'availability' | 'routed'> {
   const { controller, asking, lookup } = o
@@ -155,7 +155,7 @@ function makeProbes(
 }
 
 /** What is kept per APIService, so that a leak shows. */
-function countEntries({ metrics }: Surroundings, kept: Readonly<Record<string, { readonly size: number }>>): void {
+function countEntries({ metrics }: AppContext, kept: Readonly<Record<string, { readonly size: number }>>): void {
   const gauge = metrics.gauge({
     name: 'portico_aggregator_kept_entries',
     help: 'Entries that are kept for APIServices, by part.',
@@ -169,7 +169,7 @@ function countEntries({ metrics }: Surroundings, kept: Readonly<Record<string, {
 type Asking = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 'cache' | 'onUnavailable'>
 
 function makeReaders(
-  { life, config, clock, log }: Surroundings,
+  { life, config, clock, log }: AppContext,
   o: { controller: ControllerFactory; parts: AggregatorParts; facts: AggregatorFacts; asking: Asking },
 ): Pick<AggregatorControllers, 'discovery' | 'openApiV3' | 'openApiV2' | 'identity' | 'policyStatus'> {
   const { controller, asking } = o
@@ -242,7 +242,7 @@ type ControllerFactory = <R extends Reconciler>(
   make: (queue: WorkQueue) => R,
 ) => RunnableController<R>
 
-function controllerFactory({ clock, metrics }: Surroundings): ControllerFactory {
+function controllerFactory({ clock, metrics }: AppContext): ControllerFactory {
   const queues = new WorkQueueMetrics(metrics)
   return (name, workers, make) => {
     const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
@@ -251,7 +251,7 @@ function controllerFactory({ clock, metrics }: Surroundings): ControllerFactory 
 }
 
 /** As the aggregator's own user, whatever the availability; the backend's logs tell who asked. */
-export function transportTo({ clock, log }: Surroundings): (source: Pick<Backend, 'direct'>) => Transport {
+export function transportTo({ clock, log }: AppContext): (source: Pick<Backend, 'direct'>) => Transport {
   return ({ direct }) => {
     const transport = inProcessTransport({ handler: direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })
     return (request) => transport({ ...request, headers: { 'user-agent': AGGREGATOR_AGENT, ...request.headers } })

@@ -17,7 +17,7 @@ import type { RegistrationController } from '../../servers/aggregator/registrati
 import type { RoutedBackendController } from '../../servers/aggregator/availability/routed-backend-controller.ts'
 import type { EndpointSlice, Service } from '../../servers/aggregator/reach/service-resolver.ts'
 import type { PostStartHook } from '../../servers/generic/delegate.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 export interface RunnableController<R extends Reconciler> {
   readonly name: string
@@ -46,7 +46,7 @@ export interface AggregatorInformers {
 }
 
 export function aggregatorHooks(
-  { life, log }: Surroundings,
+  { life, log }: AppContext,
   o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
 ): PostStartHook[] {
   const { informers, controllers, delegate } = o

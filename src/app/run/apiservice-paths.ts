@@ -2,14 +2,14 @@
 import { writeText } from '../../http/write-status.ts'
 import type { FixedPaths } from '../../servers/generic/fixed-paths.ts'
 import type { AggregatorFacts } from './aggregator-controllers.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 const READINESS_PREFIX = '/readyz/apiservices/'
 const OK = Buffer.from('ok')
 const OK_HEADERS = ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(OK.byteLength)]
 
 /** Those that --readyz-apiservices names count for readiness. */
-export function addReadinessChecks({ config, health }: Surroundings, facts: AggregatorFacts): void {
+export function addReadinessChecks({ config, health }: AppContext, facts: AggregatorFacts): void {
   for (const name of config.values['readyz-apiservices']) {
     const check = (): string | undefined =>
       isKnown(name, facts) ? problemOf(name, facts) : 'there is no such APIService'

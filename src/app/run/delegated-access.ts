@@ -5,14 +5,14 @@ import { ReviewClient, type ReviewClientOptions } from '../../access/review-clie
 import type { MetricsRecorder } from '../../observability/metrics.ts'
 import { followServer } from '../files/followed-server.ts'
 import type { OptionName } from '../config/options.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 /** Of aggregated API servers, which ask their kube-apiserver. */
 const DELEGATED_TTL_MS = 10_000
 const REQUEST_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10]
 
 /** @returns undefined where nobody is to be asked. @throws ConfigurationError */
-export function delegatedTokens(around: Surroundings): CachedTokenAuthenticator | undefined {
+export function delegatedTokens(around: AppContext): CachedTokenAuthenticator | undefined {
   const { values, given } = around.config
   const source = sourceOf(around, 'authentication-kubeconfig', 'authentication-token-webhook-config-file')
   if (!source) return undefined
@@ -32,7 +32,7 @@ export function delegatedTokens(around: Surroundings): CachedTokenAuthenticator 
 }
 
 /** @returns undefined where nobody is to be asked. @throws ConfigurationError */
-export function delegatedAuthorizer(around: Surroundings): CachedAuthorizer | undefined {
+export function delegatedAuthorizer(around: AppContext): CachedAuthorizer | undefined {
   const { values, given } = around.config
   const source = sourceOf(around, 'authorization-kubeconfig', 'authorization-webhook-config-file')
   if (!source) return undefined
@@ -63,14 +63,14 @@ interface Source {
   /** The URL is the webhook's own, not an API server's. */
   readonly webhook: boolean
 }
-function sourceOf({ config }: Surroundings, kubeconfig: OptionName, webhook: OptionName): Source | undefined {
+function sourceOf({ config }: AppContext, kubeconfig: OptionName, webhook: OptionName): Source | undefined {
   if (config.values[kubeconfig] !== '') return { flag: kubeconfig, webhook: false }
   return config.values[webhook] === '' ? undefined : { flag: webhook, webhook: true }
 }
 
 /** Who is asked may change with the kubeconfig: answers of before do not count then. */
 function reviewer<T extends { clear(): void }>(
-  around: Surroundings,
+  around: AppContext,
   o: Source & { readonly kind: ReviewClientOptions['kind']; readonly reviews: string },
   make: (client: ReviewClient) => T,
 ): T {

@@ -1,8 +1,8 @@
 /** Everything `/metrics` shows: our own families, and those of the process through prom-client. */
 import type { VersionInfo } from '../../servers/generic/version.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
-export function exposition(around: Surroundings, version: VersionInfo): () => AsyncIterable<string> {
+export function exposition(around: AppContext, version: VersionInfo): () => AsyncIterable<string> {
   const { metrics } = around
   const labels = [
     'major',

@@ -2,12 +2,12 @@
 import type { Cancel } from '../../lib/clock.ts'
 import type { Published } from '../../lib/published.ts'
 import type { APIServiceTable } from '../../servers/aggregator/registrations/apiservice-table.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 /** Requests that were under way, watches above all, are counted when they end. */
 const LINGER_MS = 60_000
 
-export function forgetGoneGroups({ metrics, clock, life }: Surroundings, table: Published<APIServiceTable>): void {
+export function forgetGoneGroups({ metrics, clock, life }: AppContext, table: Published<APIServiceTable>): void {
   let served = new Set<string>()
   /** With what ends their time. */
   const gone = new Map<string, Cancel>()

@@ -5,7 +5,7 @@ import type { Client } from '../../client/client.ts'
 import { type Lease, leadWithLease } from '../../client/leader-election.ts'
 import { untilAborted } from '../../lib/deferred.ts'
 import type { PostStartHook } from '../../servers/generic/delegate.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 const LEASES = { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' }
 const NAMESPACE = 'kube-system'
@@ -18,7 +18,7 @@ export interface LeaderJob {
 }
 
 export function leadershipHook(
-  { config, clock, log, life, systemNamespaces }: Surroundings,
+  { config, clock, log, life, systemNamespaces }: AppContext,
   job: LeaderJob,
   client: Client,
 ): PostStartHook {

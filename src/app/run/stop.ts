@@ -5,10 +5,10 @@
  */
 import { type Clock, sleep } from '../../lib/clock.ts'
 import type { Listeners } from './wire-listeners.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 /** Answers under way get as long as any request may take. */
-export async function stopServer(around: Surroundings, listeners: Listeners): Promise<void> {
+export async function stopServer(around: AppContext, listeners: Listeners): Promise<void> {
   const { config, clock, drain, log, life } = around
   const { values } = config
   log.info('shutting down', { underWay: drain.underWay, watches: drain.watches })

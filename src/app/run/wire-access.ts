@@ -17,7 +17,7 @@ import { fixedRules } from '../../access/authorization/fixed-rules.ts'
 import { unionAuthorizer } from '../../access/authorization/union.ts'
 import { SYSTEM_AUTHENTICATED, SYSTEM_MASTERS } from '../../access/groups.ts'
 import { delegatedAuthorizer, delegatedTokens } from './delegated-access.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 export interface Access {
   readonly authenticator: Authenticator
@@ -29,7 +29,7 @@ export interface Access {
  * kube-apiserver's order: request header, certificate, token; then anonymous, where that is on.
  * @throws ConfigurationError for a kubeconfig that cannot be used.
  */
-export function wireAccess(around: Surroundings): Access {
+export function wireAccess(around: AppContext): Access {
   const { config } = around
   const modes = config.values['authorization-mode']
   const review = delegatedTokens(around)

@@ -52,7 +52,7 @@ import { leadershipHook } from './leadership.ts'
 import { certificateMetrics } from '../files/certificate-metrics.ts'
 import { followBackendFiles } from '../files/backend-files.ts'
 import type { OwnAddresses } from './own-addresses.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 export interface Aggregator {
   /** In the order requests are offered to them. */
@@ -91,7 +91,7 @@ export interface AggregatorParts extends Omit<ResourceServerOptions, 'name' | 'a
 
 /** Who probes identities and writes conditions. */
 const CONDITIONS_LEASE = 'portico-apiservice-conditions'
-export function wireAggregator(around: Surroundings, parts: AggregatorParts): Aggregator {
+export function wireAggregator(around: AppContext, parts: AggregatorParts): Aggregator {
   const { clock, metrics, life, config } = around
   const tables = {
     apiRegistration: parts.tables.group(APISERVICES.group)!,
@@ -193,7 +193,7 @@ function remarksOf(apiService: APIService, registered: Registered, groups: reado
 }
 
 function makeInformers(
-  { life, clock, log, config }: Surroundings,
+  { life, clock, log, config }: AppContext,
   client: Client,
   types: TypeTable,
 ): AggregatorInformers {

@@ -18,7 +18,7 @@ import { WatchListGuard } from '../../servers/aggregator/backends/watch-list-gua
 import { terminationCounter } from '../../servers/generic/request-metrics.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { OwnAddresses } from './own-addresses.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 const DNS_TTL_SECONDS = 10
 const BREAKER_STATES = { closed: 0, 'half-open': 1, open: 2 }
@@ -34,7 +34,7 @@ export interface BackendParts {
   readonly problemChanged: BackendSurroundings['problemChanged']
 }
 
-export function wireBackends(around: Surroundings, parts: BackendParts): BackendSurroundings {
+export function wireBackends(around: AppContext, parts: BackendParts): BackendSurroundings {
   const { clock, log, metrics, tracer, life, config } = around
   const { values, requestHeader } = config
   const missingSan = metrics

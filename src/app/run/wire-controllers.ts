@@ -9,7 +9,7 @@ import { keepSystemNamespaces } from '../../controllers/system-namespaces.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import type { PostStartHook } from '../../servers/generic/delegate.ts'
 import type { Credentials } from '../files/credentials.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 const DELETABLE = ['list', 'delete']
 
@@ -25,12 +25,12 @@ export interface ControllerParts {
 }
 
 /** A cluster that is fronted has controllers of its own: nothing is written there. */
-export function controllerHooks(around: Surroundings, o: ControllerParts): PostStartHook[] {
+export function controllerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
   const namespaces = systemNamespacesHook(around, o.keeper)
   return o.isCoreElsewhere ? [namespaces] : [namespaces, ...loneServerHooks(around, o)]
 }
 
-function loneServerHooks(around: Surroundings, o: ControllerParts): PostStartHook[] {
+function loneServerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
   const { clock, log, metrics, life, config, systemNamespaces } = around
   const { client } = o
   const queues = new WorkQueueMetrics(metrics)
@@ -80,7 +80,7 @@ function loneServerHooks(around: Surroundings, o: ControllerParts): PostStartHoo
   ]
 }
 
-function systemNamespacesHook({ clock, log, systemNamespaces }: Surroundings, client: Client): PostStartHook {
+function systemNamespacesHook({ clock, log, systemNamespaces }: AppContext, client: Client): PostStartHook {
   return {
     name: 'start-system-namespaces-controller',
     run: (signal) => keepSystemNamespaces({ client, clock, log }, signal).then(systemNamespaces.resolve),

@@ -28,7 +28,7 @@ import type { Delegate } from '../../servers/generic/delegate.ts'
 import { explainRoute } from '../../servers/generic/explain-route.ts'
 import type { FixedPaths } from '../../servers/generic/fixed-paths.ts'
 import type { Aggregator } from './wire-aggregator.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 export interface DebugParts {
   readonly fixed: FixedPaths
@@ -46,7 +46,7 @@ const IMPACT_PATH = /^\/debug\/apiservices\/([^/]+)\/impact$/
 /** Each holds connections to a backend for some seconds. */
 const MAX_DIAGNOSES = 32
 
-export function addDebugPaths(around: Surroundings, o: DebugParts): void {
+export function addDebugPaths(around: AppContext, o: DebugParts): void {
   o.fixed.exact('/debug/routes', { handler: (ctx) => routes(ctx, o), listed: false })
   let underWay = 0
   const limited = async (ctx: RequestContext, run: () => Promise<object>): Promise<void> => {

@@ -10,9 +10,9 @@ import { versionInfo } from '../../servers/generic/version.ts'
 import { packageVersion } from './build-info.ts'
 import { exposition } from './exposition.ts'
 import { type DebugParts, addDebugPaths } from './wire-debug.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
-export function addFixedPaths(around: Surroundings, o: DebugParts): void {
+export function addFixedPaths(around: AppContext, o: DebugParts): void {
   const { fixed } = o
   const paths = (): readonly string[] => [...o.delegates.flatMap((d) => d.listedPaths()), ...around.health.paths()]
   fixed.exact('/', { handler: indexHandler(paths), listed: false })
@@ -38,7 +38,7 @@ function readOnly(handler: Handler): Handler {
   }
 }
 
-function addProbe(around: Surroundings, fixed: FixedPaths, probe: Probe): void {
+function addProbe(around: AppContext, fixed: FixedPaths, probe: Probe): void {
   const { health } = around
   fixed.exact(`/${probe}`, { handler: (ctx) => health.serve(ctx, probe), listed: false })
   fixed.prefix(`/${probe}/`, (ctx) => {

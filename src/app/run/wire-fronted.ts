@@ -16,7 +16,7 @@ import { ConfigurationError } from '../config/configuration-error.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { DelegateConfig } from '../config/delegates-config.ts'
 import { followKubeconfig } from '../files/followed-server.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 export interface FrontedDocuments {
   readonly v3: ReadDocuments
@@ -45,7 +45,7 @@ export interface BehindParts {
 }
 
 /** @throws ConfigurationError for a kubeconfig that cannot be used. */
-export function wireBehind(around: Surroundings, o: BehindParts): Behind {
+export function wireBehind(around: AppContext, o: BehindParts): Behind {
   const { run: runOpenApi } = around.life.own(new OpenApiThread(around.clock))
   const fronted = wireFronted(around, { ...o, runOpenApi })
   const rest = fronted.filter((d) => around.config.delegates.find((c) => c.name === d.name)!.isRest)
@@ -60,7 +60,7 @@ export function wireBehind(around: Surroundings, o: BehindParts): Behind {
   }
 }
 
-function wireFronted(around: Surroundings, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
+function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
   const { clock, config, life, log, metrics, tracer } = around
   const { delegates, requestHeader } = config
   if (delegates.length === 0) return []

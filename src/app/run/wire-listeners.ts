@@ -5,7 +5,7 @@ import { type Listener, type ListenOptions, listen } from '../../http/listener.t
 import { RequestContext } from '../../http/request-context.ts'
 import type { ReloadableTls } from '../../http/tls-context.ts'
 import { ConfigurationError } from '../config/configuration-error.ts'
-import type { Surroundings } from './wire.ts'
+import type { AppContext } from './app-context.ts'
 
 export interface Listeners {
   readonly port: number
@@ -16,7 +16,7 @@ export interface Listeners {
 
 /** @throws ConfigurationError for an address that cannot be listened on. */
 export async function startListeners(
-  around: Surroundings,
+  around: AppContext,
   o: { secure: Handler; insecure: Handler; tls: ReloadableTls },
 ): Promise<Listeners> {
   const { config, metrics, log } = around
@@ -77,7 +77,7 @@ async function open(flag: string, options: ListenOptions): Promise<Listener> {
 }
 
 /** A throw of the chain itself (the filters before panic-recovery) still ends its request alone. */
-function dispatcher(around: Surroundings, handler: Handler): (exchange: Exchange) => void {
+function dispatcher(around: AppContext, handler: Handler): (exchange: Exchange) => void {
   const { clock } = around
   return (exchange) => {
     const ctx = new RequestContext(exchange, clock)

@@ -27,6 +27,7 @@ import { HealthChecks } from '../../servers/generic/health.ts'
 import { Hooks } from '../../servers/generic/hooks.ts'
 import { inProcessTransport } from '../../servers/generic/in-process-transport.ts'
 import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-source.ts'
+import type { AppContext } from './app-context.ts'
 import { packageVersion } from './build-info.ts'
 import { type Config, describeOptions } from '../config/config.ts'
 import { DataDir } from '../files/data-dir.ts'
@@ -55,22 +56,6 @@ export interface PorticoServer {
   readonly failed: Promise<void>
   /** Drains and releases everything; see stop.ts. */
   stop(): Promise<void>
-}
-
-/** What the parts share. */
-export interface Surroundings {
-  readonly config: Config
-  readonly clock: Clock
-  readonly log: Logger
-  readonly metrics: MetricsRegistry
-  readonly lookup: SystemLookup
-  readonly tracer: Tracer
-  readonly life: Lifetime
-  readonly drain: Drain
-  readonly health: HealthChecks
-  readonly hooks: Hooks
-  /** Resolved when kube-system and its like are there. */
-  readonly systemNamespaces: Deferred
 }
 
 /** The process itself, where it calls its own API. */
@@ -106,7 +91,7 @@ export async function startServer(config: Config, o: StartServer = {}): Promise<
 async function acquire(config: Config, o: StartServer & Foundations, life: Lifetime): Promise<PorticoServer> {
   const { clock, log } = o
   const metrics = new MetricsRegistry()
-  const around: Surroundings = {
+  const around: AppContext = {
     ...o,
     config,
     metrics,
@@ -184,14 +169,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   }
 }
 
-function loopbackClient({ clock, log, config }: Surroundings, handler: Handler): Client {
+function loopbackClient({ clock, log, config }: AppContext, handler: Handler): Client {
   const timeoutMs = config.values['request-timeout']
   return new Client(inProcessTransport({ handler, user: LOOPBACK, clock, log, timeoutMs }), {
     'user-agent': USER_AGENT,
   })
 }
 
-function registerHooks(around: Surroundings, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {
+function registerHooks(around: AppContext, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {
   const graceMs = around.config.values['livez-grace-period']
   for (const delegate of delegates) {
     for (const check of delegate.healthChecks) around.health.add(check)
@@ -201,7 +186,7 @@ function registerHooks(around: Surroundings, delegates: readonly Delegate[], mor
 }
 
 function openListeners(
-  around: Surroundings,
+  around: AppContext,
   last: Handler,
   access: Access,
   credentials: ReturnType<typeof openCredentials>,

@@ -94,7 +94,7 @@ export async function diagnoseServer(
   const phases = await reached(server, clock, async (_addresses, limits) => {
     const asking = { transport: server.transport, clock }
     const discovered = await runPhase('discovery', limits, (s) => serverDiscoveryPhase(asking, s))
-    const identity = await runPhase('identity', limits, (s) => callersPhase(server, s))
+    const identity = await runPhase('identity', limits, (s) => callersPhase(server.problemOfCallers(s)))
     const rest = [identity, skipped('watchlist', 'of APIServices alone')]
     if (discovered.result === 'failed') return [discovered, ...rest]
     const openapi = await runPhase('openapi', limits, (s) => serverOpenApiPhase(asking, s))

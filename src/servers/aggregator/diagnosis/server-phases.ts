@@ -1,7 +1,6 @@
 /** What a server offers that is fronted as a whole: asked with our own credentials for it. */
 import { ACCEPT_V2 } from '../discovery/discovery-downloads.ts'
 import { type Asking, get } from './offer-phases.ts'
-import type { DiagnosedServer } from './diagnosis.ts'
 import { type Finding, failed, ok, warning } from './report.ts'
 
 type AskingServer = Pick<Asking, 'transport'>
@@ -25,7 +24,7 @@ export async function serverOpenApiPhase(asking: AskingServer, signal: AbortSign
 }
 
 /** Requests of callers may fail where our own do not: they go with another certificate, or need a permission. */
-export async function callersPhase(server: DiagnosedServer, signal: AbortSignal): Promise<Finding> {
-  const problem = await server.problemOfCallers(signal)
+export async function callersPhase(problemOfCallers: Promise<string | undefined>): Promise<Finding> {
+  const problem = await problemOfCallers
   return problem === undefined ? ok('callers get through as themselves') : failed(problem)
 }
