@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
-import type { Violation } from './layers.ts'
+import type { Violation } from './violation.ts'
 
 type Imports = ReadonlyMap<string, readonly { readonly to: string; readonly line: number }[]>
 

@@ -16,8 +16,8 @@ const DELETABLE = ['list', 'delete']
 export interface ControllerParts {
   /** Sees what clients see. */
   readonly client: Client
-  /** Of what this process and its replicas keep for themselves. */
-  readonly keeper: Client
+  /** Reads and writes what this process and its replicas share: Leases, system namespaces. */
+  readonly replicaClient: Client
   readonly credentials: Credentials
   /** Everything that is served, backends included. */
   readonly discovery: () => readonly GroupDiscovery[]
@@ -26,7 +26,7 @@ export interface ControllerParts {
 
 /** A cluster that is fronted has controllers of its own: nothing is written there. */
 export function controllerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
-  const namespaces = systemNamespacesHook(around, o.keeper)
+  const namespaces = systemNamespacesHook(around, o.replicaClient)
   return o.isCoreElsewhere ? [namespaces] : [namespaces, ...loneServerHooks(around, o)]
 }
 

@@ -27,7 +27,7 @@ import { askedHeaders } from '../../servers/generic/asked-headers.ts'
 import type { Delegate } from '../../servers/generic/delegate.ts'
 import { explainRoute } from '../../servers/generic/explain-route.ts'
 import type { FixedPaths } from '../../servers/generic/fixed-paths.ts'
-import type { Aggregator } from './wire-aggregator.ts'
+import type { Aggregator } from '../../servers/aggregator/assemble.ts'
 import type { AppContext } from './app-context.ts'
 
 export interface DebugParts {

@@ -7,7 +7,7 @@ import { Upstreams } from '../../proxy/upstreams.ts'
 import { hasCredentials } from '../../servers/aggregator/fronted/fronted-connection.ts'
 import { FrontedDelegate } from '../../servers/aggregator/fronted/fronted-delegate.ts'
 import { everythingBut, type GroupFilter, groupFilter } from '../../servers/aggregator/fronted/fronted-groups.ts'
-import type { ReadDocuments } from '../../servers/aggregator/openapi/openapi-readers.ts'
+import type { FrontedDocuments } from '../../servers/aggregator/inputs.ts'
 import { OpenApiThread } from '../../servers/aggregator/openapi/openapi-thread.ts'
 import type { RunOpenApiWork } from '../../servers/aggregator/openapi/openapi-work.ts'
 import type { Delegate } from '../../servers/generic/delegate.ts'
@@ -16,14 +16,9 @@ import { ConfigurationError } from '../config/configuration-error.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { DelegateConfig } from '../config/delegates-config.ts'
 import { followKubeconfig } from '../files/followed-server.ts'
+import { identityNamesOf } from './identity-names.ts'
 import type { AppContext } from './app-context.ts'
 
-export interface FrontedDocuments {
-  readonly v3: ReadDocuments
-  readonly v2: ReadDocuments
-  /** Of the server that everything is left to. */
-  readonly isBase: boolean
-}
 /** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
 export interface Behind {
   /** In the order requests are offered to them. */
@@ -73,10 +68,7 @@ function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenA
   const shared = {
     upstreams: life.own(new Upstreams({ clock })),
     tlsContexts: new TlsContexts(),
-    identityNames: {
-      names: new Set([...requestHeader.usernameHeaders, ...requestHeader.uidHeaders, ...requestHeader.groupHeaders]),
-      prefixes: requestHeader.extraHeaderPrefixes,
-    },
+    identityNames: identityNamesOf(requestHeader),
     tracer,
     clock,
     log,

@@ -131,14 +131,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const chain = delegateChain(delegates)
   const client = loopbackClient(around, (ctx) => chain(ctx))
   const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
-  const keeper = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
+  const replicaClient = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
   const own = new OwnAddresses(config)
   const aggregator = wireAggregator(around, {
     ...shared,
     tables,
     ...behind,
     client,
-    keeper,
+    replicaClient,
     credentials,
     own,
   })
@@ -146,7 +146,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
 
   const failed = new Deferred()
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
-  const controllers = controllerHooks(around, { ...behind, client, keeper, credentials, discovery })
+  const controllers = controllerHooks(around, { ...behind, client, replicaClient, credentials, discovery })
   registerHooks(around, delegates, controllers)
   const { version } = behind
   addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer, version })

@@ -1,13 +1,13 @@
 /** Drops the request series of API groups that are served no more: a server whose groups come and go stays small. */
-import type { Cancel } from '../../lib/clock.ts'
-import type { Published } from '../../lib/published.ts'
-import type { APIServiceTable } from '../../servers/aggregator/registrations/apiservice-table.ts'
-import type { AppContext } from './app-context.ts'
+import type { Cancel } from '../../../lib/clock.ts'
+import type { Published } from '../../../lib/published.ts'
+import type { ServerContext } from '../../generic/server-context.ts'
+import type { APIServiceTable } from './apiservice-table.ts'
 
 /** Requests that were under way, watches above all, are counted when they end. */
 const LINGER_MS = 60_000
 
-export function forgetGoneGroups({ metrics, clock, life }: AppContext, table: Published<APIServiceTable>): void {
+export function forgetGoneGroups({ metrics, clock, life }: ServerContext, table: Published<APIServiceTable>): void {
   let served = new Set<string>()
   /** With what ends their time. */
   const gone = new Map<string, Cancel>()

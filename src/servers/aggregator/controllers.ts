@@ -1,5 +1,4 @@
-/** Makes the aggregator's controllers; aggregator-hooks.ts starts them. */
-import { join } from 'node:path'
+/** Makes the aggregator's controllers; hooks.ts starts them. */
 import { SYSTEM_MASTERS } from '../../access/groups.ts'
 import { APISERVICES, type APIService } from '../../api/apiservice.ts'
 import { encodeJson } from '../../api/codec/codec.ts'
@@ -9,48 +8,38 @@ import type { Reconciler } from '../../client/controller.ts'
 import type { Transport } from '../../client/transport.ts'
 import { WorkQueue } from '../../client/work-queue.ts'
 import { WorkQueueMetrics } from '../../client/work-queue-metrics.ts'
-import { onNewBackend } from '../../servers/aggregator/registrations/apiservice-table.ts'
-import { AutoRegistration } from '../../servers/aggregator/registrations/auto-registration.ts'
-import { AvailabilityController } from '../../servers/aggregator/availability/availability-controller.ts'
-import type { AvailabilityView } from '../../servers/aggregator/registrations/availability-view.ts'
-import type { Backend } from '../../servers/aggregator/backends/backend.ts'
-import type { BackendSurroundings } from '../../servers/aggregator/backends/backend-surroundings.ts'
-import { ConditionWriter } from '../../servers/aggregator/registrations/condition-writer.ts'
-import { DiscoveryCache } from '../../servers/aggregator/discovery/discovery-cache.ts'
-import { DiscoveryManager } from '../../servers/aggregator/discovery/discovery-manager.ts'
-import { IdentityController } from '../../servers/aggregator/diagnosis/identity-controller.ts'
-import { OpenApiDownloads } from '../../servers/aggregator/openapi/openapi-downloads.ts'
-import type { ProbeSettings } from '../../servers/aggregator/policy/effective-policy.ts'
-import type { Policies } from '../../servers/aggregator/policy/policies.ts'
-import { PolicyStatusController } from '../../servers/aggregator/kinds/policy-status-controller.ts'
-import { RegistrationController } from '../../servers/aggregator/registrations/registration-controller.ts'
-import { RoutedBackendController } from '../../servers/aggregator/availability/routed-backend-controller.ts'
-import type { ServiceLookup } from '../../servers/aggregator/reach/service-resolver.ts'
-import { delegateChain } from '../../servers/generic/delegate-chain.ts'
-import { inProcessTransport } from '../../servers/generic/in-process-transport.ts'
-import type { AggregatorControllers, AggregatorInformers, RunnableController } from './aggregator-hooks.ts'
-import { forgetGoneGroups } from './forget-groups.ts'
-import type { AggregatorParts } from './wire-aggregator.ts'
-import { wireBackends } from './wire-backends.ts'
-import type { AppContext } from './app-context.ts'
+import { onNewBackend } from './registrations/apiservice-table.ts'
+import { AutoRegistration } from './registrations/auto-registration.ts'
+import { AvailabilityController } from './availability/availability-controller.ts'
+import type { Backend } from './backends/backend.ts'
+import type { BackendSurroundings } from './backends/backend-surroundings.ts'
+import { ConditionWriter } from './registrations/condition-writer.ts'
+import { DiscoveryCache } from './discovery/discovery-cache.ts'
+import { DiscoveryManager } from './discovery/discovery-manager.ts'
+import { IdentityController } from './diagnosis/identity-controller.ts'
+import { OpenApiDownloads } from './openapi/openapi-downloads.ts'
+import type { ProbeSettings } from './policy/effective-policy.ts'
+import { PolicyStatusController } from './kinds/policy-status-controller.ts'
+import { RegistrationController } from './registrations/registration-controller.ts'
+import { RoutedBackendController } from './availability/routed-backend-controller.ts'
+import type { ServiceLookup } from './reach/service-resolver.ts'
+import { delegateChain } from '../generic/delegate-chain.ts'
+import { inProcessTransport } from '../generic/in-process-transport.ts'
+import type { AggregatorControllers, RunnableController } from './hooks.ts'
+import type { AggregatorInformers, AggregatorInputs, AggregatorViews } from './inputs.ts'
+import type { ServerContext } from '../generic/server-context.ts'
+import { forgetGoneGroups } from './registrations/forget-groups.ts'
+import { backendParts } from './backends/backend-parts.ts'
 import { buildV3 } from '../../endpoints/openapi/build-documents.ts'
-import { keyOf } from '../../servers/aggregator/openapi/openapi-endpoint.ts'
-import { KUBERNETES_MINOR } from '../../servers/generic/version.ts'
+import { keyOf } from './openapi/openapi-endpoint.ts'
+import { KUBERNETES_MINOR } from '../generic/version.ts'
 
 export const OPENAPI_INFO = { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` }
-
-/** What the parts of the aggregator look at. */
-export interface AggregatorFacts {
-  readonly informers: AggregatorInformers
-  readonly view: AvailabilityView
-  readonly policies: Policies
-}
 
 /** Who probes backends and downloads their documents. */
 const AGGREGATOR_USER: UserInfo = { name: 'system:kube-aggregator', groups: [SYSTEM_MASTERS] }
 const AGGREGATOR_AGENT = 'portico/aggregator'
 export const BY_SERVICE = 'service'
-const DISCOVERY_CACHE = 'discovery-cache.ndjson'
 /** Enough that backends which never answer (5 s each) hold up no other. */
 const PROBE_WORKERS = 64
 const DISCOVERY_WORKERS = 64
@@ -61,21 +50,21 @@ const IDENTITY_WORKERS = 8
 const POLICY_WORKERS = 2
 
 export function makeControllers(
-  around: AppContext,
-  parts: AggregatorParts,
-  facts: AggregatorFacts,
+  context: ServerContext,
+  inputs: AggregatorInputs,
+  views: AggregatorViews,
 ): AggregatorControllers {
-  const { informers, view, policies } = facts
-  const { clock, log } = around
+  const { informers, view, policies } = views
+  const { clock, log } = context
   const lookup = lookupIn(informers)
-  const controller = controllerFactory(around)
-  const client = parts.client.resource<APIService>(APISERVICES)
+  const controller = controllerFactory(context)
+  const client = inputs.client.resource<APIService>(APISERVICES)
   const informer = informers.apiServices
   const observed: BackendSurroundings['observed'] = (...how) => availability.reconciler.observed(...how)
-  const backends = wireBackends(around, {
-    ...parts,
-    lookup,
-    local: delegateChain(parts.others),
+  const backends = backendParts(context, {
+    ...inputs,
+    services: lookup,
+    local: delegateChain(inputs.others),
     observed,
     routedFailed: (name) => routed.reconciler.failed(name),
     problemChanged: (name) => {
@@ -90,25 +79,25 @@ export function makeControllers(
     1,
     (queue) => new RegistrationController({ informer, queue, policies, backends, view }),
   )
-  around.life.defer(() => registration.reconciler.stop())
-  forgetGoneGroups(around, registration.reconciler.table)
-  const intervalMs = around.config.values['apiservice-status-interval']
+  context.life.defer(() => registration.reconciler.stop())
+  forgetGoneGroups(context, registration.reconciler.table)
+  const intervalMs = inputs.options.statusIntervalMs
   const conditions = controller(
     'APIServiceConditionController',
     CONDITION_WORKERS,
     (queue) => new ConditionWriter({ informer, client, queue, clock, log, intervalMs }),
   )
-  const asking: Asking = {
+  const deps: ProbeDeps = {
     informer,
     view,
     table: registration.reconciler.table,
     conditions: conditions.reconciler,
-    transportTo: transportTo(around),
+    transportTo: transportTo(context),
     clock,
     log,
   }
-  const { availability, routed } = makeProbes(around, { controller, facts, asking, lookup })
-  const made = {
+  const { availability, routed } = makeProbes(context, { controller, views, deps, lookup })
+  const controllers = {
     registration,
     availability,
     routed,
@@ -116,46 +105,46 @@ export function makeControllers(
     auto: controller(
       'autoregister',
       AUTOREGISTER_WORKERS,
-      (queue) => new AutoRegistration({ informer, client, queue, sources: parts.others }),
+      (queue) => new AutoRegistration({ informer, client, queue, sources: inputs.others }),
     ),
-    ...makeReaders(around, { controller, parts, facts, asking }),
+    ...makeReaders(context, { controller, inputs, views, deps }),
   }
-  countEntries(around, {
+  countEntries(context, {
     view,
     availability: availability.reconciler,
     routed: routed.reconciler,
     conditions: conditions.reconciler,
-    discovery: made.discovery.reconciler,
+    discovery: controllers.discovery.reconciler,
     watchlists: backends.watchLists,
   })
-  return made
+  return controllers
 }
 
 function makeProbes(
-  { metrics }: AppContext,
-  o: { controller: ControllerFactory; facts: AggregatorFacts; asking: Asking; lookup: ServiceLookup },
+  { metrics }: ServerContext,
+  o: { controller: ControllerFactory; views: AggregatorViews; deps: ProbeDeps; lookup: ServiceLookup },
 ): Pick<AggregatorControllers, 'availability' | 'routed'> {
-  const { controller, asking, lookup } = o
-  const { informers, policies } = o.facts
+  const { controller, deps, lookup } = o
+  const { informers, policies } = o.views
   const rulesOf = (apiService: APIService): ProbeSettings => policies.for(apiService).policy.probe
   const isTerminating = (namespace: string): boolean =>
     informers.namespaces.lister.get(namespace)?.metadata.deletionTimestamp !== undefined
   const availability = controller(
     'RemoteAvailabilityController',
     PROBE_WORKERS,
-    (queue) => new AvailabilityController({ ...asking, queue, lookup, isTerminating, metrics, rulesOf }),
+    (queue) => new AvailabilityController({ ...deps, queue, lookup, isTerminating, metrics, rulesOf }),
   )
   const changed = (name: string): void => void availability.queue.add(name)
   const routed = controller(
     'routed-backend-probe',
     PROBE_WORKERS,
-    (queue) => new RoutedBackendController({ ...asking, queue, rulesOf, changed, metrics }),
+    (queue) => new RoutedBackendController({ ...deps, queue, rulesOf, changed, metrics }),
   )
   return { availability, routed }
 }
 
 /** What is kept per APIService, so that a leak shows. */
-function countEntries({ metrics }: AppContext, kept: Readonly<Record<string, { readonly size: number }>>): void {
+function countEntries({ metrics }: ServerContext, kept: Readonly<Record<string, { readonly size: number }>>): void {
   const gauge = metrics.gauge({
     name: 'portico_aggregator_kept_entries',
     help: 'Entries that are kept for APIServices, by part.',
@@ -166,28 +155,28 @@ function countEntries({ metrics }: AppContext, kept: Readonly<Record<string, { r
   })
 }
 
-type Asking = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 'cache' | 'onUnavailable'>
+type ProbeDeps = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 'cache' | 'onUnavailable'>
 
 function makeReaders(
-  { life, config, clock, log }: AppContext,
-  o: { controller: ControllerFactory; parts: AggregatorParts; facts: AggregatorFacts; asking: Asking },
+  { life, clock, log }: ServerContext,
+  o: { controller: ControllerFactory; inputs: AggregatorInputs; views: AggregatorViews; deps: ProbeDeps },
 ): Pick<AggregatorControllers, 'discovery' | 'openApiV3' | 'openApiV2' | 'identity' | 'policyStatus'> {
-  const { controller, asking } = o
-  const { informers, policies } = o.facts
-  const cache = life.own(new DiscoveryCache({ path: join(config.values['data-dir'], DISCOVERY_CACHE), clock, log }))
+  const { controller, deps } = o
+  const { informers, policies } = o.views
+  const cache = life.own(new DiscoveryCache({ path: o.inputs.options.discoveryCachePath, clock, log }))
   const discovery = controller(
     'discovery-manager',
     DISCOVERY_WORKERS,
     (queue) =>
       new DiscoveryManager({
-        ...asking,
+        ...deps,
         queue,
         cache,
         onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
       }),
   )
   const local = (key: string): Uint8Array | undefined => {
-    const described = o.parts.described().find((gv) => keyOf(gv) === key)
+    const described = o.inputs.described().find((gv) => keyOf(gv) === key)
     return described && Buffer.from(encodeJson(buildV3(described, OPENAPI_INFO)))
   }
   const openApi = (version: 'v3' | 'v2', name: string): RunnableController<OpenApiDownloads> =>
@@ -196,13 +185,13 @@ function makeReaders(
       OPENAPI_WORKERS,
       (queue) =>
         new OpenApiDownloads({
-          ...asking,
+          ...deps,
           version,
           queue,
           local,
-          run: o.parts.runOpenApi,
-          backendOf: (group, v) => asking.table.value.get(group, v)?.backend,
-          onNewBackend: (changed) => onNewBackend(asking.table, changed),
+          run: o.inputs.runOpenApi,
+          backendOf: (group, v) => deps.table.value.get(group, v)?.backend,
+          onNewBackend: (changed) => onNewBackend(deps.table, changed),
         }),
     )
   return {
@@ -212,10 +201,10 @@ function makeReaders(
       IDENTITY_WORKERS,
       (queue) =>
         new IdentityController({
-          ...asking,
+          ...deps,
           queue,
           discovery: discovery.reconciler,
-          intervalMs: config.values['identity-probe-interval'],
+          intervalMs: o.inputs.options.identityProbeIntervalMs,
         }),
     ),
     openApiV3: openApi('v3', 'open_api_v3_aggregation_controller'),
@@ -228,7 +217,7 @@ function makeReaders(
           informer: informers.policies,
           apiServices: informers.apiServices,
           policies,
-          client: o.parts.client.resource<BackendPolicy>(BACKEND_POLICIES),
+          client: o.inputs.client.resource<BackendPolicy>(BACKEND_POLICIES),
           queue,
           clock,
         }),
@@ -242,7 +231,7 @@ type ControllerFactory = <R extends Reconciler>(
   make: (queue: WorkQueue) => R,
 ) => RunnableController<R>
 
-function controllerFactory({ clock, metrics }: AppContext): ControllerFactory {
+function controllerFactory({ clock, metrics }: ServerContext): ControllerFactory {
   const queues = new WorkQueueMetrics(metrics)
   return (name, workers, make) => {
     const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
@@ -251,7 +240,7 @@ function controllerFactory({ clock, metrics }: AppContext): ControllerFactory {
 }
 
 /** As the aggregator's own user, whatever the availability; the backend's logs tell who asked. */
-export function transportTo({ clock, log }: AppContext): (source: Pick<Backend, 'direct'>) => Transport {
+export function transportTo({ clock, log }: ServerContext): (source: Pick<Backend, 'direct'>) => Transport {
   return ({ direct }) => {
     const transport = inProcessTransport({ handler: direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })
     return (request) => transport({ ...request, headers: { 'user-agent': AGGREGATOR_AGENT, ...request.headers } })

@@ -1,23 +1,19 @@
 /** The order in which the aggregator's controllers come up, as post-start hooks. */
-import type { APIService } from '../../api/apiservice.ts'
-import type { BackendPolicy } from '../../api/backend-policy.ts'
 import { type Reconciler, runController } from '../../client/controller.ts'
-import type { Informer } from '../../client/informer.ts'
 import type { WorkQueue } from '../../client/work-queue.ts'
-import type { AggregatorDelegate } from '../../servers/aggregator/discovery/aggregator.ts'
-import type { AutoRegistration } from '../../servers/aggregator/registrations/auto-registration.ts'
-import type { AvailabilityController } from '../../servers/aggregator/availability/availability-controller.ts'
-import type { ConditionWriter } from '../../servers/aggregator/registrations/condition-writer.ts'
-import type { DiscoveryManager } from '../../servers/aggregator/discovery/discovery-manager.ts'
-import type { IdentityController } from '../../servers/aggregator/diagnosis/identity-controller.ts'
-import type { NamespaceStatus } from '../../servers/aggregator/diagnosis/impact.ts'
-import type { OpenApiDownloads } from '../../servers/aggregator/openapi/openapi-downloads.ts'
-import type { PolicyStatusController } from '../../servers/aggregator/kinds/policy-status-controller.ts'
-import type { RegistrationController } from '../../servers/aggregator/registrations/registration-controller.ts'
-import type { RoutedBackendController } from '../../servers/aggregator/availability/routed-backend-controller.ts'
-import type { EndpointSlice, Service } from '../../servers/aggregator/reach/service-resolver.ts'
-import type { PostStartHook } from '../../servers/generic/delegate.ts'
-import type { AppContext } from './app-context.ts'
+import type { AggregatorDelegate } from './discovery/aggregator.ts'
+import type { AutoRegistration } from './registrations/auto-registration.ts'
+import type { AvailabilityController } from './availability/availability-controller.ts'
+import type { ConditionWriter } from './registrations/condition-writer.ts'
+import type { DiscoveryManager } from './discovery/discovery-manager.ts'
+import type { IdentityController } from './diagnosis/identity-controller.ts'
+import type { OpenApiDownloads } from './openapi/openapi-downloads.ts'
+import type { PolicyStatusController } from './kinds/policy-status-controller.ts'
+import type { RegistrationController } from './registrations/registration-controller.ts'
+import type { RoutedBackendController } from './availability/routed-backend-controller.ts'
+import type { PostStartHook } from '../generic/delegate.ts'
+import type { ServerContext } from '../generic/server-context.ts'
+import type { AggregatorInformers } from './inputs.ts'
 
 export interface RunnableController<R extends Reconciler> {
   readonly name: string
@@ -37,16 +33,8 @@ export interface AggregatorControllers {
   readonly auto: RunnableController<AutoRegistration>
   readonly policyStatus: RunnableController<PolicyStatusController>
 }
-export interface AggregatorInformers {
-  readonly apiServices: Informer<APIService>
-  readonly services: Informer<Service>
-  readonly slices: Informer<EndpointSlice>
-  readonly policies: Informer<BackendPolicy>
-  readonly namespaces: Informer<NamespaceStatus>
-}
-
 export function aggregatorHooks(
-  { life, log }: AppContext,
+  { life, log }: ServerContext,
   o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
 ): PostStartHook[] {
   const { informers, controllers, delegate } = o
