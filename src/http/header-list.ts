@@ -31,6 +31,15 @@ function look(name: string): string {
   seen.set(name, lower)
   return lower
 }
+/** The part of a text from `from` to `to`, without the blanks at its ends. O(n), whatever it holds. */
+export function withoutBlanks(text: string, from = 0, to = text.length): string {
+  let [first, end] = [from, to]
+  while (first < end && isBlank(text.charCodeAt(first))) first++
+  while (end > first && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(first, end)
+}
+const isBlank = (code: number): boolean => code === SPACE || code === TAB
+
 /** The comma-separated members of all values, lower case, without blanks and empty ones. */
 export function tokensOf(headers: HeaderList, name: string): string[] {
   const tokens: string[] = []

@@ -9,7 +9,9 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Connection, Exchange, HeaderList, Outcome } from '../exchange.ts'
 import { ClientGoneError, ExchangeEnd } from '../exchange-end.ts'
+import { expectsContinue } from '../expectation.ts'
 import { ListView, tokensOf } from '../header-list.ts'
+import { isTunnelProtocol } from '../tunnel-protocol.ts'
 import { type BodySource, RequestBody } from '../request-body.ts'
 import type { BodyDecoder } from './body-decoder.ts'
 import type { RequestHead } from './message-head.ts'
@@ -72,11 +74,14 @@ export class Http1Exchange implements Exchange, BodySource {
     this.#http10 = head.minorVersion === 0
     const connectionTokens = tokensOf(head.headers, 'connection')
     this.#close = this.#http10 ? !connectionTokens.includes('keep-alive') : connectionTokens.includes('close')
-    this.upgrade = connectionTokens.includes('upgrade') ? this.headers.get('upgrade') : undefined
-    this.#expectsContinue =
-      this.hasBody && !this.#http10 && this.headers.get('expect')?.toLowerCase() === '100-continue'
+    this.upgrade = this.#http10 || !connectionTokens.includes('upgrade') ? undefined : this.#tunnelProtocol()
+    this.#expectsContinue = this.hasBody && !this.#http10 && expectsContinue(head.headers)
   }
 
+  #tunnelProtocol(): string | undefined {
+    const [protocol, ...others] = this.headers.all('upgrade')
+    return protocol !== undefined && others.length === 0 && isTunnelProtocol(protocol) ? protocol : undefined
+  }
   get connection(): Connection {
     return this.#wire.connection
   }
@@ -88,6 +93,10 @@ export class Http1Exchange implements Exchange, BodySource {
   }
   get bodyDone(): boolean {
     return this.#decoder.done
+  }
+  /** Of the body's content. */
+  get bytesIn(): number {
+    return this.#received
   }
   /** True: bytes of the body have nobody to go to yet, so the connection keeps them and stops reading. */
   get holdsBody(): boolean {
@@ -195,6 +204,12 @@ export class Http1Exchange implements Exchange, BodySource {
     const waiting = this.#drained
     this.#drained = undefined
     for (const resume of waiting ?? []) resume()
+  }
+  /** From the connection: what came is no body. Its reader hears of it and answers; there is no request behind it. */
+  bodyMalformed(error: Error): void {
+    this.#close = true
+    this.#bodyDiscarded = true
+    this.#body?.destroy(error)
   }
   /** From the connection: the socket is gone. */
   clientGone(error: Error | undefined): void {
