@@ -160,7 +160,6 @@ export class Listener implements AsyncDisposable {
     const { hooks } = this.#options
     const server = createTlsServer({
       ...tls.serverOptions(),
-      allowHalfOpen: true,
       handshakeTimeout: this.#limits.handshakeTimeoutMs,
     })
     const onFailed = (error: Error, remoteAddress: string | undefined): void => hooks?.tlsError?.(error, remoteAddress)
@@ -168,11 +167,16 @@ export class Listener implements AsyncDisposable {
       timeoutMs: this.#limits.handshakeTimeoutMs,
       maxPerAddress: this.#limits.maxHandshakesPerAddress,
       now: this.#now,
-      handshake: (socket) => server.emit('connection', socket),
+      handshake: (socket) => {
+        // An end in the middle of a handshake is one of the connection.
+        socket.allowHalfOpen = false
+        server.emit('connection', socket)
+      },
       onFailed,
     })
     server.on('secureConnection', (socket) => {
       door.secured(socket)
+      socket.allowHalfOpen = true
       freePeerCertificates(socket)
       this.#accept(socket, PeerCertificate.of(socket, tls.trust, this.#wallNow))
     })

@@ -92,17 +92,20 @@ export function endToEndTrailers(
   drop: (lowerCaseName: string) => boolean,
 ): HeaderList {
   if (trailers.length === 0) return trailers
-  const listed = namesListedInConnection(head)
-  return endToEndHeaders(trailers, (name) => {
+  const listed = [namesListedInConnection(head), namesListedInConnection(trailers)]
+  const kept: string[] = []
+  for (let i = 0; i < trailers.length; i += 2) {
+    const name = lowerName(trailers[i]!)
     const plain = name.replaceAll('_', '-')
-    return (
-      name === 'te' ||
+    const dropped =
+      PER_CONNECTION.has(plain) ||
       NOT_IN_TRAILERS.has(plain) ||
       NOT_IN_TRAILERS_PREFIXES.some((prefix) => plain.startsWith(prefix)) ||
-      listed.has(name) ||
+      listed.some((names) => names.has(name)) ||
       drop(name)
-    )
-  })
+    if (!dropped) kept.push(trailers[i]!, trailers[i + 1]!)
+  }
+  return kept
 }
 
 /** A backend does not decide which web pages may read our answers, nor what our own filters say. */
