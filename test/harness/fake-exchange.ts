@@ -14,6 +14,7 @@ export interface FakeRequest {
   /** Name, value, name, value ... after those; only as a list. */
   readonly rawHeaders?: HeaderList
   readonly protocol?: Connection['protocol']
+  readonly upgrade?: string
   readonly body?: Readable
 }
 
@@ -23,7 +24,7 @@ export class FakeExchange implements Exchange {
   readonly target: string
   readonly authority = 'localhost'
   readonly headers: HeaderView
-  readonly upgrade = undefined
+  readonly upgrade: string | undefined
   readonly signal = new AbortController().signal
   readonly hasBody: boolean
   readonly #body: Readable
@@ -39,6 +40,7 @@ export class FakeExchange implements Exchange {
 
   constructor(o: FakeRequest) {
     this.method = o.method ?? 'GET'
+    this.upgrade = o.upgrade
     this.hasBody = o.body !== undefined
     this.#body = o.body ?? new PassThrough().end()
     this.target = o.target ?? '/'
