@@ -208,9 +208,9 @@ describe('framing and targets', limited, () => {
     assert.deepEqual(seen, ['tool/1', 'a b'])
   })
   const over = headers(1, head('/version'), LAST_FLAGS)
-  const late: readonly { name: string; first: Buffer; then: Buffer; code: number | undefined }[] = [
-    { name: 'DATA behind both ends', first: over, then: data(1, 'x'), code: 5 },
-    { name: 'HEADERS behind both ends', first: over, then: headers(1, head('/version'), LAST_FLAGS), code: 5 },
+  const late: readonly { name: string; first: Buffer; next: Buffer; code: number | undefined }[] = [
+    { name: 'DATA behind both ends', first: over, next: data(1, 'x'), code: 5 },
+    { name: 'HEADERS behind both ends', first: over, next: headers(1, head('/version'), LAST_FLAGS), code: 5 },
     {
       name: 'DATA behind a reset of the client',
       first: Buffer.concat([
@@ -218,26 +218,26 @@ describe('framing and targets', limited, () => {
         frame(FrameType.reset, 0, 1, uint32(8)),
         headers(3, head('/version'), LAST_FLAGS),
       ]),
-      then: data(1, 'x'),
+      next: data(1, 'x'),
       code: 5,
     },
     {
       name: 'a number below the last one, never used',
       first: headers(5, head('/version'), LAST_FLAGS),
-      then: headers(3, head('/version'), LAST_FLAGS),
+      next: headers(3, head('/version'), LAST_FLAGS),
       code: 1,
     },
     // The server answers without reading, and resets; the client has not heard of it yet.
     {
       name: 'DATA on a stream that the server reset',
       first: headers(1, head('/version')),
-      then: Buffer.concat([data(1, 'x', Flag.endStream), headers(3, head('/version'), LAST_FLAGS)]),
+      next: Buffer.concat([data(1, 'x', Flag.endStream), headers(3, head('/version'), LAST_FLAGS)]),
       code: undefined,
     },
     {
       name: 'WINDOW_UPDATE and RST_STREAM on a stream that is over',
       first: over,
-      then: Buffer.concat([
+      next: Buffer.concat([
         frame(FrameType.windowUpdate, 0, 1, uint32(1)),
         frame(FrameType.reset, 0, 1, uint32(8)),
         headers(3, head('/version'), LAST_FLAGS),
@@ -245,14 +245,14 @@ describe('framing and targets', limited, () => {
       code: undefined,
     },
   ]
-  for (const { name, first, then, code } of late) {
+  for (const { name, first, next, code } of late) {
     test(`HTTP/2: ${name}: ${code === undefined ? 'the connection goes on' : `GOAWAY ${code}`}`, limited, async () => {
       const socket = await open('h2')
       const reader = new FrameReader()
       socket.on('data', (chunk: Buffer) => reader.take(chunk))
       socket.write(Buffer.concat([CLIENT_PREFACE, settings(), first]))
       await untilTurn('it is answered', () => [1, 3, 5].some((stream) => answered(stream)(reader)))
-      socket.write(then)
+      socket.write(next)
       await untilTurn(
         'the server has its say',
         () => goaway(reader) !== undefined || (code === undefined && answered(3)(reader)),

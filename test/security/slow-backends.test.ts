@@ -103,7 +103,7 @@ class Rig implements AsyncDisposable {
     await once(this.server, 'close')
   }
 }
-const each = (text: string): Buffer[] => [...text].map((c) => Buffer.from(c))
+const each = (text: string): Buffer[] => Array.from(text, (c) => Buffer.from(c))
 
 describe('backends that trickle', limited, () => {
   const ANSWER = `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(100)}`
