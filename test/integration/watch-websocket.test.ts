@@ -175,17 +175,20 @@ describe('watches over a WebSocket', limited, () => {
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => reader.take(chunk))
     const head = block(
-      ...[
-        ':method',
-        'CONNECT',
-        ':protocol',
-        'websocket',
-        ':scheme',
-        'https',
-        ':path',
-        `${PATH}?watch=true&timeoutSeconds=1`,
-      ],
-      ...[':authority', 'a', 'sec-websocket-version', '13', 'sec-websocket-protocol', 'base64.binary.k8s.io'],
+      ':method',
+      'CONNECT',
+      ':protocol',
+      'websocket',
+      ':scheme',
+      'https',
+      ':path',
+      `${PATH}?watch=true&timeoutSeconds=1`,
+      ':authority',
+      'a',
+      'sec-websocket-version',
+      '13',
+      'sec-websocket-protocol',
+      'base64.binary.k8s.io',
     )
     socket.write(Buffer.concat([CLIENT_PREFACE, settings(), headers(1, head)]))
     const bytes = (): Buffer =>
