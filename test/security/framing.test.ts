@@ -86,6 +86,20 @@ describe('framing and targets', limited, () => {
       })
     }
   }
+  test('an answer in front of a body too large to be thrown away says that it is the last', limited, async () => {
+    for (const [length, isLast] of [
+      [4_194_304, true],
+      [1_000, false],
+    ] as const) {
+      const socket = await open('http/1.1')
+      let text = ''
+      socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
+      socket.write(`POST /nosuch HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`)
+      await untilTurn('it is answered', () => text.includes('404 page not found'))
+      assert.equal(text.includes('\r\nConnection: close\r\n'), isLast)
+      socket.destroy()
+    }
+  })
   test('where the answer has begun it is broken off, not ended', limited, async () => {
     const before = backend.handler
     backend.handler = (_request, response) => {

@@ -19,10 +19,8 @@ import { requestFraming } from './body-framing.ts'
 import { endOfHead, RequestHeads } from './message-head.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { requestTarget } from './request-target.ts'
-import { Http1Exchange, type Http1Wire } from './server-exchange.ts'
+import { Http1Exchange, type Http1Wire, MAX_DISCARDED_BYTES } from './server-exchange.ts'
 
-/** A body nobody read is taken off the wire up to here, so that the connection can go on; more closes it. */
-const MAX_DISCARDED_BYTES = 262_144
 /** How long a connection that is being closed still takes in what the client sends: a reset would lose the answer. */
 const LINGER_MS = 1_000
 const EMPTY = Buffer.alloc(0)

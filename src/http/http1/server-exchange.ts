@@ -31,6 +31,8 @@ export interface Http1Wire {
   finished(exchange: Http1Exchange, close: boolean): void
 }
 
+/** A body that no handler reads is taken off the wire up to here, so that the connection can go on; more closes it. */
+export const MAX_DISCARDED_BYTES = 262_144
 const SMALL_BYTES = 16_384
 /** More is handed to the socket piece by piece: what it is given at once is encrypted in one go. */
 const PIECE_BYTES = 262_144
@@ -232,10 +234,15 @@ export class Http1Exchange implements Exchange, BodySource {
     }
     if (!head.hasDate) text += `Date: ${this.#wire.dateValue()}\r\n`
     // A client that waits for its 100 will not send the body of a request that is answered.
-    if (head.close || this.#wire.retired || this.#expectsContinue) this.#close = true
+    if (head.close || this.#wire.retired || this.#expectsContinue || this.#leavesTooMuch()) this.#close = true
     if (this.#close) text += 'Connection: close\r\n'
     else if (this.#http10) text += 'Connection: keep-alive\r\n'
     return `${text}\r\n`
+  }
+  /** The client is to know that the connection ends with this answer: its next request would be lost on it. */
+  #leavesTooMuch(): boolean {
+    if (this.#decoder.done) return false
+    return Number(this.headers.get('content-length') ?? 0) - this.#received > MAX_DISCARDED_BYTES
   }
   /** The last of an answer; each piece in a turn of the event loop of its own. */
   #sendPieces(head: string, body: Uint8Array, tail: string): void {
