@@ -23,7 +23,10 @@ const GONE = ['Sends HEADERS frame that depend on itself', 'Sends PRIORITY frame
 async function build(): Promise<string | undefined> {
   if (existsSync(PROGRAM)) return undefined
   try {
-    await run('go', ['install', MODULE], { env: { ...process.env, GOBIN: FOLDER }, timeout: BUILD_MS })
+    await run('go', ['install', MODULE], {
+      env: { ...process.env, GOBIN: FOLDER, GOPATH: join(FOLDER, 'go'), GOFLAGS: '-modcacherw' },
+      timeout: BUILD_MS,
+    })
   } catch (e) {
     return `h2spec could not be built: ${(e as Error).message.split('\n')[0]}`
   }

@@ -146,6 +146,13 @@ describe('a TLS handshake that is not done', limited, () => {
     await untilTurn('it is closed', () => client.closed)
     assert.ok(seconds <= 13, `${seconds} s`)
   })
+  test('bytes that are no TLS close it at once, not at the limit', limited, async () => {
+    await using rig = await Rig.start()
+    const client = await rig.dial()
+    client.socket.write(Buffer.from('\u0016\u0003\u0001\u0000\u0005hello'))
+    await untilTurn('it is closed', () => client.closed)
+    assert.deepEqual([rig.failures.length, rig.listener.handshaking], [1, 0])
+  })
   test('a client that ends in the middle of it is not waited for', limited, async () => {
     await using rig = await Rig.start()
     const client = await rig.dial()
