@@ -4,7 +4,7 @@ import type { StatusCause } from '../api/status-error.ts'
 import { type Logger, noopLogger } from '../observability/logger.ts'
 import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
-import { headerValue, lowerName } from './header-list.ts'
+import { headerValue, lowerName, valueOfText } from './header-list.ts'
 import type { RequestInfo } from './request-info.ts'
 
 /** Where it differs from what holds for all requests. */
@@ -121,7 +121,7 @@ export class RequestContext {
       if (headerValue(headers, lowerName(this.answerHeaders[i]!)) === undefined)
         all.push(this.answerHeaders[i]!, this.answerHeaders[i + 1]!)
     }
-    for (const text of this.warnings) all.push('Warning', `299 - "${text.replace(/[\\"]/g, '\\$&')}"`)
+    for (const text of this.warnings) all.push('Warning', `299 - "${valueOfText(text).replace(/[\\"]/g, '\\$&')}"`)
     for (const part of headers) all.push(part)
     return all
   }

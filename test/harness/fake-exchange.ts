@@ -40,6 +40,7 @@ export class FakeExchange implements Exchange {
 
   constructor(o: FakeRequest) {
     this.method = o.method ?? 'GET'
+    this.upgrade = o.upgrade
     this.hasBody = o.body !== undefined
     this.#body = o.body ?? new PassThrough().end()
     this.target = o.target ?? '/'

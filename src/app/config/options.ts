@@ -73,6 +73,12 @@ export const OPTIONS = {
     'Port of the plain HTTP listener, whose every caller is system:masters; 0 turns it off.',
   ),
   'http2-max-streams-per-connection': option(SERVING, 'int', '250', 'HTTP/2 streams open at once per connection.'),
+  'max-handshakes-per-address': option(
+    SERVING,
+    'int',
+    '1000',
+    'Connections of one address, or one IPv6 /64, whose TLS handshake is not done; more are closed at once.',
+  ),
   'cors-allowed-origins': option(
     SERVING,
     'list',

@@ -24,7 +24,16 @@ export async function startListeners(
   const handshakeErrors = metrics
     .counter({ name: 'apiserver_tls_handshake_errors_total', help: '[ALPHA] TLS handshakes that failed.' })
     .with()
-  const limits = { maxConcurrentStreams: values['http2-max-streams-per-connection'] }
+  const refusals = metrics.counter({
+    name: 'portico_connections_refused_total',
+    help: 'Connections closed unheard, by the limit that was reached.',
+    labels: ['limit'],
+  })
+  const refused = { connections: refusals.with('connections'), handshakes: refusals.with('handshakes') }
+  const limits = {
+    maxConcurrentStreams: values['http2-max-streams-per-connection'],
+    maxHandshakesPerAddress: values['max-handshakes-per-address'],
+  }
   const listeners: Listener[] = []
   const secure = await open('secure-port', {
     port: values['secure-port'],
@@ -33,9 +42,13 @@ export async function startListeners(
     limits,
     clock: around.clock,
     onRequest: dispatcher(around, o.secure),
-    hooks: { tlsError: () => handshakeErrors.inc() },
+    hooks: { tlsError: () => handshakeErrors.inc(), refused: (limit) => refused[limit].inc() },
   })
   listeners.push(secure)
+  const handshaking = metrics
+    .gauge({ name: 'portico_tls_handshakes', help: 'Connections whose TLS handshake is not done.' })
+    .with()
+  metrics.onCollect(() => handshaking.set(secure.handshaking))
   around.life.own(secure)
   let insecurePort: number | undefined
   if (values['insecure-port'] !== 0) {

@@ -6,12 +6,13 @@ import { isLongRunning } from '../long-running.ts'
 
 /**
  * A path whose escapes cannot be decoded is refused: a backend that is laxer would serve another path than the one
- * that was authorized. What can be decoded differs from what came as soon as it holds a `%`.
+ * that was authorized. What can be decoded differs from what came as soon as it holds a `%`. So are `#` and a raw
+ * backslash, which some servers take for the end of the path and for a slash.
  */
 function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
-  if (!path.includes('%')) return false
   const mark = target.indexOf('?')
-  return path === (mark < 0 ? target : target.slice(0, mark))
+  const rawPath = mark < 0 ? target : target.slice(0, mark)
+  return target.includes('#') || rawPath.includes('\\') || (path.includes('%') && path === rawPath)
 }
 
 /** What a backend's policy says of requests of this kind. */
@@ -24,7 +25,11 @@ export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
     about:
       'Reads verb, group, version, resource, namespace and name from method and path; everything behind goes by that.',
     wrap: (next) => (ctx) => {
+      // Asks about the server as a whole (RFC 9110 section 9.3.7); the listener takes it of OPTIONS alone.
+      if (ctx.exchange.target === '*') return ctx.answer(200, ['Content-Length', '0'])
       if (isMalformed(ctx)) return writeText(ctx, 400, '400 Bad Request')
+      // Readers of paths that skip slashes would take it for another path.
+      if (ctx.path.startsWith('//')) return writeText(ctx, 404, '404 page not found')
       try {
         ctx.info = infoOf(ctx)
       } catch (e) {
