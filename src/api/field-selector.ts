@@ -2,6 +2,8 @@
  * Field selectors: `metadata.name=x,status.phase!=Active`. Which fields there are is the resource's matter.
  * Grammar and error texts are those of apimachinery's fields package.
  */
+import { cut } from './field-error.ts'
+
 export interface FieldRequirement {
   readonly field: string
   readonly operator: '=' | '!='
@@ -33,9 +35,13 @@ export class FieldSelector {
   }
 }
 
+/** Each is asked of each object of a list. */
+const MAX_REQUIREMENTS = 500
+
 /** @throws Error in apimachinery's words; the answer is a 400 with that text. */
 export function parseFieldSelector(text: string): FieldSelector {
   const terms = splitTerms(text).filter((term) => term !== '')
+  if (terms.length > MAX_REQUIREMENTS) throw new Error(`a selector may have at most ${MAX_REQUIREMENTS} requirements`)
   const requirements = terms.map((term) => parseTerm(term, text))
   return new FieldSelector(requirements)
 }
@@ -49,7 +55,7 @@ function parseTerm(term: string, whole: string): FieldRequirement {
     const value = unescapeValue(term.slice(i + operator.length))
     return { field: term.slice(0, i), operator: operator === '!=' ? '!=' : '=', value }
   }
-  throw new Error(`invalid selector: '${whole}'; can't understand '${term}'`)
+  throw new Error(`invalid selector: '${cut(whole)}'; can't understand '${cut(term)}'`)
 }
 
 /** At commas that no backslash stands before. */

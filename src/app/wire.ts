@@ -3,6 +3,7 @@
  * storage, delegates with their in-process client, controllers, listeners, ready.
  */
 import { lookup } from 'node:dns/promises'
+import { YamlThread } from '../api/codec/yaml-thread.ts'
 import type { UserInfo } from '../api/meta.ts'
 import { SYSTEM_MASTERS } from '../access/groups.ts'
 import { Client } from '../client/client.ts'
@@ -132,13 +133,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     storagePrefix: config.values['etcd-prefix'],
     minRequestTimeoutMs: config.values['min-request-timeout'] * 1000,
     trackWatch: (end: () => void) => around.drain.trackWatch(end),
+    yaml: life.own(new YamlThread(around.clock)),
   }
   const core = life.own(
     coreServer({
       ...shared,
       tables,
       eventTtlSeconds: config.values['event-ttl'] / 1000,
-      reviews: { types: tables, tokens: access.tokens, authorizer: access.authorizer },
+      reviews: { types: tables, yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
     }),
   )
   const fixed = new FixedPaths()

@@ -15,11 +15,11 @@ import { writeObject } from './write-object.ts'
 const WORKERS = 8
 
 export function deleteCollectionHandler(scope: Scope): Handler {
-  const { resource, types } = scope
+  const { resource, types, yaml } = scope
   return async (ctx) => {
     const form = negotiate(ctx)
     const list = parseListOptions(ctx, resource, false)
-    const options = await readDeleteOptions(ctx, types)
+    const options = await readDeleteOptions(ctx, scope)
     const { items, revision } = await scope.reader.list({
       namespace: ctx.info.namespace,
       matches: predicateOf(list, ''),
@@ -40,7 +40,7 @@ export function deleteCollectionHandler(scope: Scope): Handler {
       metadata: { resourceVersion: String(revision) },
       items: items.map((i) => i.object),
     }
-    await writeObject(ctx, 200, answer, form, { types, model: `${resource.type.model}List` })
+    await writeObject(ctx, 200, answer, form, { types, yaml, model: `${resource.type.model}List` })
   }
 }
 

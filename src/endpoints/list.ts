@@ -37,7 +37,7 @@ export function listHandler(scope: Scope): Handler {
 }
 
 function send(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
-  const { resource, types } = scope
+  const { resource, types, yaml } = scope
   const metadata = listMeta(answer)
   if (form.as) return sendTransformed(ctx, scope, answer, form)
   if (form.encoding === 'json' && !form.pretty) return sendJson(ctx, scope, answer, metadata)
@@ -52,17 +52,18 @@ function send(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negot
     )
   }
   const list = { kind, apiVersion: apiVersionOf(resource), metadata, items: answer.items.map((i) => i.object) }
-  return writeObject(ctx, 200, list, form, { types, model: '' })
+  return writeObject(ctx, 200, list, form, { types, yaml, model: '' })
 }
 
 function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
-  const { resource, types } = scope
+  const { resource, types, yaml } = scope
   const objects = answer.items.map((i) => i.object)
   const apiVersion = transformVersion(form.as!)
   const metadata = listMeta(answer)
   if (form.as!.kind === 'PartialObjectMetadataList') {
     return writeObject(ctx, 200, partialMetadataList(objects, metadata, apiVersion), form, {
       types,
+      yaml,
       model: PARTIAL_LIST_MODEL,
     })
   }
@@ -73,7 +74,7 @@ function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, 
     kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
     now: scope.clock.now(),
   })
-  return writeObject(ctx, 200, table, form, { types, model: '' })
+  return writeObject(ctx, 200, table, form, { types, yaml, model: '' })
 }
 
 function listMeta(answer: ListAnswer): ListMeta {

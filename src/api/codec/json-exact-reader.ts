@@ -43,6 +43,8 @@ const LITERALS: readonly (readonly [string, unknown])[] = [
   ['false', false],
   ['null', null],
 ]
+/** Of the longest literal, with its sign. More digits take time that grows with their square. */
+const INT64_CHARACTERS = 20
 const MAX_INT64 = 2n ** 63n - 1n
 const MIN_INT64 = -(2n ** 63n)
 
@@ -259,6 +261,7 @@ const OPENED = Symbol('a container was opened')
 
 /** An integer beyond int64 is a float, as in Go's untyped decoding. */
 function exactInteger(literal: string): number | bigint {
+  if (literal.length > INT64_CHARACTERS) return Number(literal)
   const exact = BigInt(literal)
   const near = Number(exact)
   if (Number.isSafeInteger(near)) return near

@@ -3,6 +3,7 @@ import type { TokenAuthenticator } from '../../../access/authentication/authenti
 import type { Attributes, Authorizer } from '../../../access/authorization/authorizer.ts'
 import { SYSTEM_AUTHENTICATED } from '../../../access/groups.ts'
 import { type FieldError, fieldError } from '../../../api/field-error.ts'
+import type { YamlThread } from '../../../api/codec/yaml-thread.ts'
 import type { KubeObject, UserInfo } from '../../../api/meta.ts'
 import type { TypeTable } from '../../../api/schema/type-table.ts'
 import { badRequest, invalid } from '../../../api/status-error.ts'
@@ -18,6 +19,7 @@ import { formatGroupVersion } from '../../../api/group-version.ts'
 
 export interface ReviewHandlers {
   readonly types: TypeTable
+  readonly yaml: YamlThread
   readonly tokens: TokenAuthenticator
   readonly authorizer: Authorizer
 }
@@ -55,7 +57,7 @@ const AUTHORIZATION = 'authorization.k8s.io'
 /** By `group/resource`. */
 export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> {
   const handler = (group: string, kind: string, answer: Answer): Handler =>
-    question(o.types, { group, kind, model: `io.k8s.api.${group.split('.')[0]}.v1.${kind}` }, answer)
+    question(o, { group, kind, model: `io.k8s.api.${group.split('.')[0]}.v1.${kind}` }, answer)
   const access = (kind: string): Handler =>
     handler(AUTHORIZATION, kind, (ctx, review) => accessReview(o.authorizer, ctx, review, kind))
   return new Map([
@@ -77,21 +79,23 @@ export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> 
   ])
 }
 
-function question(types: TypeTable, q: Question, answer: Answer): Handler {
+function question({ types, yaml }: ReviewHandlers, q: Question, answer: Answer): Handler {
   const expected = { group: q.group, version: 'v1', kind: q.kind }
   return async (ctx) => {
     const form = negotiate(ctx)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'CreateOptions')
-    const review = decodeObject(ctx, body, {
+    const review = (await decodeObject(ctx, body, {
       encoding: bodyEncoding(ctx),
       types,
+      yaml,
       expected,
       validation: options.fieldValidation,
-    }) as Review
+    })) as Review
     const status = await answer(ctx, review)
     await writeObject(ctx, 201, { kind: q.kind, apiVersion: formatGroupVersion(expected), ...review, status }, form, {
       types,
+      yaml,
       model: q.model,
     })
   }

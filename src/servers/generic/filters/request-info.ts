@@ -8,10 +8,24 @@ import { isLongRunning } from '../long-running.ts'
  * A path whose escapes cannot be decoded is refused: a backend that is laxer would serve another path than the one
  * that was authorized. What can be decoded differs from what came as soon as it holds a `%`.
  */
-function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
+function isMalformed({ path, rawQuery, exchange: { target } }: RequestContext): boolean {
+  if (hasMoreThan(MAX_PARAMETERS, '&', rawQuery) || hasMoreThan(MAX_SEGMENTS, '/', path)) return true
   if (!path.includes('%')) return false
   const mark = target.indexOf('?')
   return path === (mark < 0 ? target : target.slice(0, mark))
+}
+
+/** Each would become an object of its own before anybody is asked who the client is. Source: Go's net/url takes as many. */
+const MAX_PARAMETERS = 10_000
+const MAX_SEGMENTS = 10_000
+function hasMoreThan(max: number, separator: string, text: string): boolean {
+  if (text.length <= max) return false
+  let at = -1
+  for (let count = 0; count <= max; count++) {
+    at = text.indexOf(separator, at + 1)
+    if (at < 0) return false
+  }
+  return true
 }
 
 /** What a backend's policy says of requests of this kind. */
