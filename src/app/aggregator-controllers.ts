@@ -10,7 +10,7 @@ import type { Transport } from '../client/transport.ts'
 import { WorkQueue } from '../client/work-queue.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
 import { onNewBackend } from '../servers/aggregator/apiservice-table.ts'
-import { AutoRegistration } from '../servers/aggregator/auto-registration.ts'
+import { AutoRegistration, type RegisteredServer } from '../servers/aggregator/auto-registration.ts'
 import { AvailabilityController } from '../servers/aggregator/availability-controller.ts'
 import type { AvailabilityView } from '../servers/aggregator/availability-view.ts'
 import type { Backend } from '../servers/aggregator/backend.ts'
@@ -62,7 +62,7 @@ const POLICY_WORKERS = 2
 
 export function makeControllers(
   around: Surroundings,
-  parts: AggregatorParts,
+  parts: AggregatorParts & { readonly server: RegisteredServer },
   facts: AggregatorFacts,
 ): AggregatorControllers {
   const { informers, view, policies } = facts
@@ -116,7 +116,7 @@ export function makeControllers(
     auto: controller(
       'autoregister',
       AUTOREGISTER_WORKERS,
-      (queue) => new AutoRegistration({ informer, client, queue, sources: parts.others }),
+      (queue) => new AutoRegistration({ informer, client, queue, sources: [parts.server, ...parts.others] }),
     ),
     ...makeReaders(around, { controller, parts, facts, asking }),
   }

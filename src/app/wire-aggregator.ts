@@ -104,7 +104,7 @@ export function wireAggregator(around: Surroundings, parts: AggregatorParts): Ag
     view: new AvailabilityView(),
     policies: new Policies(informers.policies),
   }
-  const controllers = makeControllers(around, parts, facts)
+  const controllers = makeControllers(around, { ...parts, server }, facts)
   const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)

@@ -21,8 +21,7 @@ const SLICE = 200
 
 export function listHandler(scope: Scope): Handler {
   return async (ctx) => {
-    const form = negotiate(ctx, LIST_OFFER)
-    checkTransform(form.as, 'list', scope.resource.kind)
+    const form = listForm(ctx, scope)
     const options = parseListOptions(ctx, scope.resource, false)
     const answer = await scope.reader.list({
       namespace: ctx.info.namespace,
@@ -32,11 +31,19 @@ export function listHandler(scope: Scope): Handler {
       limit: options.limit,
       continue: options.continue,
     })
-    await send(ctx, scope, answer, form)
+    await sendList(ctx, scope, answer, form)
   }
 }
 
-function send(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
+/** In which form a list is asked for. @throws StatusError 400, 406 where there is none. */
+export function listForm(ctx: RequestContext, scope: Scope): Negotiated {
+  const form = negotiate(ctx, LIST_OFFER)
+  checkTransform(form.as, 'list', scope.resource.kind)
+  if (form.as?.kind === 'Table') parseIncludeObject(ctx.query)
+  return form
+}
+
+export function sendList(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
   const { resource, types, yaml } = scope
   const metadata = listMeta(answer)
   if (form.as) return sendTransformed(ctx, scope, answer, form)

@@ -74,7 +74,9 @@ export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> 
     [`${AUTHORIZATION}/selfsubjectaccessreviews`, access('SelfSubjectAccessReview')],
     [
       `${AUTHORIZATION}/selfsubjectrulesreviews`,
-      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx, review) => rulesReview(ctx.user!, review)),
+      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx, review) =>
+        rulesReview(o.authorizer, ctx.user!, review),
+      ),
     ],
   ])
 }
@@ -214,14 +216,19 @@ function attributesOf(spec: AccessSpec, user: UserInfo): Attributes {
   }
 }
 
-/** What an authorizer without rules per user can tell: all for the privileged, else only that it is not all. */
-function rulesReview(user: UserInfo, review: Review): Record<string, unknown> {
-  if ((review.spec?.['namespace'] ?? '') === '') throw badRequest('no namespace on request')
-  const all = user.groups.includes('system:masters')
+function rulesReview(authorizer: Authorizer, user: UserInfo, review: Review): Record<string, unknown> {
+  const namespace = review.spec?.['namespace'] ?? ''
+  if (typeof namespace !== 'string' || namespace === '') throw badRequest('no namespace on request')
+  const unknown = {
+    resourceRules: [],
+    nonResourceRules: [],
+    problems: ['the authorizer does not support user rule resolution'],
+  }
+  const { resourceRules, nonResourceRules, problems } = authorizer.rulesOf?.(user, namespace) ?? unknown
   return {
-    resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
-    nonResourceRules: all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : [],
-    incomplete: !all,
-    ...(all ? {} : { evaluationError: 'the authorizer does not support user rule resolution' }),
+    resourceRules,
+    nonResourceRules,
+    incomplete: problems.length > 0,
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join(', ') }),
   }
 }
