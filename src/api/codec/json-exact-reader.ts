@@ -5,6 +5,7 @@
  *   value --scalar or closed container--> after value --comma--> value (arrays), key (objects)
  *     ^---------------- [ or key: ---------------'   --bracket--> after value of the parent
  */
+import { cut } from '../field-error.ts'
 import { JsonFloat } from './json-float.ts'
 import { MAX_DEPTH } from './json-scan.ts'
 import { JsonSyntaxError, quoteCharacter } from './json-syntax-error.ts'
@@ -202,7 +203,8 @@ export class ExactJsonReader {
     this.#checkNumberEnd(match)
     const literal = match[0]
     if (match[1] !== undefined || match[2] !== undefined) return this.#float(literal)
-    return literal.length <= 15 ? Number(literal) : exactInteger(literal)
+    if (literal.length <= 15) return Number(literal)
+    return literal.length > INT64_CHARACTERS ? this.#finite(literal) : exactInteger(literal)
   }
 
   /** The pattern stops before a point or an exponent without digits: that is where Go stumbles. */
@@ -220,10 +222,14 @@ export class ExactJsonReader {
   }
 
   #float(literal: string): unknown {
-    const value = Number(literal)
-    if (!Number.isFinite(value))
-      throw new JsonSyntaxError(`json: cannot unmarshal number ${literal} into Go value of type float64`, this.#at)
+    const value = this.#finite(literal)
     return this.#wrapFloats && Number.isInteger(value) ? new JsonFloat(value, literal) : value
+  }
+
+  #finite(literal: string): number {
+    const value = Number(literal)
+    if (Number.isFinite(value)) return value
+    throw new JsonSyntaxError(`json: cannot unmarshal number ${cut(literal)} into Go value of type float64`, this.#at)
   }
 
   #checkDepth(): void {
@@ -261,7 +267,6 @@ const OPENED = Symbol('a container was opened')
 
 /** An integer beyond int64 is a float, as in Go's untyped decoding. */
 function exactInteger(literal: string): number | bigint {
-  if (literal.length > INT64_CHARACTERS) return Number(literal)
   const exact = BigInt(literal)
   const near = Number(exact)
   if (Number.isSafeInteger(near)) return near

@@ -149,7 +149,12 @@ function pointerOf(operation: JsonObject, name: 'path' | 'from'): string[] {
   if (typeof pointer !== 'string' || !pointer.startsWith('/')) throw failed(`${name} is no pointer`)
   const parts = pointer.slice(1).split('/', MAX_DEPTH + 1)
   if (parts.length > MAX_DEPTH) throw failed(`${name} is deeper than a document`)
-  return parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return parts.map(unescape)
+}
+
+const ESCAPE = /~[01]/g
+function unescape(part: string): string {
+  return part.includes('~') ? part.replace(ESCAPE, (escape) => (escape === '~1' ? '/' : '~')) : part
 }
 
 function indexOf(key: string, length: number): number {
