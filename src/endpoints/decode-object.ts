@@ -1,14 +1,25 @@
 /** The object of a request's body: decoded by the tables, as strictly as the client asked. */
-import { DecodeError, type DecodedBody, type Encoding, decodeBody, strictDecodingMessage } from '../api/codec/codec.ts'
+import {
+  DecodeError,
+  type DecodedBody,
+  type Encoding,
+  decodeBody,
+  decodeBodySteps,
+  strictDecodingMessage,
+} from '../api/codec/codec.ts'
 import { formatGroupVersion } from '../api/group-version.ts'
 import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { YamlBusyError, type YamlThread } from '../api/codec/yaml-thread.ts'
 import type { YamlAsJson } from '../api/codec/yaml-json.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { TypeTable } from '../api/schema/type-table.ts'
+import { inTurns } from '../lib/next-turn.ts'
 import { badRequest, tooManyRequests } from '../api/status-error.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { WriteOptions } from './options.ts'
+
+/** Smaller ones are decoded at once. */
+const LARGE_BODY_BYTES = 128 * 1024
 
 export interface ExpectedType {
   readonly group: string
@@ -28,7 +39,7 @@ export async function decodeObject(ctx: RequestContext, body: Uint8Array, o: Dec
   const { expected } = o
   const apiVersion = formatGroupVersion(expected)
   const yaml = await readYaml(body, o)
-  const decoded = decode(body, o, { apiVersion, ...(yaml ? { yaml } : {}) })
+  const decoded = await decode(body, o, { apiVersion, ...(yaml ? { yaml } : {}) })
   if (decoded.apiVersion !== apiVersion) {
     throw badRequest(
       `the API version in the data (${decoded.apiVersion}) does not match the expected API version (${apiVersion})`,
@@ -65,9 +76,16 @@ function reportProblems(
   if (validation === 'Warn') for (const problem of problems) ctx.warn(problem)
 }
 
-function decode(body: Uint8Array, o: DecodeRequest, more: { apiVersion: string; yaml?: YamlAsJson }): DecodedBody {
+async function decode(
+  body: Uint8Array,
+  { encoding, types, expected }: DecodeRequest,
+  more: { apiVersion: string; yaml?: YamlAsJson },
+): Promise<DecodedBody> {
+  const reading = { ...more, kind: expected.kind, maxValues: MAX_VALUES }
   try {
-    return decodeBody(body, o.encoding, o.types, { ...more, kind: o.expected.kind, maxValues: MAX_VALUES })
+    return body.byteLength > LARGE_BODY_BYTES
+      ? await inTurns(decodeBodySteps(body, encoding, types, reading))
+      : decodeBody(body, encoding, types, reading)
   } catch (e) {
     throw e instanceof DecodeError ? badRequest(e.message, e) : e
   }

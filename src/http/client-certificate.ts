@@ -6,6 +6,7 @@
  */
 import { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
+import { pemCertificates } from '../lib/pem.ts'
 import type { VerifiedCertificate } from './exchange.ts'
 
 /** A CA bundle, parsed once. */
@@ -18,10 +19,9 @@ export interface ClientTrust {
   readonly frontProxyCA: TrustBundle | undefined
 }
 
-const PEM = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 /** @throws where a certificate cannot be parsed, or there is none. */
 export function parseBundle(pem: string): TrustBundle {
-  const certificates = (pem.match(PEM) ?? []).map((text) => new X509Certificate(text))
+  const certificates = pemCertificates(pem).map((text) => new X509Certificate(text))
   if (certificates.length === 0) throw new Error('no certificate in the CA bundle')
   return { pem, certificates }
 }

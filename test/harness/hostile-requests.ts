@@ -1,5 +1,6 @@
 /** Requests of at most 3 MiB that make a careless server work hard: deep, wide, repeated, expanding. */
 import { ProtobufWriter } from '../../src/api/codec/protobuf-wire.ts'
+import { makeCA } from '../../src/http/certificates.ts'
 import { wrapProtobuf } from '../../src/api/codec/protobuf-envelope.ts'
 
 export interface Hostile {
@@ -47,6 +48,20 @@ const configMap = (data: string, metadata = '"name":"hostile"'): string =>
 const [HEAD, TAIL] = configMap('|').split('|') as [string, string]
 const inMetadata = (open: string, close: string): [string, string] =>
   configMap('', `"name":"hostile",${open}|${close}`).split('|') as [string, string]
+
+const apiService = (bundle: string): string =>
+  JSON.stringify({
+    metadata: { name: 'v1.hostile.example.com' },
+    spec: {
+      group: 'hostile.example.com',
+      version: 'v1',
+      groupPriorityMinimum: 1,
+      versionPriority: 1,
+      service: { namespace: 'default', name: 'none' },
+      caBundle: Buffer.from(bundle).toString('base64'),
+    },
+  })
+const BUNDLE_BYTES = 2_300_000
 
 /** Somewhat less than a document may have. */
 const MOST = 49_900
@@ -234,6 +249,19 @@ const JSON_BODIES: readonly Body[] = [
     name: 'backends of a policy',
     path: '/apis/gateway.portico.dev/v1alpha1/backendpolicies',
     body: () => filled('{},', '{"metadata":{"name":"hostile"},"spec":{"backends":[', '{}]}}'),
+  },
+]
+const BUNDLES: readonly Body[] = [
+  {
+    name: 'certificates that do not end',
+    body: () => apiService(filled('-----BEGIN CERTIFICATE-----', '', '', BUNDLE_BYTES)),
+  },
+  {
+    name: 'certificates',
+    body: () => {
+      const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 86_400_000 }
+      return apiService(filled(makeCA({ commonName: 'a', ...validity }).cert, '', '', BUNDLE_BYTES))
+    },
   },
 ]
 function pair([before, after]: [string, string]): [string, string] {
@@ -661,6 +689,11 @@ function* bodies(): Generator<Hostile> {
     ['YAML', 'application/yaml', YAML],
     ['JSON', 'application/json', JSON_BODIES],
     ['JSON just allowed', 'application/json', JUST_ALLOWED],
+    [
+      'JSON, CA bundle',
+      'application/json',
+      BUNDLES.map((b) => ({ ...b, path: '/apis/apiregistration.k8s.io/v1/apiservices' })),
+    ],
     ['protobuf', 'application/vnd.kubernetes.protobuf', PROTOBUF],
   ] as const
   for (const [form, type, list] of forms)

@@ -61,9 +61,23 @@ export function decodeBody(
   types: TypeTable,
   expected: Expected & Reading,
 ): DecodedBody {
+  const steps = decodeBodySteps(bytes, encoding, types, expected)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in steps, for bodies so large that all at once would hold up other requests. */
+export function* decodeBodySteps(
+  bytes: Uint8Array,
+  encoding: Encoding,
+  types: TypeTable,
+  expected: Expected & Reading,
+): Generator<void, DecodedBody> {
   return encoding === 'protobuf'
     ? decodeProtobufBody(bytes, types, expected)
-    : decodeTextBody(bytes, encoding, types, expected)
+    : yield* decodeTextBody(bytes, encoding, types, expected)
 }
 
 /** The text of a 400 for strict problems. @param version without the group. */
@@ -76,13 +90,14 @@ export function strictDecodingMessage(
   return unhandled(kind, version, expectedKind, `strict decoding error: ${problems.join(', ')}`).message
 }
 
-function decodeTextBody(
+function* decodeTextBody(
   bytes: Uint8Array,
   encoding: 'json' | 'yaml',
   types: TypeTable,
   expected: Expected & Reading,
-): DecodedBody {
+): Generator<void, DecodedBody> {
   const { value, problems, duplicates } = parseText(bytes, encoding, expected, true)
+  yield
   const root = value ?? {}
   const meta = typeMetaOf(root, bytes, expected)
   const type = resolveType(types, meta, expected)
