@@ -11,7 +11,7 @@ import { DataDir } from '../../src/app/data-dir.ts'
 import { Pki } from '../../src/app/pki.ts'
 import { type Answer, type HttpClient, httpClient } from '../harness/http-client.ts'
 import { type RunningProcess, serveReady, startPortico } from '../harness/portico-process.ts'
-import { type Hostile, hostileRequests } from '../harness/hostile-requests.ts'
+import { type Hostile, hostileRequests } from '../harness/hostile/requests.ts'
 
 /** The goal is 100 ms on a machine of its own; a loaded one is several times slower. */
 const MAX_LOOP_MS = 500

@@ -7,7 +7,7 @@
  */
 import { cut } from '../field-error.ts'
 import { JsonFloat } from './json-float.ts'
-import { MAX_DEPTH } from './json-scan.ts'
+import { endOfString, MAX_DEPTH } from './json-scan.ts'
 import { JsonSyntaxError, quoteCharacter } from './json-syntax-error.ts'
 
 /** A key that came again: `at` is how many different keys the object had before the repetition. */
@@ -151,16 +151,34 @@ export class ExactJsonReader {
 
   #readString(): string {
     let text = ''
-    this.#at++
+    let tried = false
+    const start = this.#at++
     for (;;) {
       text += this.#match(PLAIN_CHARACTERS)![0]
       const c = this.#text[this.#at]
       if (c === '"') break
       if (c !== '\\') throw this.#unexpected('in string literal')
+      if (!tried) {
+        tried = true
+        const whole = this.#readEscaped(start)
+        if (whole !== undefined) return whole
+      }
       text += this.#readEscape()
     }
     this.#at++
     return text.toWellFormed()
+  }
+
+  /** @returns undefined where something is wrong with it, which is then found character by character. */
+  #readEscaped(start: number): string | undefined {
+    const end = endOfString(this.#text, start)
+    try {
+      const text = JSON.parse(this.#text.slice(start, end + 1)) as string
+      this.#at = end + 1
+      return text.toWellFormed()
+    } catch {
+      return undefined
+    }
   }
 
   #readEscape(): string {

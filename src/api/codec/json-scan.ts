@@ -69,7 +69,7 @@ function endOfDigits(text: string, from: number): number {
 }
 
 /** @returns the index of the closing quote, or the text's length. */
-function endOfString(text: string, open: number): number {
+export function endOfString(text: string, open: number): number {
   for (let at = text.indexOf('"', open + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let backslashes = 0
     while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++

@@ -37,7 +37,7 @@ export interface ParsedYaml {
   readonly problem: string | undefined
 }
 
-export const INLINE_YAML_BYTES = 16 * 1024
+export const INLINE_YAML_BYTES = 4 * 1024
 /** The parser calls itself for each level. */
 const MAX_DEPTH = 1_000
 /** Spaces, line ends and comments are tokens too: a member of a map on a line of its own is six. */
