@@ -148,6 +148,7 @@ class WatchStream {
   #schedule(): void {
     const { clock, random, minRequestTimeoutMs, trackWatch } = this.#scope
     const wanted = this.#options.timeoutSeconds ?? 0
+    if (wanted < 0) return this.#end()
     const timeoutMs = wanted > 0 ? wanted * 1000 : minRequestTimeoutMs * (1 + random())
     const releases: (() => void)[] = []
     if (!this.#ctx.exchange.connection.inProcess) releases.push(trackWatch(() => this.#end()))

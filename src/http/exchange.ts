@@ -36,6 +36,8 @@ export interface Connection {
   /** False on the insecure listener. */
   readonly secure: boolean
   readonly clientCertificate: VerifiedCertificate | undefined
+  /** The client showed a certificate of which none of our CAs knows, or that is not valid now. */
+  readonly hasBadCertificate: boolean
   /** No new requests: GOAWAY, or `Connection: close` on the answer under way. Those in flight go on. */
   retire(): void
 }

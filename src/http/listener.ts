@@ -14,7 +14,7 @@ import { type AddressInfo, createServer as createPlainServer, type Server, type 
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import { Deferred } from '../lib/deferred.ts'
-import { PeerCertificate } from './client-certificate.ts'
+import { type PeerCertificate, peerCertificateOf } from './client-certificate.ts'
 import type { Connection, Exchange } from './exchange.ts'
 import { Http1ServerConnection } from './http1/server-connection.ts'
 import { Http2ServerConnection } from './http2/server-session.ts'
@@ -196,7 +196,7 @@ export class Listener implements AsyncDisposable {
       door.secured(socket)
       socket.allowHalfOpen = true
       freePeerCertificates(socket)
-      this.#accept(socket, PeerCertificate.of(socket, tls.trust, this.#wallNow))
+      this.#accept(socket, peerCertificateOf(socket, tls.trust, this.#wallNow))
     })
     server.on('tlsClientError', (error, socket) => {
       onFailed(error, socket.remoteAddress)

@@ -60,6 +60,7 @@ export class FakeExchange implements Exchange {
       protocol: o.protocol ?? 'http/1.1',
       secure: true,
       clientCertificate: undefined,
+      hasBadCertificate: false,
       retire: () => {
         this.retired++
       },

@@ -86,7 +86,7 @@ test('local APIServices come back when they are deleted, and go to who takes the
     .items
   const local = before.filter((o) => o.metadata.labels).map((o) => o.metadata.name)
   assert.ok(local.includes('v1.') && local.includes('v1.coordination.k8s.io'))
-  const selector = 'labelSelector=kube-aggregator.kubernetes.io%2Fautomanaged%3Dtrue'
+  const selector = 'labelSelector=kube-aggregator.kubernetes.io%2Fautomanaged%3Donstart'
   assert.equal((await admin.delete(`${APISERVICES}?${selector}`)).status, 200)
   for (const name of local) await untilCondition(portico, name, (c) => c?.status === 'True')
   assert.equal((await admin.get('/apis')).json<{ groups: unknown[] }>().groups.length > 4, true)

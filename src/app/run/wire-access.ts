@@ -1,6 +1,6 @@
 /** Who callers are and what they may do, from the configuration. */
 import type { Authenticator, TokenAuthenticator } from '../../access/authentication/authenticator.ts'
-import { bearerTokenAuthenticator } from '../../access/authentication/bearer-token.ts'
+import { bearerTokenAuthenticator, webSocketTokenAuthenticator } from '../../access/authentication/bearer-token.ts'
 import { requestHeaderAuthenticator } from '../../access/authentication/request-header.ts'
 import { tokenFileAuthenticator } from '../../access/authentication/token-file.ts'
 import {
@@ -39,6 +39,7 @@ export function wireAccess(around: AppContext): Access {
       requestHeaderAuthenticator(config.requestHeader),
       x509Authenticator(),
       bearerTokenAuthenticator(tokens),
+      webSocketTokenAuthenticator(tokens),
     ]),
   )
   const webhook = delegatedAuthorizer(around)

@@ -3,6 +3,7 @@
  * storage, delegates with their in-process client, controllers, listeners, ready.
  */
 import { lookup } from 'node:dns/promises'
+import { YamlThread } from '../../api/codec/yaml-thread.ts'
 import type { UserInfo } from '../../api/meta.ts'
 import { SYSTEM_MASTERS } from '../../access/groups.ts'
 import { Client } from '../../client/client.ts'
@@ -88,20 +89,24 @@ export async function startServer(config: Config, o: StartServer = {}): Promise<
   }
 }
 
-async function acquire(config: Config, o: StartServer & Foundations, life: Lifetime): Promise<PorticoServer> {
-  const { clock, log } = o
+function contextOf(config: Config, o: StartServer & Foundations, life: Lifetime): AppContext {
   const metrics = new MetricsRegistry()
-  const around: AppContext = {
+  return {
     ...o,
     config,
     metrics,
-    tracer: o.tracer ?? life.own(openTracer(config, log, metrics)),
+    tracer: o.tracer ?? life.own(openTracer(config, o.log, metrics)),
     life,
-    drain: new Drain(clock),
+    drain: new Drain(o.clock),
     health: new HealthChecks(metrics),
     hooks: new Hooks(),
     systemNamespaces: new Deferred(),
   }
+}
+
+async function acquire(config: Config, o: StartServer & Foundations, life: Lifetime): Promise<PorticoServer> {
+  const around = contextOf(config, o, life)
+  const { clock, log, metrics } = around
   const dataDir = new DataDir(config.values['data-dir'])
   const credentials = life.own(openCredentials(around, dataDir))
   const storage = life.own(await openStorage(config.storage, config.values, { clock, log }))
@@ -117,13 +122,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     storagePrefix: config.values['etcd-prefix'],
     minRequestTimeoutMs: config.values['min-request-timeout'] * 1000,
     trackWatch: (end: () => void) => around.drain.trackWatch(end),
+    yaml: life.own(new YamlThread(clock)),
   }
   const core = life.own(
     coreServer({
       ...shared,
       tables,
       eventTtlSeconds: config.values['event-ttl'] / 1000,
-      reviews: { types: tables, tokens: access.tokens, authorizer: access.authorizer },
+      reviews: { types: tables, yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
     }),
   )
   const fixed = new FixedPaths()

@@ -77,6 +77,10 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
   get clientCertificate(): VerifiedCertificate | undefined {
     return this.#seed.peer?.current()
   }
+  get hasBadCertificate(): boolean {
+    const { peer } = this.#seed
+    return peer !== undefined && peer.current() === undefined
+  }
   get retired(): boolean {
     return this.#retired
   }

@@ -71,6 +71,10 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   get clientCertificate(): VerifiedCertificate | undefined {
     return this.#seed.peer?.current()
   }
+  get hasBadCertificate(): boolean {
+    const { peer } = this.#seed
+    return peer !== undefined && peer.current() === undefined
+  }
   retire(): void {
     if (this.#draining || this.#wire.closed) return
     this.#draining = true

@@ -58,7 +58,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     view: new AvailabilityView(),
     policies: new Policies(informers.policies),
   }
-  const controllers = makeControllers(context, inputs, views)
+  const controllers = makeControllers(context, { ...inputs, server }, views)
   const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)

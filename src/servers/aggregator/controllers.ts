@@ -9,7 +9,7 @@ import type { Transport } from '../../client/transport.ts'
 import { WorkQueue } from '../../client/work-queue.ts'
 import { WorkQueueMetrics } from '../../client/work-queue-metrics.ts'
 import { onNewBackend } from './registrations/apiservice-table.ts'
-import { AutoRegistration } from './registrations/auto-registration.ts'
+import { AutoRegistration, type RegisteredServer } from './registrations/auto-registration.ts'
 import { AvailabilityController } from './availability/availability-controller.ts'
 import type { Backend } from './backends/backend.ts'
 import type { BackendSurroundings } from './backends/backend-surroundings.ts'
@@ -51,7 +51,7 @@ const POLICY_WORKERS = 2
 
 export function makeControllers(
   context: ServerContext,
-  inputs: AggregatorInputs,
+  inputs: AggregatorInputs & { readonly server: RegisteredServer },
   views: AggregatorViews,
 ): AggregatorControllers {
   const { informers, view, policies } = views
@@ -105,7 +105,7 @@ export function makeControllers(
     auto: controller(
       'autoregister',
       AUTOREGISTER_WORKERS,
-      (queue) => new AutoRegistration({ informer, client, queue, sources: inputs.others }),
+      (queue) => new AutoRegistration({ informer, client, queue, sources: [inputs.server, ...inputs.others] }),
     ),
     ...makeReaders(context, { controller, inputs, views, deps }),
   }

@@ -27,6 +27,7 @@ const CONNECTION: Connection = {
   secure: true,
   inProcess: true,
   clientCertificate: undefined,
+  hasBadCertificate: false,
   retire() {},
 }
 

@@ -177,14 +177,19 @@ export class AggregatorDelegate implements Delegate {
     return { group, versions: versions.filter((v) => !this.#o.isOmitted(group, v)) }
   }
 
-  /** Every group that has an APIService, available or not unless its policy says otherwise; our own first. */
+  /**
+   * Every group that has an APIService, available or not unless its policy says otherwise, in the order of the aggregated
+   * document; those that are missing there come last.
+   */
   #legacyGroups(): TableGroup[] {
     const own = this.#ownGroups()
     const others = this.#o.table.value.groups
       .filter((g) => !own.some((o) => o.group === g.group))
       .map((g) => this.#shown(g))
       .filter((g) => g.versions.length > 0)
-    return [...own, ...others]
+    const places = new Map(this.#groups.map((g, i) => [g.group, i]))
+    const placeOf = ({ group }: TableGroup): number => places.get(group) ?? places.size
+    return [...own, ...others].toSorted((a, b) => placeOf(a) - placeOf(b))
   }
   #ownGroups(): TableGroup[] {
     return this.#o.own.value.map(({ group, versions }) => ({

@@ -4,6 +4,7 @@ import type { APIService } from '../../../api/apiservice.ts'
 import { type FieldError, fieldError } from '../../../api/field-error.ts'
 import { goQuote } from '../../../api/go-format.ts'
 import { dns1035Label, dns1123Subdomain, portNumber } from '../../../api/names.ts'
+import { pemCertificates } from '../../../lib/pem.ts'
 
 const CONDITION_STATUSES = ['True', 'False', 'Unknown']
 const MAX_GROUP_PRIORITY = 20_000
@@ -90,12 +91,14 @@ export function apiServiceWarnings(o: APIService): string[] {
   return problem === undefined ? [] : [`spec.caBundle: ${problem}; requests to this backend will fail`]
 }
 
+/** Of a bundle: what an operating system trusts are a few hundred, and each is read for each new connection. */
+const MAX_CERTIFICATES = 1_000
+
 /** @returns what is wrong with a PEM bundle in base64; undefined where it can be used. */
 export function bundleProblem(base64: string): string | undefined {
-  const blocks = Buffer.from(base64, 'base64')
-    .toString('utf8')
-    .match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g)
-  if (!blocks) return 'unable to load root certificates: unable to parse bytes as PEM block'
+  const blocks = pemCertificates(Buffer.from(base64, 'base64').toString('utf8'))
+  if (blocks.length > MAX_CERTIFICATES) return `unable to load root certificates: more than ${MAX_CERTIFICATES}`
+  if (blocks.length === 0) return 'unable to load root certificates: unable to parse bytes as PEM block'
   try {
     for (const block of blocks) new X509Certificate(block)
     return undefined

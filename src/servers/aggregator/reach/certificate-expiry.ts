@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { APIServiceCondition } from '../../../api/apiservice.ts'
 import { formatTime } from '../../../api/time.ts'
+import { pemCertificates } from '../../../lib/pem.ts'
 
 export const CERTIFICATE_EXPIRING = 'CertificateExpiring'
 const SOON_MS = 14 * 86_400_000
@@ -15,7 +16,7 @@ export interface Expiry {
 
 /** The first certificate of a PEM text that ends; undefined where there is none that can be read. */
 export function firstExpiryMs(pem: string): number | undefined {
-  const times = (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).flatMap((block) => {
+  const times = pemCertificates(pem).flatMap((block) => {
     try {
       return [new X509Certificate(block).validToDate.getTime()]
     } catch {

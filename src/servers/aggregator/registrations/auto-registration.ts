@@ -2,7 +2,7 @@
  * Derives the APIServices of the group versions that this process serves itself.
  * One that is deleted or changed comes back at once; one without our label belongs to somebody else.
  */
-import { type APIService, apiServiceName } from '../../../api/apiservice.ts'
+import { type APIService, APISERVICES, apiServiceName } from '../../../api/apiservice.ts'
 import { StatusError } from '../../../api/status-error.ts'
 import type { ResourceClient } from '../../../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
@@ -11,7 +11,7 @@ import type { Lister } from '../../../client/object-store.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import type { Delegate } from '../../generic/delegate.ts'
 
-/** A label, as kube-aggregator's: `true` is kept in step always, `onstart` was by older servers once. */
+/** A label, as kube-aggregator's, which looks after `onstart` when it starts and after `true` always. Here both are kept in step. */
 export const AUTOMANAGED = 'kube-aggregator.kubernetes.io/automanaged'
 
 /** Of a server elsewhere, what it serves is not known at once. */
@@ -51,6 +51,7 @@ export class AutoRegistration implements Reconciler {
   #derive(): void {
     const desired = new Map<string, APIService['spec']>()
     for (const { group, versions } of this.#sources.flatMap((s) => s.discovery.value)) {
+      if (group === APISERVICES.group) continue // what all are registered in has none itself, as upstream
       for (const v of versions) {
         desired.set(apiServiceName(group, v.version), {
           ...(group === '' ? {} : { group }),
@@ -96,7 +97,7 @@ function localAPIService(name: string, spec: APIService['spec']): APIService {
   return {
     kind: 'APIService',
     apiVersion: 'apiregistration.k8s.io/v1',
-    metadata: { name, labels: { [AUTOMANAGED]: 'true' } },
+    metadata: { name, labels: { [AUTOMANAGED]: 'onstart' } },
     spec,
   }
 }

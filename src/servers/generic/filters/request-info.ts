@@ -9,10 +9,24 @@ import { isLongRunning } from '../long-running.ts'
  * that was authorized. What can be decoded differs from what came as soon as it holds a `%`. So are `#` and a raw
  * backslash, which some servers take for the end of the path and for a slash.
  */
-function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
+function isMalformed({ path, rawQuery, exchange: { target } }: RequestContext): boolean {
+  if (hasMoreThan(MAX_PARAMETERS, '&', rawQuery) || hasMoreThan(MAX_SEGMENTS, '/', path)) return true
   const mark = target.indexOf('?')
   const rawPath = mark < 0 ? target : target.slice(0, mark)
   return target.includes('#') || rawPath.includes('\\') || (path.includes('%') && path === rawPath)
+}
+
+/** Each would become an object of its own before anybody is asked who the client is. Source: Go's net/url takes as many. */
+const MAX_PARAMETERS = 10_000
+const MAX_SEGMENTS = 10_000
+function hasMoreThan(max: number, separator: string, text: string): boolean {
+  if (text.length <= max) return false
+  let at = -1
+  for (let count = 0; count <= max; count++) {
+    at = text.indexOf(separator, at + 1)
+    if (at < 0) return false
+  }
+  return true
 }
 
 /** What a backend's policy says of requests of this kind. */
