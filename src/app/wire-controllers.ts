@@ -4,6 +4,7 @@ import { type Reconciler, runController } from '../client/controller.ts'
 import { WorkQueue } from '../client/work-queue.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
 import { AuthenticationInfoController } from '../controllers/authentication-info.ts'
+import { keepFlowControlObjects } from '../controllers/flow-control-objects.ts'
 import { NamespaceController, type NamespacedResource } from '../controllers/namespace-controller.ts'
 import { keepSystemNamespaces } from '../controllers/system-namespaces.ts'
 import type { GroupDiscovery } from '../endpoints/discovery-types.ts'
@@ -63,6 +64,10 @@ function loneServerHooks(around: Surroundings, o: ControllerParts): PostStartHoo
     }),
   )
   return [
+    {
+      name: 'priority-and-fairness-config-producer',
+      run: (signal) => keepFlowControlObjects({ client: o.keeper, clock, log }, signal),
+    },
     {
       name: 'start-cluster-authentication-info-controller',
       run: async () => {

@@ -152,9 +152,23 @@ const RULES: Record<string, Rule> = {
       ? 'Local'
       : `${text(o, 'spec.service.namespace')}/${text(o, 'spec.service.name')}`,
   apiServiceAvailable: available,
-  condition: (o, _now, type) =>
+  condition: (o, _now, type, otherwise = 'Unknown') =>
     text(
       list(o, 'status.conditions').find((c) => text(c, 'type') === type),
       'status',
-    ) || 'Unknown',
+    ) || otherwise,
+  /** What stands at the path, or the text in its place. */
+  or: (o, _now, field, otherwise) => {
+    const value = scalar(at(o, field!))
+    return value === '' ? otherwise! : value
+  },
+  paramKind: (o) => {
+    const kind = at(o, 'spec.paramKind')
+    return kind === undefined ? '<unset>' : `${text(kind, 'apiVersion')}/${text(kind, 'kind')}`
+  },
+  paramRef: (o) => {
+    const ref = at(o, 'spec.paramRef')
+    if (text(ref, 'name') !== '') return `${text(ref, 'namespace') || '*'}/${text(ref, 'name')}`
+    return at(ref, 'selector') === undefined ? '<unset>' : '<selector>'
+  },
 }

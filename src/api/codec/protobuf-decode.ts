@@ -12,23 +12,28 @@ export function decodeMessage(
   bytes: Uint8Array,
   into: Record<string, unknown> = {},
 ): Record<string, unknown> {
-  const reader = new ProtobufReader(bytes)
   const decoded = new Map<Field, unknown>()
+  readFields(type, bytes, decoded)
+  for (const [field, value] of decoded)
+    if (field.type.kind === 'map') decoded.set(field, sortedMap(value as [string, unknown][]))
+  return emitFields(type, decoded, into)
+}
+
+function readFields(type: ObjectType, bytes: Uint8Array, decoded: Map<Field, unknown>): void {
+  const reader = new ProtobufReader(bytes)
   while (!reader.done) {
     const { number, wire } = reader.tag()
     const field = type.byNumber.get(number)
     if (!field) reader.skip(wire)
     else readField(reader, field, wire, decoded)
   }
-  for (const [field, value] of decoded)
-    if (field.type.kind === 'map') decoded.set(field, sortedMap(value as [string, unknown][]))
-  return emitFields(type, decoded, into)
 }
 
 function readField(r: ProtobufReader, field: Field, wire: number, decoded: Map<Field, unknown>): void {
   const t = field.type
   if (wire !== wireOf(t)) throw new ProtobufError(`proto: wrong wireType = ${wire} for field ${upperFirst(field.name)}`)
-  if (t.kind === 'list' && !t.wrapped) append(decoded, field, readValue(r, t.item))
+  if (field.inline && t.kind === 'object') readFields(t.type, r.bytes(), decoded)
+  else if (t.kind === 'list' && !t.wrapped) append(decoded, field, readValue(r, t.item))
   else if (t.kind === 'map') append(decoded, field, readEntry(r.bytes(), t.value))
   else {
     const value = readValue(r, t)
