@@ -83,6 +83,19 @@ function externalIP(o: KubeObject): string {
   }
 }
 
+/** A label selector as Go's debug text, which kube-apiserver shows in cells. */
+function goText(selector: unknown): string {
+  const map = (at(selector, 'matchLabels') ?? {}) as Record<string, string>
+  const labelTexts = Object.keys(map)
+    .sort()
+    .map((k) => `${k}: ${map[k]},`)
+  const requirements = list(selector, 'matchExpressions').map(
+    (e) =>
+      `LabelSelectorRequirement{Key:${text(e, 'key')},Operator:${text(e, 'operator')},Values:[${texts(list(e, 'values')).join(' ')}],},`,
+  )
+  return `&LabelSelector{MatchLabels:map[string]string{${labelTexts.join('')}},MatchExpressions:[]LabelSelectorRequirement{${requirements.join('')}},}`
+}
+
 function available(o: KubeObject): string {
   const condition = list(o, 'status.conditions').find((c) => text(c, 'type') === 'Available')
   if (!condition) return 'Unknown'
@@ -169,6 +182,7 @@ const RULES: Record<string, Rule> = {
   paramRef: (o) => {
     const ref = at(o, 'spec.paramRef')
     if (text(ref, 'name') !== '') return `${text(ref, 'namespace') || '*'}/${text(ref, 'name')}`
-    return at(ref, 'selector') === undefined ? '<unset>' : '<selector>'
+    const selector = at(ref, 'selector')
+    return selector === undefined ? '<unset>' : goText(selector)
   },
 }
