@@ -6,6 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../api/meta.ts'
+import { formatTime } from '../api/time.ts'
 import type { Client, ResourceClient } from '../client/client.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -16,8 +17,16 @@ const VERSION = 'v1'
 const AUTO_UPDATE = 'apf.kubernetes.io/autoupdate-spec'
 const FIELD_MANAGER = 'api-priority-and-fairness-config-producer-v1'
 
+interface Condition {
+  readonly type: string
+  readonly status: string
+  readonly reason?: string
+  readonly message?: string
+  readonly lastTransitionTime?: string
+}
 interface FlowControlObject extends KubeObject {
-  spec?: { readonly exempt?: object }
+  spec?: { readonly exempt?: object; readonly priorityLevelConfiguration?: { readonly name: string } }
+  status?: { readonly conditions?: readonly Condition[] }
 }
 
 const EVERYTHING = {
@@ -60,7 +69,7 @@ export function keepFlowControlObjects(
     for (const [name, spec] of Object.entries(PRIORITY_LEVELS))
       await ensureOne(levels, { kind: 'PriorityLevelConfiguration', name, spec }, signal)
     for (const [name, spec] of Object.entries(FLOW_SCHEMAS))
-      await ensureOne(schemas, { kind: 'FlowSchema', name, spec }, signal)
+      await ensureFound(schemas, await ensureOne(schemas, { kind: 'FlowSchema', name, spec }, signal), o.clock, signal)
   }
   return keepObjects({ what: 'flow control objects', ensure }, o, signal)
 }
@@ -69,19 +78,42 @@ async function ensureOne(
   client: ResourceClient<FlowControlObject>,
   wanted: { readonly kind: string; readonly name: string; readonly spec: object },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<FlowControlObject | undefined> {
   const { kind, name, spec } = wanted
   const write = { fieldManager: FIELD_MANAGER, signal }
   const current = await client.get(name, { resourceVersion: '0', signal }).catch(unlessCode<FlowControlObject>(404))
   if (!current) {
     const metadata = { name, annotations: { [AUTO_UPDATE]: 'true' } }
     // Another replica may have been quicker.
-    await client.create({ kind, apiVersion: `${GROUP}/${VERSION}`, metadata, spec }, write).catch(unlessCode(409))
-    return
+    const made = { kind, apiVersion: `${GROUP}/${VERSION}`, metadata, spec }
+    return client.create(made, write).catch(unlessCode<FlowControlObject>(409))
   }
   const right = current.spec?.exempt ? { ...spec, exempt: current.spec.exempt } : spec
   const annotations = { ...current.metadata.annotations, [AUTO_UPDATE]: 'true' }
-  if (isDeepStrictEqual(current.spec, right) && current.metadata.annotations?.[AUTO_UPDATE] === 'true') return
+  if (isDeepStrictEqual(current.spec, right) && current.metadata.annotations?.[AUTO_UPDATE] === 'true') return current
   const metadata = { ...current.metadata, annotations }
-  await client.update({ ...current, metadata, spec: right }, write).catch(unlessCode(409))
+  return client.update({ ...current, metadata, spec: right }, write).catch(unlessCode<FlowControlObject>(409))
+}
+
+/** Servers behind us would write this condition themselves, which they may not. @param schema undefined: written by another replica. */
+async function ensureFound(
+  client: ResourceClient<FlowControlObject>,
+  schema: FlowControlObject | undefined,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!schema) return
+  const conditions = schema.status?.conditions ?? []
+  const level = schema.spec?.priorityLevelConfiguration?.name
+  const wanted = {
+    type: 'Dangling',
+    status: 'False',
+    reason: 'Found',
+    message: `This FlowSchema references the PriorityLevelConfiguration object named ${JSON.stringify(level)} and it exists`,
+  }
+  const known = conditions.find((c) => c.type === wanted.type)
+  if (known?.status === wanted.status && known.message === wanted.message) return
+  const others = conditions.filter((c) => c.type !== wanted.type)
+  const status = { conditions: [...others, { ...wanted, lastTransitionTime: formatTime(clock.now()) }] }
+  await client.update({ ...schema, status }, { subresource: 'status', signal }).catch(unlessCode(409))
 }
