@@ -17,7 +17,7 @@ import { textTable } from './text-table.ts'
 export const DOCTOR_HELP = `Usage: portico doctor [APISERVICE ...] [-o json] [--timeout=60] [--kubeconfig=<file>]
 
 Has a running server look at its APIServices, at the backends that routes of their policies lead to, and at the servers that
-it fronts (delegate/<name>), all at once: address, TCP, TLS, discovery, identity, OpenAPI, streamed lists, latency, and what
+it fronts (delegate/<name>), all at once: address, TCP, TLS, readiness, discovery, identity, OpenAPI, streamed lists, latency, and what
 waits for them. Exit code: 0 all is well, 1 something is not, 2 the command cannot be run like this.
 ${CONNECTION_HELP}
 `
@@ -34,6 +34,7 @@ const PHASES: readonly PhaseName[] = [
   'resolve',
   'dial',
   'tls',
+  'readyz',
   'discovery',
   'identity',
   'openapi',

@@ -1,52 +1,23 @@
-/** The namespaces that every server has. Made when missing, at the start and every minute. */
+/** The namespaces that every server has. */
 import type { KubeObject } from '../api/meta.ts'
-import { StatusError } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
-import { type Clock, sleep } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
+import { keepObjects, unlessCode } from './kept-objects.ts'
 
 export const SYSTEM_NAMESPACES = ['kube-system', 'kube-public', 'default', 'kube-node-lease']
-const EVERY_MS = 60_000
-const RETRY_MS = 1000
 
 /** Resolves when all are there; looks again until the signal is aborted. */
-export async function keepSystemNamespaces(
+export function keepSystemNamespaces(
   o: { client: Client; clock: Clock; log: Logger },
   signal: AbortSignal,
 ): Promise<void> {
   const namespaces = o.client.resource<KubeObject>({ group: '', version: 'v1', resource: 'namespaces' })
   const make = async (name: string): Promise<void> => {
-    try {
-      await namespaces.get(name, { resourceVersion: '0', signal })
-    } catch (e) {
-      if (!(e instanceof StatusError) || e.code !== 404) throw e
-      await namespaces
-        .create({ kind: 'Namespace', apiVersion: 'v1', metadata: { name } }, { signal })
-        .catch(ignoreExisting)
-    }
+    const found = await namespaces.get(name, { resourceVersion: '0', signal }).catch(unlessCode(404))
+    if (found) return
+    const wanted = { kind: 'Namespace', apiVersion: 'v1', metadata: { name } }
+    await namespaces.create(wanted, { signal }).catch(unlessCode(409))
   }
-  const all = async (): Promise<void> => {
-    await Promise.all(SYSTEM_NAMESPACES.map(make))
-  }
-  const keep = async (): Promise<void> => {
-    for (;;) {
-      await sleep(o.clock, EVERY_MS, signal)
-      await all().catch((error: unknown) => o.log.warn('system namespaces could not be checked', { error }))
-    }
-  }
-  for (let made = false; !made; ) {
-    try {
-      await all()
-      made = true
-    } catch (error) {
-      // The storage may be busy with an election: no reason to end the server.
-      o.log.warn('system namespaces could not be made yet', { error })
-      await sleep(o.clock, RETRY_MS, signal)
-    }
-  }
-  keep().catch(() => {}) // aborted
-}
-
-function ignoreExisting(e: unknown): void {
-  if (!(e instanceof StatusError) || e.code !== 409) throw e
+  return keepObjects({ what: 'system namespaces', ensure: () => Promise.all(SYSTEM_NAMESPACES.map(make)) }, o, signal)
 }

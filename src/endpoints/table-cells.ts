@@ -83,6 +83,19 @@ function externalIP(o: KubeObject): string {
   }
 }
 
+/** A label selector as Go's debug text, which kube-apiserver shows in cells. */
+function goText(selector: unknown): string {
+  const map = (at(selector, 'matchLabels') ?? {}) as Record<string, string>
+  const labelTexts = Object.keys(map)
+    .sort()
+    .map((k) => `${k}: ${map[k]},`)
+  const requirements = list(selector, 'matchExpressions').map(
+    (e) =>
+      `LabelSelectorRequirement{Key:${text(e, 'key')},Operator:${text(e, 'operator')},Values:[${texts(list(e, 'values')).join(' ')}],},`,
+  )
+  return `&LabelSelector{MatchLabels:map[string]string{${labelTexts.join('')}},MatchExpressions:[]LabelSelectorRequirement{${requirements.join('')}},}`
+}
+
 function available(o: KubeObject): string {
   const condition = list(o, 'status.conditions').find((c) => text(c, 'type') === 'Available')
   if (!condition) return 'Unknown'
@@ -152,9 +165,24 @@ const RULES: Record<string, Rule> = {
       ? 'Local'
       : `${text(o, 'spec.service.namespace')}/${text(o, 'spec.service.name')}`,
   apiServiceAvailable: available,
-  condition: (o, _now, type) =>
+  condition: (o, _now, type, otherwise = 'Unknown') =>
     text(
       list(o, 'status.conditions').find((c) => text(c, 'type') === type),
       'status',
-    ) || 'Unknown',
+    ) || otherwise,
+  /** What stands at the path, or the text in its place. */
+  or: (o, _now, field, otherwise) => {
+    const value = scalar(at(o, field!))
+    return value === '' ? otherwise! : value
+  },
+  paramKind: (o) => {
+    const kind = at(o, 'spec.paramKind')
+    return kind === undefined ? '<unset>' : `${text(kind, 'apiVersion')}/${text(kind, 'kind')}`
+  },
+  paramRef: (o) => {
+    const ref = at(o, 'spec.paramRef')
+    if (text(ref, 'name') !== '') return `${text(ref, 'namespace') || '*'}/${text(ref, 'name')}`
+    const selector = at(ref, 'selector')
+    return selector === undefined ? '<unset>' : goText(selector)
+  },
 }

@@ -63,6 +63,8 @@ export interface RawOptions {
   readonly resources?: readonly string[]
   /** Instead of its own: the group it speaks for, in version v1. */
   readonly anyGroup?: string
+  /** Answers `/readyz`; default: there is none. */
+  readonly readyz?: RawHandler
   /** Default true; `hangs`: asked for it, it never answers. */
   readonly openapi?: boolean | 'hangs'
   /** Of version 2; default: none. */
@@ -122,6 +124,7 @@ export async function startRawBackend(portico: Pick<TestServer, 'pki'>, o: RawOp
       if (!request.url.startsWith(`${o.pathPrefix}/`)) return answerText('{}', 404)(request, response)
       Object.assign(request, { url: request.url.slice(o.pathPrefix.length) })
     }
+    if (request.url === '/readyz' && o.readyz) return o.readyz(request, response)
     if (o.openapi === 'hangs' && request.url.startsWith('/openapi/')) return
     if (o.openapi === false && request.url.startsWith('/openapi/')) return answerText('{}', 404)(request, response)
     if (request.url === root) return answerText(discovery)(request, response)

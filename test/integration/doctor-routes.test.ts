@@ -1,7 +1,10 @@
 /** The doctor looks at all that requests may go to: backends of routes, and servers that are fronted. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import type { Diagnosis, Phase, PhaseName } from '../../src/servers/aggregator/diagnosis/report.ts'
+import { untilCondition } from '../harness/backends.ts'
 import { startFrontedPair } from '../harness/fronted.ts'
 import { startPortico } from '../harness/portico-process.ts'
 import { freePort } from '../harness/prometheus.ts'
@@ -47,6 +50,59 @@ test('portico doctor: a dead backend of a route is found, the others are well', 
   assert.match(table.stdout, /^v1\.raw\.example\.com +127\.0\.0\.1:\d+ +yes +ok +ok/m)
   assert.match(table.stdout, /^v1\.raw\.example\.com \[canary\] +127\.0\.0\.1:\d+ +- +ok +failed +-/m)
   assert.match(table.stdout, /^- v1\.raw\.example\.com \[canary\]: dial: .*ECONNREFUSED/m)
+})
+
+test('portico doctor: a streamed list that is answered with an error event, and left open, is told at once', async () => {
+  await using portico = await startTestServer()
+  await using raw = await startRawBackend(portico, {
+    handler: (request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' })
+      if (!request.url.includes('watch=')) return void response.end('{}')
+      const object = { kind: 'Status', status: 'Failure', message: 'etcd is away', reason: 'InternalError', code: 500 }
+      response.write(`${JSON.stringify({ type: 'ERROR', object })}\n`)
+    },
+  })
+  await registerRaw(portico, policyOf([raw]))
+  const asJson = await doctor(portico, RAW_API_SERVICE, '-o', 'json')
+  const [found] = JSON.parse(asJson.stdout) as Diagnosis[]
+  const { result, message, tookMs } = found!.phases.find((p) => p.phase === 'watchlist')!
+  assert.equal(result, 'failed')
+  assert.equal(message, 'things: the streamed list ends with an error: etcd is away (500)')
+  assert.ok(tookMs < 3000, `${tookMs} ms`)
+})
+
+test('portico doctor: a port that takes connections and says nothing is told as such', async () => {
+  await using portico = await startTestServer()
+  const sockets = new Set<Socket>()
+  const silent = createServer((socket) => sockets.add(socket.on('error', () => {})))
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  await registerRaw(portico, policyOf([{ address: '127.0.0.1', port }]), { wait: false })
+  await untilCondition(portico, RAW_API_SERVICE, (c) => c !== undefined)
+  const asJson = await doctor(portico, RAW_API_SERVICE, '-o', 'json')
+  const [found] = JSON.parse(asJson.stdout) as Diagnosis[]
+  assert.equal(
+    found!.phases.find((p) => p.phase === 'tls')?.message,
+    `127.0.0.1:${port}: accepts the connection, but its TLS handshake gets no answer in 5 s`,
+  )
+  for (const socket of sockets) socket.destroy()
+  silent.close()
+})
+
+test('portico doctor: the checks that a backend says are failing are named', async () => {
+  await using portico = await startTestServer()
+  const lines = [
+    '[+]ping ok',
+    '[-]informer-sync failed: reason withheld',
+    '[-]etcd failed: reason withheld',
+    'not ready',
+  ]
+  await using raw = await startRawBackend(portico, { readyz: answerText(lines.join('\n'), 500) })
+  await registerRaw(portico, policyOf([raw]))
+  const made = await doctor(portico, RAW_API_SERVICE)
+  assert.equal(made.code, 1)
+  assert.match(made.stdout, /^- v1\.raw\.example\.com: readyz: \/readyz: not ready: informer-sync, etcd$/m)
 })
 
 test('portico doctor: an OpenAPI that the policy says is not there is not asked for, and nothing is wrong with that', async () => {
@@ -96,7 +152,7 @@ test('portico doctor: servers that are fronted', async () => {
   const well = await doctor(front)
   assert.match(
     well.stdout,
-    /^delegate\/core +https:\/\/127\.0\.0\.1:\d+ +yes +ok +ok +ok +ok +ok +ok +- +[\d.]+ ms +-$/m,
+    /^delegate\/core +https:\/\/127\.0\.0\.1:\d+ +yes +ok +ok +ok +ok +ok +ok +ok +- +[\d.]+ ms +-$/m,
   )
   assert.equal(well.code, 0, well.stdout)
   assert.equal((await front.as('jane').get('/debug/delegates/nobody/diagnosis')).status, 404)

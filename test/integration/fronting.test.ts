@@ -136,6 +136,7 @@ describe('as front proxy of a cluster', () => {
 
   for (const protocol of ['SPDY/3.1', 'websocket']) {
     test(`an upgrade to ${protocol} goes through both`, async () => {
+      garden.sample.knobs.echoesUpgrades = true
       const socket = await upgrade(pair, `${garden.collection}/rose/exec?command=sh`, protocol)
       socket.write('over and back')
       const [echo] = (await once(socket, 'data')) as [Buffer]

@@ -60,6 +60,36 @@ const rows: readonly { name: string; a: Attributes; allowed: boolean }[] = [
   },
   { name: 'backends: nor change it', a: wants({ ...CONFIG, verb: 'update', groups: BACKENDS }), allowed: false },
   {
+    name: 'backends: watch namespaces',
+    a: wants({ verb: 'watch', resource: 'namespaces', groups: BACKENDS }),
+    allowed: true,
+  },
+  {
+    name: 'backends: but not their status',
+    a: wants({ verb: 'get', resource: 'namespaces', subresource: 'status', groups: BACKENDS }),
+    allowed: false,
+  },
+  {
+    name: 'backends: list webhook configurations',
+    a: wants({
+      verb: 'list',
+      apiGroup: 'admissionregistration.k8s.io',
+      resource: 'mutatingwebhookconfigurations',
+      groups: BACKENDS,
+    }),
+    allowed: true,
+  },
+  {
+    name: 'backends: no change of flow schemas',
+    a: wants({ verb: 'update', apiGroup: 'flowcontrol.apiserver.k8s.io', resource: 'flowschemas', groups: BACKENDS }),
+    allowed: false,
+  },
+  {
+    name: 'others: no flow schemas',
+    a: wants({ verb: 'list', apiGroup: 'flowcontrol.apiserver.k8s.io', resource: 'flowschemas' }),
+    allowed: false,
+  },
+  {
     name: 'backends: access reviews',
     a: wants({ verb: 'create', apiGroup: 'authorization.k8s.io', resource: 'subjectaccessreviews', groups: BACKENDS }),
     allowed: true,

@@ -29,6 +29,8 @@ const SELF_REVIEWS = new Set([
   'authorization.k8s.io/selfsubjectaccessreviews',
   'authorization.k8s.io/selfsubjectrulesreviews',
 ])
+/** What a server built on Kubernetes' generic library watches before it admits a write. */
+const ADMISSION_GROUPS = new Set(['admissionregistration.k8s.io', 'flowcontrol.apiserver.k8s.io'])
 const READ = new Set(['get', 'list', 'watch'])
 
 const RULES: readonly Rule[] = [
@@ -69,6 +71,15 @@ const RULES: readonly Rule[] = [
         resourceNames: ['extension-apiserver-authentication'],
       },
     ],
+  },
+  {
+    name: 'backends-informers',
+    group: BACKENDS_GROUP,
+    matches: (a) =>
+      a.isResourceRequest &&
+      READ.has(a.verb) &&
+      a.subresource === '' &&
+      (ADMISSION_GROUPS.has(a.apiGroup) || (a.apiGroup === '' && a.resource === 'namespaces')),
   },
   {
     name: 'backends-delegator',

@@ -26,21 +26,26 @@ function readMessage(
   into: Record<string, unknown> = {},
 ): Record<string, unknown> {
   const decoded = new Map<Field, unknown>()
+  readFields(reader, type, decoded)
+  for (const [field, value] of decoded)
+    if (field.type.kind === 'map') decoded.set(field, sortedMap(value as [string, unknown][]))
+  return emitFields(type, decoded, into)
+}
+
+function readFields(reader: ProtobufReader, type: ObjectType, decoded: Map<Field, unknown>): void {
   while (!reader.done) {
     const { number, wire } = reader.tag()
     const field = type.byNumber.get(number)
     if (!field) reader.skip(wire)
     else readField(reader, field, wire, decoded)
   }
-  for (const [field, value] of decoded)
-    if (field.type.kind === 'map') decoded.set(field, sortedMap(value as [string, unknown][]))
-  return emitFields(type, decoded, into)
 }
 
 function readField(r: ProtobufReader, field: Field, wire: number, decoded: Map<Field, unknown>): void {
   const t = field.type
   if (wire !== wireOf(t)) throw new ProtobufError(`proto: wrong wireType = ${wire} for field ${upperFirst(field.name)}`)
-  if (t.kind === 'list' && !t.wrapped) append(decoded, field, readValue(r, t.item))
+  if (field.inline && t.kind === 'object') readFields(r.nested(), t.type, decoded)
+  else if (t.kind === 'list' && !t.wrapped) append(decoded, field, readValue(r, t.item))
   else if (t.kind === 'map') append(decoded, field, readEntry(r.nested(), t.value))
   else {
     const value = readValue(r, t)

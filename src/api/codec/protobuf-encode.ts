@@ -17,7 +17,7 @@ export function encodeMessage(type: ObjectType, object: object): Uint8Array {
 function writeMessage(w: ProtobufWriter, type: ObjectType, object: object): void {
   const values = object as Readonly<Record<string, unknown>>
   for (const field of type.descending) {
-    const value = Object.hasOwn(values, field.name) ? values[field.name] : undefined
+    const value = field.inline ? object : Object.hasOwn(values, field.name) ? values[field.name] : undefined
     if (value !== undefined && value !== null) writeField(w, field.type, field.number, value)
     else if (!field.pointer) writeZero(w, field)
   }

@@ -50,6 +50,8 @@ export interface Field {
   readonly patchMergeKey: string | undefined
   /** The name of a named Go type, where error texts show it. */
   readonly goType: string | undefined
+  /** An embedded struct: in JSON its fields stand among those of its owner, in protobuf it is a message. */
+  readonly inline: boolean
 }
 
 export interface ObjectType {
@@ -59,8 +61,10 @@ export interface ObjectType {
   readonly name: string
   /** `v1.ServiceSpec`. */
   readonly goType: string
+  /** As in JSON: those of embedded structs stand in their place. */
   readonly fields: readonly Field[]
   readonly byName: ReadonlyMap<string, Field>
+  /** As in protobuf: an embedded struct is one field. */
   readonly byNumber: ReadonlyMap<number, Field>
   /** Highest number first: protobuf is written from its end. */
   readonly descending: readonly Field[]
@@ -84,6 +88,7 @@ interface FieldOptions {
   patch?: string
   merge?: string
   go?: string
+  inline?: 1
 }
 type FieldRow = [string, string, number] | [string, string, number, FieldOptions]
 
@@ -136,7 +141,16 @@ export class CompiledTypes {
       if (!found) throw new Error(`table ${file.package}: type ${reference} is not known`)
       return found
     }
-    for (const [name, { fields }] of Object.entries(file.types)) fill(shells.get(name)!, fields, resolve)
+    const filled = new Set<string>()
+    const fillNamed = (name: string): void => {
+      if (filled.has(name)) return
+      filled.add(name)
+      const { fields } = file.types[name]!
+      // An embedded struct lends its fields: it must have them before.
+      for (const [, type, , options] of fields) if (options?.inline) fillNamed(type)
+      fill(shells.get(name)!, fields, resolve)
+    }
+    for (const name of shells.keys()) fillNamed(name)
   }
 
   type(name: string): ObjectType | undefined {
@@ -165,11 +179,14 @@ function newShell(model: string, name: string, goType: string, mapType: 'atomic'
 function fill(shell: Shell, rows: readonly FieldRow[], resolve: (reference: string) => ObjectType): void {
   for (const [name, type, number, options = {}] of rows) {
     const field = newField(name, parseType(type, resolve), number, options)
-    shell.fields.push(field)
-    shell.byName.set(name, field)
+    const inJson = field.inline && field.type.kind === 'object' ? field.type.type.fields : [field]
+    for (const f of inJson) {
+      shell.fields.push(f)
+      shell.byName.set(f.name, f)
+    }
     shell.byNumber.set(number, field)
   }
-  shell.descending.push(...shell.fields.toSorted((a, b) => b.number - a.number))
+  shell.descending.push(...[...shell.byNumber.values()].toSorted((a, b) => b.number - a.number))
 }
 
 function newField(name: string, type: FieldType, number: number, o: FieldOptions): Field {
@@ -187,6 +204,7 @@ function newField(name: string, type: FieldType, number: number, o: FieldOptions
     patchStrategy: o.patch === undefined ? [] : o.patch.split(','),
     patchMergeKey: o.merge,
     goType: o.go,
+    inline: o.inline === 1,
   }
 }
 

@@ -10,6 +10,7 @@ import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import type { PostStartHook } from '../../servers/generic/delegate.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { AppContext } from './app-context.ts'
+import { keepFlowControlObjects } from '../../controllers/flow-control-objects.ts'
 
 const DELETABLE = ['list', 'delete']
 
@@ -63,6 +64,10 @@ function loneServerHooks(around: AppContext, o: ControllerParts): PostStartHook[
     }),
   )
   return [
+    {
+      name: 'priority-and-fairness-config-producer',
+      run: (signal) => keepFlowControlObjects({ client: o.replicaClient, clock, log }, signal),
+    },
     {
       name: 'start-cluster-authentication-info-controller',
       run: async () => {

@@ -1,13 +1,13 @@
 /**
  * Defaults of the core server's kinds: applied when a body or a stored object has been decoded, before anything
- * else looks at it. Source: Kubernetes' defaulting functions of core/v1 and discovery/v1.
+ * else looks at it. Source: Kubernetes' defaulting functions of core/v1 and discovery/v1; other groups in defaults/.
  *
  * Not here: what is allocated on creation (cluster IPs, ports).
  */
 import type { KubeObject } from '../../api/meta.ts'
-
-type Fields = Record<string, unknown>
-type Defaulter = (object: Fields) => void
+import { ADMISSION_DEFAULTERS } from './defaults/admissionregistration.ts'
+import { type Defaulter, type Fields, listAt, listOf, objectAt, setDefault } from './defaults/defaulting.ts'
+import { FLOW_CONTROL_DEFAULTERS } from './defaults/flowcontrol.ts'
 
 const NAME_LABEL = 'kubernetes.io/metadata.name'
 const AFFINITY_SECONDS = 10_800
@@ -32,6 +32,8 @@ const DEFAULTERS: ReadonlyMap<string, Defaulter> = new Map<string, Defaulter>([
       }
     },
   ],
+  ...ADMISSION_DEFAULTERS,
+  ...FLOW_CONTROL_DEFAULTERS,
 ])
 
 /** Changes the object, which the caller has to itself. Kinds without defaults are left alone. */
@@ -78,24 +80,4 @@ function defaultIngress(service: Fields): void {
   const { loadBalancer } = (service['status'] ?? {}) as { loadBalancer?: Fields }
   for (const ingress of listAt(loadBalancer ?? {}, 'ingress'))
     if ((ingress['ip'] ?? '') !== '') ingress['ipMode'] ??= 'VIP'
-}
-
-/** Absent and empty are the same for fields that are no pointers in Go. */
-function setDefault(object: Fields, field: string, value: unknown): void {
-  const current = object[field]
-  if (current === undefined || current === null || current === '' || current === 0) object[field] = value
-}
-
-function objectAt(object: Fields, field: string): Fields {
-  const value = object[field]
-  if (typeof value === 'object' && value !== null) return value as Fields
-  const made: Fields = {}
-  object[field] = made
-  return made
-}
-function listAt(object: Fields, field: string): Fields[] {
-  return listOf(object[field]) as Fields[]
-}
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : []
 }

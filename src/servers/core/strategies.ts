@@ -1,4 +1,5 @@
 /** The strategies of the core server's resources. Kinds without a line here keep to the plain one. */
+import { isDeepStrictEqual } from 'node:util'
 import { formatGroupResource } from '../../api/group-version.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { dns1123Label } from '../../api/names.ts'
@@ -44,6 +45,20 @@ export function statusStrategy(main: Strategy): Strategy {
         metadata: { ...metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
       })
       if (status === undefined) delete (obj as Fields)['status']
+    },
+  }
+}
+
+/** Kinds whose generation counts the changes of one field, and whose status, where there is one, has its own path. */
+function specStrategy(table: ResourceTable, field: string): Strategy {
+  const hasStatus = table.subresources?.some((s) => s.name === 'status') ?? false
+  return {
+    ...plainStrategy(table),
+    prepare: (_w, obj, old) => {
+      if (hasStatus) keepStatus(obj, old)
+      if (!old) obj.metadata.generation = 1
+      else if (!isDeepStrictEqual((obj as Fields)[field], (old as Fields)[field]))
+        obj.metadata.generation = (old.metadata.generation ?? 0) + 1
     },
   }
 }
@@ -135,7 +150,7 @@ function ownStrategyOf(table: ResourceTable): Strategy {
     case 'serviceaccounts':
       return serviceAccountStrategy(table)
     default:
-      return plainStrategy(table)
+      return table.generationOf === undefined ? plainStrategy(table) : specStrategy(table, table.generationOf)
   }
 }
 

@@ -18,7 +18,9 @@ for (const name of tables.groups()) {
   test(`field numbers and names of ${name === '' ? 'core' : name} are unique in their type`, () => {
     for (const type of tables.group(name)!.types.all()) {
       assert.equal(type.byName.size, type.fields.length, type.model)
-      assert.equal(type.byNumber.size, type.fields.length, type.model)
+      const rows = type.descending.flatMap((f) => (f.inline && f.type.kind === 'object' ? f.type.type.fields : [f]))
+      assert.equal(type.byNumber.size, type.descending.length, type.model)
+      assert.ok(rows.length >= type.fields.length, type.model)
       assert.equal(tables.byModel(type.model), type)
     }
   })

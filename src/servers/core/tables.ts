@@ -40,6 +40,8 @@ export interface ResourceTable {
   readonly selectableFields?: readonly string[]
   readonly allowCreateOnUpdate?: boolean
   readonly allowUnconditionalUpdate?: boolean
+  /** The field whose changes metadata.generation counts. Absent: there is no generation. */
+  readonly generationOf?: string
   readonly columns: readonly ColumnTable[]
 }
 export interface GroupTableFile extends TableFile {
@@ -59,12 +61,14 @@ export interface GroupTable {
 /** Package of the tables -> name of the API group, which is the file's name ('' is core.json). */
 const GROUPS: ReadonlyMap<string, string> = new Map([
   ['core', ''],
+  ['admissionregistration', 'admissionregistration.k8s.io'],
   ['apiregistration', 'apiregistration.k8s.io'],
   ['authentication', 'authentication.k8s.io'],
   ['authorization', 'authorization.k8s.io'],
   ['coordination', 'coordination.k8s.io'],
   ['discovery', 'discovery.k8s.io'],
   ['events', 'events.k8s.io'],
+  ['flowcontrol', 'flowcontrol.apiserver.k8s.io'],
   ['gateway', 'gateway.portico.dev'],
 ])
 

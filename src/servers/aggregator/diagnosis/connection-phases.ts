@@ -5,6 +5,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import type { Clock } from '../../../lib/clock.ts'
 import { type Address, dial, type Dialled, lookupOf } from '../../../proxy/dial.ts'
 import { endpointId } from '../../../proxy/endpoint-set.ts'
+import { SilentEndpointError } from '../../../proxy/upstream.ts'
 import { type Finding, failed, ok, textOf, warning } from './report.ts'
 
 const TIMEOUT_MS = 5000
@@ -47,6 +48,9 @@ async function handshake(address: Address, clock: Clock): Promise<Finding> {
   if (!tls)
     return address.path === undefined ? warning(`${where}: plain HTTP`) : ok(`${where}: a socket of this machine`)
   const { error, dialled } = await dialOnce(address, clock)
+  // Another look would wait as long.
+  if (error?.cause instanceof SilentEndpointError)
+    return failed(`${where}: accepts the connection, but its TLS handshake gets no answer in ${TIMEOUT_MS / 1000} s`)
   const shown = dialled ? certificateOf(dialled.socket as TLSSocket) : await certificateShown(address)
   dialled?.socket.destroy()
   const details = {

@@ -5,7 +5,7 @@
  * Callers:  app/run/wire-debug.ts serves it below /debug/; `portico doctor` prints it.
  * Not here: verdicts that requests are routed by (availability-controller.ts). This only looks, and changes nothing.
  *
- *   resolve -> dial -> tls -> discovery -> identity, openapi, watchlist, latency side by side
+ *   resolve -> dial -> tls -> readyz, discovery -> identity, openapi, watchlist, latency side by side
  */
 import type { APIService } from '../../../api/apiservice.ts'
 import type { Transport } from '../../../client/transport.ts'
@@ -13,7 +13,15 @@ import type { Clock } from '../../../lib/clock.ts'
 import type { Address } from '../../../proxy/dial.ts'
 import { MAX_ADDRESSES, dialPhase, resolvePhase, tlsPhase } from './connection-phases.ts'
 import { identityPhase } from './identity-phase.ts'
-import { type Asking, discoveryPhase, latencyPhase, openApiPhase, rootOf, watchListPhase } from './offer-phases.ts'
+import {
+  type Asking,
+  discoveryPhase,
+  latencyPhase,
+  openApiPhase,
+  readyzPhase,
+  rootOf,
+  watchListPhase,
+} from './offer-phases.ts'
 import { type Diagnosis, type Phase, type PhaseName, type RoutedDiagnosis, runPhase, skipped } from './report.ts'
 import { callersPhase, serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
 
@@ -93,12 +101,19 @@ export async function diagnoseServer(
 ): Promise<Diagnosis> {
   const phases = await reached(server, clock, async (_addresses, limits) => {
     const asking = { transport: server.transport, clock }
+    const ready = await runPhase('readyz', limits, (s) => readyzPhase(asking, s))
     const discovered = await runPhase('discovery', limits, (s) => serverDiscoveryPhase(asking, s))
     const identity = await runPhase('identity', limits, (s) => callersPhase(server.problemOfCallers(s)))
     const rest = [identity, skipped('watchlist', 'of APIServices alone')]
-    if (discovered.result === 'failed') return [discovered, ...rest]
+    if (discovered.result === 'failed') return [ready, discovered, ...rest]
     const openapi = await runPhase('openapi', limits, (s) => serverOpenApiPhase(asking, s))
-    return [discovered, openapi, ...rest, await runPhase('latency', limits, (s) => latencyPhase(asking, '/version', s))]
+    return [
+      ready,
+      discovered,
+      openapi,
+      ...rest,
+      await runPhase('latency', limits, (s) => latencyPhase(asking, '/version', s)),
+    ]
   })
   const name = `delegate/${server.name}`
   return {
@@ -150,11 +165,14 @@ async function offered(
     clock: limits.clock,
   }
   let resources: Awaited<ReturnType<typeof discoveryPhase>>['resources'] = []
-  const discovered = await runPhase('discovery', limits, async (signal) => {
-    const offer = await discoveryPhase(asking, signal)
-    resources = offer.resources
-    return offer.finding
-  })
+  const [ready, discovered] = await Promise.all([
+    runPhase('readyz', limits, (s) => readyzPhase(asking, s)),
+    runPhase('discovery', limits, async (signal) => {
+      const offer = await discoveryPhase(asking, signal)
+      resources = offer.resources
+      return offer.finding
+    }),
+  ])
   const listable = resources.find((r) => r.verbs.includes('list'))?.resource
   const path = listable === undefined ? rootOf(asking) : `${rootOf(asking)}/${listable}?limit=1`
   const usable = discovered.result !== 'failed'
@@ -174,6 +192,6 @@ async function offered(
   const latency = usable
     ? await runPhase('latency', limits, (s) => latencyPhase(asking, rootOf(asking), s))
     : skipped('latency', 'no discovery')
-  return [discovered, ...others, latency]
+  return [ready, discovered, ...others, latency]
 }
-const BEHIND: readonly PhaseName[] = ['discovery', 'identity', 'openapi', 'watchlist', 'latency']
+const BEHIND: readonly PhaseName[] = ['readyz', 'discovery', 'identity', 'openapi', 'watchlist', 'latency']

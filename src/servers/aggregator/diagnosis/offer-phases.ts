@@ -7,6 +7,7 @@ import { ACCEPT_V2, isAggregated, readAll } from '../discovery/discovery-downloa
 import { readAggregated, readResourceList } from '../discovery/read-discovery.ts'
 import { documentUrl, readOpenApi } from '../openapi/read-openapi.ts'
 import { type Finding, failed, ok, textOf, warning } from './report.ts'
+import type { Status } from '../../../api/status-error.ts'
 
 export interface Asking {
   readonly transport: Transport
@@ -31,6 +32,20 @@ export async function get(
 ): Promise<{ status: number; type: string | undefined; body: string }> {
   const response = await transport({ method: 'GET', path, headers: { accept }, signal })
   return { status: response.status, type: response.headers['content-type'], body: await readAll(response) }
+}
+
+/** Of the lines that Kubernetes' health endpoints answer with: `[-]informer-sync failed: reason withheld`. */
+const FAILING_CHECK = /^\[-\](.+?) failed/gm
+
+/** What the server says of itself. Not every server has it, or lets us read it. */
+export async function readyzPhase(asking: Pick<Asking, 'transport'>, signal: AbortSignal): Promise<Finding> {
+  const { status, body } = await get(asking, '/readyz', signal, '*/*')
+  const details = { status }
+  if (status === 200) return ok('ready', details)
+  if (status < 500) return ok(`says nothing of its readiness: /readyz: status ${status}`, details)
+  const checks = [...body.matchAll(FAILING_CHECK)].map(([, name]) => name!)
+  if (checks.length === 0) return failed(`/readyz: bad status ${status}`, details)
+  return failed(`/readyz: not ready: ${checks.join(', ')}`, { ...details, checks })
 }
 
 export interface Offer {
@@ -121,13 +136,22 @@ export async function watchListPhase(
     return [400, 415, 422].includes(response.status) ? ok(`${text}: clients list instead`) : warning(text)
   }
   for await (const line of readLines(response.body, MAX_EVENT_BYTES)) {
-    if (!endsInitialEvents(line)) continue
+    const event = JSON.parse(line) as StreamedEvent
+    if (event.type === 'ERROR') return failed(`${resource}: the streamed list ends with an error: ${errorOf(event)}`)
+    if (!endsInitialEvents(event)) continue
     return ok(`${resource}: initial events end after ${Math.round(asking.clock.monotonicMs() - startMs)} ms`)
   }
   return failed(`${resource}: initial events never end: clients that stream lists hang until they give up`)
 }
-function endsInitialEvents(line: string): boolean {
-  const event = JSON.parse(line) as { type?: string; object?: { metadata?: { annotations?: Record<string, string> } } }
+interface StreamedEvent {
+  readonly type?: string
+  readonly object?: { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> } }
+}
+function errorOf({ object = {} }: StreamedEvent): string {
+  const { message, reason, code } = object as Partial<Status>
+  return `${message || reason || 'without a message'}${code === undefined ? '' : ` (${code})`}`
+}
+function endsInitialEvents(event: StreamedEvent): boolean {
   return event.type === 'BOOKMARK' && event.object?.metadata?.annotations?.[INITIAL_EVENTS_END] === 'true'
 }
 

@@ -2,7 +2,16 @@
 import { StatusError } from '../../../api/status-error.ts'
 import { type Clock, sleep } from '../../../lib/clock.ts'
 
-export type PhaseName = 'resolve' | 'dial' | 'tls' | 'discovery' | 'identity' | 'openapi' | 'watchlist' | 'latency'
+export type PhaseName =
+  | 'resolve'
+  | 'dial'
+  | 'tls'
+  | 'readyz'
+  | 'discovery'
+  | 'identity'
+  | 'openapi'
+  | 'watchlist'
+  | 'latency'
 /** warning: requests are served, but something is wrong or will be. */
 export type Result = 'ok' | 'warning' | 'failed' | 'skipped'
 
