@@ -6,7 +6,6 @@ import { answerObject } from './answer-object.ts'
 import { writeOf } from './create.ts'
 import { readDeleteOptions } from './delete-options.ts'
 import { deletedStatus } from './deleted-status.ts'
-import { typed } from './object-forms.ts'
 import type { Scope } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
 
@@ -22,6 +21,6 @@ export function deleteHandler(scope: Scope): Handler {
     // 202 only for a caller that explicitly asked, in the old way, that dependents go too: clients know it so.
     const code = !gone && options.orphanDependents === false ? 202 : 200
     if (gone && strategy.returnsDeletedObject !== true) return writeStatus(ctx, code, deletedStatus(resource, object))
-    return answerObject(ctx, scope, code, typed(resource, object), form)
+    return answerObject(ctx, scope, code, object, form)
   }
 }

@@ -2,9 +2,10 @@
 import { decodeUtf8, parseJson } from '../api/codec/json-reader.ts'
 import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { JsonSyntaxError } from '../api/codec/json-syntax-error.ts'
-import { TypeMismatchError, decodeTyped } from '../api/codec/typed-decode.ts'
+import { TypeMismatchError } from '../api/codec/typed-decode.ts'
 import { encodeJson } from '../api/codec/json-writer.ts'
 import { fieldError } from '../api/field-error.ts'
+import type { FittedObject, KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
 import {
   StatusError,
@@ -23,11 +24,9 @@ import type { JsonObject } from '../registry/patch/json-value.ts'
 import { applyMergePatch } from '../registry/patch/merge-patch.ts'
 import { PatchError } from '../registry/patch/patch-error.ts'
 import { applyStrategicMergePatch } from '../registry/patch/strategic-merge.ts'
-import { type Resource, apiVersionOf } from '../registry/resource.ts'
 import { answerObject } from './answer-object.ts'
 import { contentTypeOf } from './content-type.ts'
 import { writeOf } from './create.ts'
-import { typed } from './object-forms.ts'
 import { type WriteOptions, parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import { type Scope, groupResourceOf } from './scope.ts'
@@ -37,31 +36,32 @@ import { matchUrl } from './update.ts'
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'
 const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json'
-const ACCEPTED = [JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH]
 
 type Apply = (current: JsonObject) => unknown
 
 export function patchHandler(scope: Scope): Handler {
-  const { resource, registry, strategy } = scope
+  const { forms, registry, strategy } = scope
+  const { strategicType } = forms.version
+  const accepted = [JSON_PATCH, MERGE_PATCH, ...(strategicType ? [STRATEGIC_MERGE_PATCH] : [])]
   return async (ctx) => {
     const type = contentTypeOf(ctx)
-    if (!ACCEPTED.includes(type)) throw unroutableMediaType(415)
+    if (!accepted.includes(type)) throw unroutableMediaType(415)
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'PatchOptions')
     checkForce(ctx)
-    const patch = parsePatch(scope, type, body)
+    const patch = parsePatch(forms.version, type, body)
     const { object } = await registry.update({
       write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
       strategy,
       reapply: true,
       transform: (current) => {
         if (!current) throw notFound(groupResourceOf(scope), ctx.info.name)
-        return patched(ctx, scope, current, patch, options)
+        return forms.toHub(patched(ctx, scope, current, patch, options))
       },
       hooks: { admit: (o, old) => scope.admission(ctx, scope, 'update', o, old), warn: (text) => ctx.warn(text) },
     })
-    await answerObject(ctx, scope, 200, typed(resource, object), form)
+    await answerObject(ctx, scope, 200, object, form)
   }
 }
 
@@ -72,7 +72,7 @@ function checkForce(ctx: RequestContext): void {
   ])
 }
 
-function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
+function parsePatch({ strategicType }: KindVersion, type: string, body: Uint8Array): Apply {
   const value = parseBody(body)
   if (type === JSON_PATCH) return (current) => applyJsonPatch(current, value)
   if (typeof value !== 'object' || Array.isArray(value)) {
@@ -82,7 +82,7 @@ function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
     )
   }
   if (type === MERGE_PATCH) return (current) => applyMergePatch(current, value)
-  return (current) => applyStrategicMergePatch(scope.resource.type, current, value)
+  return (current) => applyStrategicMergePatch(strategicType!, current, value)
 }
 
 function parseBody(body: Uint8Array): unknown {
@@ -101,24 +101,25 @@ function patched(
   apply: Apply,
   options: WriteOptions,
 ): KubeObject {
-  const { resource } = scope
-  const document = applied(apply, typed(resource, current))
-  checkKind(document, resource)
-  const { object, problems } = fit(scope, document)
+  const { forms } = scope
+  const document = applied(apply, forms.typed(current))
+  checkKind(document, forms.version)
+  const { object, problems } = fit(forms.version, document)
   if (problems.length > 0) {
     if (options.fieldValidation === 'Strict') throw unfit(document, `strict decoding error: ${problems.join(', ')}`)
     if (options.fieldValidation === 'Warn') for (const problem of problems) ctx.warn(problem)
   }
   const { kind: _k, apiVersion: _a, ...result } = object as KubeObject & Record<string, unknown>
   delete result.metadata.managedFields
+  forms.version.fillDefaults(result)
   matchUrl(scope, result, ctx.info.namespace, ctx.info.name)
   return result
 }
 
 /** A patch may not make another kind of the object. */
-function checkKind(document: object, resource: Resource): void {
+function checkKind(document: object, version: KindVersion): void {
   const { kind, apiVersion } = document as { kind?: unknown; apiVersion?: unknown }
-  if (kind === resource.kind && apiVersion === apiVersionOf(resource)) return
+  if (kind === version.kind && apiVersion === version.apiVersion) return
   const named = `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}`
   throw unfit(document, `${named} in scheme "pkg/runtime/scheme.go:110"`)
 }
@@ -144,9 +145,9 @@ function patchStatus(e: PatchError): StatusError {
     : genericServerResponse(422, 'patch', { group: '', resource: '' }, '')
 }
 
-function fit(scope: Scope, document: object): { object: object; problems: readonly string[] } {
+function fit(version: KindVersion, document: object): FittedObject {
   try {
-    return decodeTyped(scope.resource.type, document)
+    return version.fit(document)
   } catch (e) {
     if (e instanceof TypeMismatchError) throw unfit(document, e.message)
     throw e instanceof StatusError ? e : badRequest((e as Error).message, e)

@@ -1,7 +1,7 @@
 /** Everything the handlers of one resource, or of one of its subresources, need. Made once by the server. */
 import type { KubeObject } from '../api/meta.ts'
 import type { YamlThread } from '../api/codec/yaml-thread.ts'
-import type { TypeTable } from '../api/schema/type-table.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { ListReader } from '../registry/list-reader.ts'
@@ -9,6 +9,8 @@ import type { Registry } from '../registry/registry.ts'
 import type { Resource } from '../registry/resource.ts'
 import type { Strategy } from '../registry/strategy.ts'
 import type { WatchCache } from '../registry/watch-cache/watch-cache.ts'
+import type { LatestFrames } from './latest-frames.ts'
+import type { ObjectForms } from './object-forms.ts'
 import type { Column } from './table.ts'
 import type { WatchMetrics } from './watch-metrics.ts'
 
@@ -23,7 +25,10 @@ export type Admission = (
 
 export interface Scope {
   readonly resource: Resource
-  readonly types: TypeTable
+  /** How objects are seen, written and read in this version. */
+  readonly forms: ObjectForms
+  readonly deleteOptions: KindVersion
+  readonly frames: LatestFrames
   readonly yaml: YamlThread
   readonly registry: Registry
   readonly cache: WatchCache<KubeObject>

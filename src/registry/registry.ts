@@ -26,7 +26,7 @@ import { type Storage, type StoredValue, StorageError } from '../storage/storage
 import { type DeleteOptions, afterDelete, checkPreconditions, isFinished } from './deletion.ts'
 import { keyOf } from './keys.ts'
 import type { ObjectCodec } from './object-codec.ts'
-import { conform } from '../api/codec/typed-decode.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import { carryForUpdate, dedupOwnerReferences, fillForCreate, generateName } from './object-meta.ts'
 import type { Resource } from './resource.ts'
 import { fromStorageError } from './storage-errors.ts'
@@ -61,6 +61,7 @@ export class Registry {
   readonly resource: Resource
   readonly strategy: Strategy
   readonly codec: ObjectCodec
+  readonly #form: KindVersion
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #random: () => number
@@ -69,6 +70,8 @@ export class Registry {
   constructor(o: {
     resource: Resource
     strategy: Strategy
+    /** Of the hub: what is stored. */
+    form: KindVersion
     codec: ObjectCodec
     storage: Storage
     clock: Clock
@@ -77,6 +80,7 @@ export class Registry {
     this.resource = o.resource
     this.strategy = o.strategy
     this.codec = o.codec
+    this.#form = o.form
     this.#storage = o.storage
     this.#clock = o.clock
     this.#random = o.random ?? Math.random
@@ -122,7 +126,7 @@ export class Registry {
     await pause?.()
     this.strategy.canonicalize?.(object)
     await hooks.admit?.(object, undefined)
-    object = conform(this.resource.type, object)
+    object = this.#form.conform(object)
     await pause?.()
     const key = keyOf(this.resource, metadata.namespace ?? '', metadata.name ?? '')
     if (write.dryRun) {
@@ -208,7 +212,7 @@ export class Registry {
     await pause?.()
     strategy.canonicalize?.(object)
     await o.hooks?.admit?.(object, old)
-    object = conform(this.resource.type, object)
+    object = this.#form.conform(object)
     await pause?.()
     if (isFinished(object, strategy)) {
       if (write.dryRun) return { kind: 'done', object }
@@ -271,12 +275,11 @@ export class Registry {
     return {
       namespaced: this.resource.namespaced,
       name: this.strategy.nameRules ?? dns1123Subdomain,
-      coreFinalizers: this.resource.storedAs === 'protobuf',
+      coreFinalizers: this.resource.coreFinalizers,
     }
   }
   #refuse(object: KubeObject, errors: readonly FieldError[]): void {
-    if (errors.length > 0)
-      throw invalid({ group: this.resource.group, kind: this.resource.kind }, object.metadata.name ?? '', errors)
+    if (errors.length > 0) throw invalid(this.#form, object.metadata.name ?? '', errors)
   }
   #exists(current: StoredValue | undefined, name: string): StatusError {
     const deleting = current !== undefined && this.#decode(current).metadata.deletionTimestamp !== undefined
