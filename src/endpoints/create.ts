@@ -11,6 +11,7 @@ import { type WriteOptions, parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
+import { WritePath } from './write-path.ts'
 
 /** POST of a collection. */
 export function createHandler(scope: Scope): Handler {
@@ -27,14 +28,9 @@ export function createHandler(scope: Scope): Handler {
       validation: options.fieldValidation,
     })
     placeInNamespace(scope, object, ctx.info.namespace)
-    const created = await registry.create(
-      writeOf(ctx, scope, object.metadata.name ?? '', { ...options, bodyBytes: body.byteLength }),
-      forms.toHub(object),
-      {
-        admit: (o) => scope.admission(ctx, scope, 'create', o, undefined),
-        warn: (text) => ctx.warn(text),
-      },
-    )
+    const write = writeOf(ctx, scope, object.metadata.name ?? '', { ...options, bodyBytes: body.byteLength })
+    const path = new WritePath(ctx, scope, write, options)
+    const created = await registry.create(write, await path.made(object, undefined), path.hooks)
     await answerObject(ctx, scope, 201, created, form)
   }
 }

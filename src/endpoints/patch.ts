@@ -32,6 +32,7 @@ import { readBody } from './read-body.ts'
 import { type Scope, groupResourceOf } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
 import { matchUrl } from './update.ts'
+import { WritePath } from './write-path.ts'
 
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'
@@ -51,15 +52,17 @@ export function patchHandler(scope: Scope): Handler {
     const options = parseWriteOptions(ctx.query, 'PatchOptions')
     checkForce(ctx)
     const patch = parsePatch(forms.version, type, body)
+    const write = writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength })
+    const path = new WritePath(ctx, scope, write, options)
     const { object } = await registry.update({
-      write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
+      write,
       strategy,
       reapply: true,
       transform: (current) => {
         if (!current) throw notFound(groupResourceOf(scope), ctx.info.name)
-        return forms.toHub(patched(ctx, scope, current, patch, options))
+        return path.made(patched(ctx, scope, current, patch, options), current)
       },
-      hooks: { admit: (o, old) => scope.admission(ctx, scope, 'update', o, old), warn: (text) => ctx.warn(text) },
+      hooks: path.hooks,
     })
     await answerObject(ctx, scope, 200, object, form)
   }

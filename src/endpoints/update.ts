@@ -10,6 +10,7 @@ import { parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
+import { WritePath } from './write-path.ts'
 
 /** PUT of an object or of a subresource of it. */
 export function updateHandler(scope: Scope): Handler {
@@ -25,14 +26,13 @@ export function updateHandler(scope: Scope): Handler {
       validation: options.fieldValidation,
     })
     matchUrl(scope, given, ctx.info.namespace, ctx.info.name)
+    const write = writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength })
+    const path = new WritePath(ctx, scope, write, options)
     const { object, created } = await registry.update({
-      write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
+      write,
       strategy,
-      transform: () => forms.toHub(structuredClone(given)),
-      hooks: {
-        admit: (o, old) => scope.admission(ctx, scope, old ? 'update' : 'create', o, old),
-        warn: (text) => ctx.warn(text),
-      },
+      transform: (live) => path.made(structuredClone(given), live),
+      hooks: path.hooks,
     })
     await answerObject(ctx, scope, created ? 201 : 200, object, form)
   }

@@ -35,10 +35,9 @@ import type { Strategy, Write } from './strategy.ts'
 const NAME_ATTEMPTS = 8
 const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 
-/** Validating admission, called after the registry's own validation and before storage. */
-export type Admit = (object: KubeObject, old: KubeObject | undefined) => void | Promise<void>
 export interface WriteHooks {
-  readonly admit?: Admit
+  /** Validating admission: after the registry's own steps, with what will be stored. */
+  readonly validate?: (object: KubeObject, old: KubeObject | undefined) => void | Promise<void>
   readonly warn?: (text: string) => void
 }
 export interface UpdateRequest {
@@ -125,8 +124,8 @@ export class Registry {
     for (const text of this.strategy.warnings?.(write, object) ?? []) hooks.warn?.(text)
     await pause?.()
     this.strategy.canonicalize?.(object)
-    await hooks.admit?.(object, undefined)
     object = this.#form.conform(object)
+    await hooks.validate?.(object, undefined)
     await pause?.()
     const key = keyOf(this.resource, metadata.namespace ?? '', metadata.name ?? '')
     if (write.dryRun) {
@@ -211,8 +210,8 @@ export class Registry {
     for (const text of strategy.warnings?.(write, object, old) ?? []) o.hooks?.warn?.(text)
     await pause?.()
     strategy.canonicalize?.(object)
-    await o.hooks?.admit?.(object, old)
     object = this.#form.conform(object)
+    await o.hooks?.validate?.(object, old)
     await pause?.()
     if (isFinished(object, strategy)) {
       if (write.dryRun) return { kind: 'done', object }
@@ -238,7 +237,7 @@ export class Registry {
       if (!stored) throw notFound(this.#gr, write.name)
       const object = this.#decode(stored)
       checkPreconditions(this.resource, object, options.preconditions)
-      await hooks.admit?.(object, object)
+      await hooks.validate?.(object, object)
       const kept = afterDelete(object, options, this.strategy, write.now)
       if (options.dryRun) return { object: kept ?? object, gone: kept === undefined }
       const expected: number = stored.revision

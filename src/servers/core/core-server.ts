@@ -1,4 +1,5 @@
 /** The core server: the built-in kinds that have tables, as a delegate. */
+import { AdmissionChain } from '../../access/admission/admission.ts'
 import { formatGroupVersion } from '../../api/group-version.ts'
 import type { Handler } from '../../http/filter.ts'
 import type { Scope } from '../../endpoints/scope.ts'
@@ -36,7 +37,7 @@ export function coreServer(o: CoreServerOptions): ResourceServer {
     ...o,
     name: 'core',
     deleteOptions: tables.deleteOptions,
-    admission: namespaceLifecycle(namespaces),
+    admission: new AdmissionChain([namespaceLifecycle(namespaces)]),
   })
   const kindOf: ReviewHandlers['kindOf'] = (group, kind) => tables.kindVersion(group, 'v1', kind)
   const maker = new ServedMaker(o, reviewHandlers({ ...o.reviews, kindOf }))

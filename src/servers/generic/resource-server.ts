@@ -5,6 +5,7 @@
  * Callers:  servers publish what they serve, as a whole; it is swapped at once (served-table.ts).
  * Not here: the verbs (endpoints/), what differs per kind (strategies).
  */
+import type { AdmissionChain } from '../../access/admission/admission.ts'
 import type { YamlThread } from '../../api/codec/yaml-thread.ts'
 import type { KindVersion } from '../../api/kinds/kind-version.ts'
 import { genericServerResponse } from '../../api/status-error.ts'
@@ -12,7 +13,7 @@ import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import { ObjectForms } from '../../endpoints/object-forms.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import { levelOf, pickHandler, pickSubresourceHandler, verbHandlers } from '../../endpoints/resource-handlers.ts'
-import type { Admission, Scope } from '../../endpoints/scope.ts'
+import type { Scope } from '../../endpoints/scope.ts'
 import { watchMetrics } from '../../endpoints/watch-metrics.ts'
 import type { Handler } from '../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../http/request-info.ts'
@@ -30,7 +31,7 @@ export interface ResourceServerOptions extends StoreSurroundings {
   readonly name: string
   readonly deleteOptions: KindVersion
   readonly yaml: YamlThread
-  readonly admission: Admission
+  readonly admission: AdmissionChain
   readonly minRequestTimeoutMs: number
   readonly trackWatch: (end: () => void) => () => void
   readonly random?: () => number

@@ -2,6 +2,7 @@
  * The aggregator's own groups, stored as JSON: apiregistration.k8s.io under kube-apiserver's keys, and
  * gateway.portico.dev with what an APIService has no field for.
  */
+import { AdmissionChain } from '../../../access/admission/admission.ts'
 import type { Column } from '../../../endpoints/table.ts'
 import type { KindVersion } from '../../../api/kinds/kind-version.ts'
 import type { Strategy } from '../../../registry/strategy.ts'
@@ -44,7 +45,7 @@ export function apiServiceServer(
     registered: Registered
   },
 ): ResourceServer {
-  const server = new ResourceServer({ ...o, name: 'aggregator', admission: () => {} })
+  const server = new ResourceServer({ ...o, name: 'aggregator', admission: new AdmissionChain([]) })
   const { apiRegistration, gateway } = o.tables
   const { groupPriorityMinimum: groupPriority, versionPriority } = gateway
   // The first table of a server replaces none: there is nothing to wait for.
