@@ -14,7 +14,7 @@ import { ObjectForms } from '../../endpoints/object-forms.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import { levelOf, pickHandler, pickSubresourceHandler, verbHandlers } from '../../endpoints/resource-handlers.ts'
 import type { Scope } from '../../endpoints/scope.ts'
-import { watchMetrics } from '../../endpoints/watch-metrics.ts'
+import { AllWatchMetrics } from '../../endpoints/watch-metrics.ts'
 import type { Handler } from '../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../http/request-info.ts'
 import { Publisher } from '../../lib/published.ts'
@@ -55,7 +55,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     this.name = o.name
     this.#o = o
     this.#storeMetrics = new StoreMetrics(o.metrics)
-    this.#watchMetrics = watchMetrics(o.metrics)
+    this.#watchMetrics = new AllWatchMetrics(o.metrics)
   }
 
   /**
@@ -89,6 +89,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       }
     }
     const gone = [...this.#stores.values()].filter((s) => stores.get(s.spec.prefix) !== s)
+    for (const [id, { resource }] of this.#scopes) if (!scopes.has(id)) this.#watchMetrics.release(resource)
     this.#stores = stores
     this.#scopes = scopes
     this.#table = new ServedTable(groupVersions, routes)
@@ -182,7 +183,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       random,
       minRequestTimeoutMs: o.minRequestTimeoutMs,
       trackWatch: o.trackWatch,
-      watchMetrics: this.#watchMetrics(resource.group, resource.version, resource.resource),
+      watchMetrics: this.#watchMetrics.bind(resource),
     }
   }
 }
