@@ -5,7 +5,7 @@
 import { isObject, type JsonObject } from '../patch/json-value.ts'
 import { FieldSet } from './field-set.ts'
 import { indexList, onlyItem } from './list-items.ts'
-import { type ListShape, type MapShape, type MergeShape, memberValue, shapeFor } from './merge-shape.ts'
+import { type ListShape, type MapShape, type MergeShape, shapeFor } from './merge-shape.ts'
 import { fieldElement } from './path-element.ts'
 
 /**
@@ -29,22 +29,17 @@ function isWhole(value: unknown, shape: MergeShape): boolean {
 
 function mapFields(value: JsonObject, shape: MapShape): FieldSet {
   const set = new FieldSet()
-  const add = (key: string, child: unknown): void => {
-    const form = shape.member(key)
-    if (child === undefined || !form) return
+  for (const key of Object.keys(value)) {
+    const [child, form] = [value[key], shape.member(key)]
+    if (child === undefined || !form) continue
     const whole = isWhole(child, form)
-    const member = whole || child === null || !shape.isField(key) || (isObject(child) && isEmptyMap(child, form))
+    const member = whole || child === null || !shape.isField(key) || isEmptyObject(child)
     set.put(fieldElement(key), member, whole ? undefined : fieldsOf(child, form))
   }
-  for (const key of Object.keys(value)) add(key, value[key])
-  for (const key of shape.present.keys()) if (!Object.hasOwn(value, key)) add(key, memberValue(value, key, shape))
   return set
 }
 
-function isEmptyMap(value: JsonObject, shape: MergeShape): boolean {
-  if (shape.kind === 'map' && shape.present.size > 0) return false
-  return Object.keys(value).length === 0
-}
+const isEmptyObject = (value: unknown): boolean => isObject(value) && Object.keys(value).length === 0
 
 function listFields(items: readonly unknown[], shape: ListShape): FieldSet {
   const set = new FieldSet()

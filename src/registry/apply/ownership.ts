@@ -121,7 +121,7 @@ function settle(
     if (!changed) continue
     const lost = manager.fields.intersection(changed.modified.union(changed.added))
     if (!lost.isEmpty) conflicts.set(manager, lost)
-    const fields = manager.fields.difference(lost).recursiveDifference(changed.removed)
+    const fields = manager.fields.difference(lost).difference(changed.removed)
     if (!fields.isEmpty) kept.set(id, { ...manager, fields })
   }
   return { kept, conflicts }
