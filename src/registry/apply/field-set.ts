@@ -49,7 +49,7 @@ export class FieldSet {
   union(other: FieldSet): FieldSet {
     if (other.isEmpty || other === this) return this
     if (this.isEmpty) return other
-    const result = this.#copy()
+    const result = this.copy()
     for (const [element, node] of other.#nodes) {
       const own = this.#nodes.get(element)
       const below = own?.below && node.below ? own.below.union(node.below) : (own?.below ?? node.below)
@@ -118,7 +118,8 @@ export class FieldSet {
     for (const element of sorted) yield* this.below(element)?.texts(prefix + elementText(element)) ?? []
   }
 
-  #copy(): FieldSet {
+  /** For a builder that goes on from this set. */
+  copy(): FieldSet {
     const copy = new FieldSet()
     for (const [element, node] of this.#nodes) copy.#nodes.set(element, node)
     return copy

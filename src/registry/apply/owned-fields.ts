@@ -68,6 +68,26 @@ export function withNamedFields(set: FieldSet, shape: MergeShape): FieldSet {
   return result
 }
 
+/**
+ * Follows a form that became atomic after the set was written: who owned a part owns the whole. A form that became
+ * granular needs nothing: the whole stays owned, and the parts besides it.
+ *
+ * @returns the same set where nothing changes.
+ */
+export function withWholeValues(set: FieldSet, shape: MergeShape): FieldSet {
+  let result = set
+  for (const element of set.elements()) {
+    const [below, next] = [set.below(element), nextShape(shape, element)]
+    if (!below || !next) continue
+    const whole = next.kind === 'map' ? next.atomic : next.kind === 'list' && next.relation === 'atomic'
+    const followed = whole ? undefined : withWholeValues(below, next)
+    if (followed === below) continue
+    if (result === set) result = set.copy()
+    result.put(element, whole || set.hasMember(element), followed)
+  }
+  return result
+}
+
 /** The shape of what a step leads to. */
 export function nextShape(shape: MergeShape, element: string): MergeShape | undefined {
   if (shape.kind === 'deduced') return shape

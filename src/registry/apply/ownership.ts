@@ -9,7 +9,7 @@ import { FieldSet } from './field-set.ts'
 import { type Manager, type ManagerName, type Managers, identityOf } from './managers.ts'
 import { merge } from './merge.ts'
 import type { MergeShape } from './merge-shape.ts'
-import { fieldsOf, withNamedFields } from './owned-fields.ts'
+import { fieldsOf, withNamedFields, withWholeValues } from './owned-fields.ts'
 import { removeFields } from './remove.ts'
 
 /** The versions of a kind. A version that is not served any more has no shape: its managers are forgotten. */
@@ -45,7 +45,7 @@ export function updateOwnership(
   versions: Versions,
 ): { managers: Managers; taken: FieldSet } {
   const changes = new ChangesByVersion(live, object, versions)
-  const { kept } = settle(managers, changes, undefined)
+  const { kept } = settle(followForms(managers, versions), changes, undefined)
   const { added, modified } = changes.in(apiVersion)!
   return { managers: kept, taken: added.union(modified) }
 }
@@ -63,9 +63,10 @@ export interface Apply extends Write {
  * @throws ConflictError when others own a field that would change, without force.
  */
 export function applyOwnership(
-  { live, managers, apiVersion, config, applier, force }: Apply,
+  { live, managers: given, apiVersion, config, applier, force }: Apply,
   versions: Versions,
 ): { object: KubeObject | undefined; managers: Managers } {
+  const managers = followForms(given, versions)
   const shape = versions.shape(apiVersion)!
   const merged = merge(live, config, shape) as KubeObject
   const id = identityOf(applier)
@@ -77,6 +78,15 @@ export function applyOwnership(
   const { kept, conflicts } = settle(withApplier, new ChangesByVersion(live, object, versions), id)
   if (!force && conflicts.size > 0) throw new ConflictError(conflicts)
   return { object: object === live || jsonEqual(object, live) ? undefined : object, managers: kept }
+}
+
+function followForms(managers: Managers, versions: Versions): Managers {
+  const followed = new Map(managers)
+  for (const [id, manager] of managers) {
+    const shape = versions.shape(manager.apiVersion)
+    if (shape) followed.set(id, { ...manager, fields: withWholeValues(manager.fields, shape) })
+  }
+  return followed
 }
 
 /** What changed, in each version that is asked for; compared once. */
@@ -136,7 +146,7 @@ function prune(
   apiVersion: string,
 ): KubeObject {
   const shape = versions.shape(last.apiVersion)
-  if (!shape || last.fields.isEmpty) return merged
+  if (!shape || keepsAll(last, managers.get(identityOf(last))!)) return merged
   const whole = versions.convert(merged, last.apiVersion)
   const owned = withNamedFields(last.fields, shape)
   let pruned = removeFields(whole, shape, owned) as KubeObject
@@ -147,6 +157,11 @@ function prune(
   const [mergedFields, prunedFields] = [namedFieldsOf(whole, shape), namedFieldsOf(pruned, shape)]
   const gone = mergedFields.difference(prunedFields).intersection(owned)
   return gone.isEmpty ? merged : versions.convert(removeFields(whole, shape, gone) as KubeObject, apiVersion)
+}
+
+/** The common case, which spares the walks: the applier names all that it named before. */
+function keepsAll(last: Manager, applying: Manager): boolean {
+  return last.apiVersion === applying.apiVersion && last.fields.difference(applying.fields).isEmpty
 }
 
 /** All that managers own, by version; the given version comes first, so that what others need is there to convert. */
