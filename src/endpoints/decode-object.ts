@@ -33,7 +33,6 @@ export async function decodeObject(ctx: RequestContext, body: Uint8Array, o: Dec
   reportProblems(ctx, decoded.problems, o)
   const { kind: _k, apiVersion: _a, ...object } = decoded.object
   object.metadata = { ...object.metadata }
-  delete object.metadata.managedFields
   o.version.fillDefaults(object)
   return object
 }

@@ -1,11 +1,9 @@
-/** PATCH: JSON patch, merge patch and strategic merge patch, applied to the stored object and tried again after a lost race. */
+/** PATCH: JSON patch, merge patch and strategic merge patch (apply is apply.ts), applied to the stored object and tried again after a lost race. */
 import { decodeUtf8, parseJson } from '../api/codec/json-reader.ts'
 import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { JsonSyntaxError } from '../api/codec/json-syntax-error.ts'
-import { TypeMismatchError } from '../api/codec/typed-decode.ts'
-import { encodeJson } from '../api/codec/json-writer.ts'
 import { fieldError } from '../api/field-error.ts'
-import type { FittedObject, KindVersion } from '../api/kinds/kind-version.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
 import {
   StatusError,
@@ -20,14 +18,16 @@ import type { Handler } from '../http/filter.ts'
 import { negotiate } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { applyJsonPatch } from '../registry/patch/json-patch.ts'
-import type { JsonObject } from '../registry/patch/json-value.ts'
+import type { JsonObject } from '../api/json-value.ts'
 import { applyMergePatch } from '../registry/patch/merge-patch.ts'
 import { PatchError } from '../registry/patch/patch-error.ts'
 import { applyStrategicMergePatch } from '../registry/patch/strategic-merge.ts'
+import { applyHandler } from './apply.ts'
 import { answerObject } from './answer-object.ts'
 import { contentTypeOf } from './content-type.ts'
 import { writeOf } from './create.ts'
 import { type WriteOptions, parseWriteOptions } from './options.ts'
+import { fitted, unfit } from './patch-result.ts'
 import { readBody } from './read-body.ts'
 import { type Scope, groupResourceOf } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
@@ -36,6 +36,7 @@ import { WritePath } from './write-path.ts'
 
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'
+const APPLY_PATCH = 'application/apply-patch+yaml'
 const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json'
 
 type Apply = (current: JsonObject) => unknown
@@ -44,8 +45,10 @@ export function patchHandler(scope: Scope): Handler {
   const { forms, registry, strategy } = scope
   const { strategicType } = forms.version
   const accepted = [JSON_PATCH, MERGE_PATCH, ...(strategicType ? [STRATEGIC_MERGE_PATCH] : [])]
+  const apply = applyHandler(scope)
   return async (ctx) => {
     const type = contentTypeOf(ctx)
+    if (type === APPLY_PATCH) return apply(ctx)
     if (!accepted.includes(type)) throw unroutableMediaType(415)
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const body = await readBody(ctx)
@@ -107,14 +110,7 @@ function patched(
   const { forms } = scope
   const document = applied(apply, forms.typed(current))
   checkKind(document, forms.version)
-  const { object, problems } = fit(forms.version, document)
-  if (problems.length > 0) {
-    if (options.fieldValidation === 'Strict') throw unfit(document, `strict decoding error: ${problems.join(', ')}`)
-    if (options.fieldValidation === 'Warn') for (const problem of problems) ctx.warn(problem)
-  }
-  const { kind: _k, apiVersion: _a, ...result } = object as KubeObject & Record<string, unknown>
-  delete result.metadata.managedFields
-  forms.version.fillDefaults(result)
+  const result = fitted(ctx, forms.version, document, options)
   matchUrl(scope, result, ctx.info.namespace, ctx.info.name)
   return result
 }
@@ -146,17 +142,4 @@ function patchStatus(e: PatchError): StatusError {
   return e.kind === 'malformed'
     ? badRequest(`error decoding patch: ${e.message}`, e)
     : genericServerResponse(422, 'patch', { group: '', resource: '' }, '')
-}
-
-function fit(version: KindVersion, document: object): FittedObject {
-  try {
-    return version.fit(document)
-  } catch (e) {
-    if (e instanceof TypeMismatchError) throw unfit(document, e.message)
-    throw e instanceof StatusError ? e : badRequest((e as Error).message, e)
-  }
-}
-
-function unfit(document: unknown, why: string): StatusError {
-  return invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', encodeJson(document), why)])
 }

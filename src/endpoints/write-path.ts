@@ -10,6 +10,7 @@
 import type { AdmissionAttributes, Operation } from '../access/admission/admission.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { managerOf, withoutTimeChurn } from '../registry/apply/field-manager.ts'
 import type { WriteHooks } from '../registry/registry.ts'
 import type { Write } from '../registry/strategy.ts'
 import type { Scope } from './scope.ts'
@@ -20,6 +21,8 @@ export class WritePath {
   readonly #scope: Scope
   readonly #write: Write
   readonly #options: object
+  /** Who comes to own what the write sets. */
+  readonly #manager: string
   #attributes: AdmissionAttributes | undefined
 
   /** @param options as the client gave them: CreateOptions, PatchOptions ... */
@@ -28,6 +31,7 @@ export class WritePath {
     this.#scope = scope
     this.#write = write
     this.#options = options
+    this.#manager = managerOf(ctx.query.get('fieldManager') ?? '', ctx.exchange.headers.get('user-agent') ?? '')
   }
 
   /**
@@ -38,12 +42,36 @@ export class WritePath {
    * @returns the object in the hub's form. @throws StatusError of a plug-in.
    */
   async made(object: KubeObject, live: KubeObject | undefined): Promise<KubeObject> {
+    const { fieldManager, forms } = this.#scope
+    const { kind, apiVersion } = forms.version
+    const seen = live && forms.typed(live)
+    const owned = fieldManager.afterWrite({
+      live: seen,
+      object: { kind, apiVersion, ...object },
+      manager: this.#manager,
+      now: this.#write.now,
+    })
+    return this.#admitted(owned, live, seen)
+  }
+  /** The same of an object that apply made, which knows who owns what. */
+  async applied(object: KubeObject, live: KubeObject | undefined): Promise<KubeObject> {
+    return this.#admitted(object, live, live && this.#scope.forms.typed(live))
+  }
+
+  async #admitted(typed: KubeObject, live: KubeObject | undefined, seen: KubeObject | undefined): Promise<KubeObject> {
     const { admission, forms } = this.#scope
-    if (admission.isEmpty) return forms.toHub(object)
+    const { kind: _k, apiVersion: _a, ...object } = typed
+    if (admission.isEmpty) return forms.toHub(this.#unchurned(object, seen))
     const attributes = this.#attributesOf(live ? 'update' : 'create', object, live)
     const pending = admission.mutate(attributes)
     if (pending instanceof Promise) await pending
-    return forms.toHub(attributes.object!)
+    return forms.toHub(this.#unchurned(attributes.object!, seen))
+  }
+  /** A write that changes nothing but the times of managers is none. */
+  #unchurned(object: KubeObject, seen: KubeObject | undefined): KubeObject {
+    if (!seen) return object
+    const { kind: _k, apiVersion: _a, ...live } = seen
+    return withoutTimeChurn(live, object)
   }
 
   /** What the registry calls: validating admission after its own validation, warnings. */

@@ -48,6 +48,8 @@ export interface UpdateRequest {
   readonly strategy?: Strategy
   /** A patch without a resourceVersion of its own: a lost race is tried again on the newer object. */
   readonly reapply?: boolean
+  /** An apply makes what is missing, whatever the strategy says of updates. */
+  readonly createsMissing?: boolean
   readonly hooks?: WriteHooks
 }
 export interface Deleted {
@@ -159,7 +161,7 @@ export class Registry {
   }
 
   async #createByUpdate(o: UpdateRequest, strategy: Strategy): Promise<{ object: KubeObject; created: boolean }> {
-    if (!strategy.allowCreateOnUpdate) throw notFound(this.#gr, o.write.name)
+    if (!strategy.allowCreateOnUpdate && o.createsMissing !== true) throw notFound(this.#gr, o.write.name)
     const object = await o.transform(undefined)
     if ((object.metadata.resourceVersion ?? '') !== '') throw notFound(this.#gr, o.write.name)
     object.metadata.name = o.write.name

@@ -8,8 +8,8 @@ import type { KubeObject } from '../../src/api/meta.ts'
 import { metaType } from '../../src/api/schema/meta-types.ts'
 import { CompiledTypes, type TableFile } from '../../src/api/schema/type-table.ts'
 import { FieldManager, type FieldManagerOptions } from '../../src/registry/apply/field-manager.ts'
-import { DEDUCED, type ListShape, type MapShape, type MergeShape } from '../../src/registry/apply/merge-shape.ts'
-import { TableShapes } from '../../src/registry/apply/table-shapes.ts'
+import { DEDUCED, type ListShape, type MapShape, type MergeShape } from '../../src/api/kinds/merge-shape.ts'
+import { TableShapes } from '../../src/api/kinds/table-shapes.ts'
 import { CoreTables } from '../../src/servers/core/tables.ts'
 
 export type Json = Record<string, unknown>

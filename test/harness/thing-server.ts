@@ -14,7 +14,7 @@ import { ResourceServer } from '../../src/servers/generic/resource-server.ts'
 import type { PublishedGroupVersion, StoreSpec, StoredResource } from '../../src/servers/generic/served-resource.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
 import { type FakeExchange, fakeRequest } from './fake-exchange.ts'
-import { THING_FORM, THING_TYPES } from './things.ts'
+import { THING_FORM, THING_SHAPES, THING_TYPES } from './things.ts'
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
 const plain: Strategy = {
@@ -88,6 +88,7 @@ export async function startThingServer(
     kind: 'DeleteOptions',
     type: metaType('DeleteOptions'),
     types: THING_TYPES,
+    shapes: THING_SHAPES,
   })
   const server = new ResourceServer({
     name: 'things',

@@ -8,6 +8,7 @@
 import type { DecodedBody, Encoding, Reading } from '../codec/codec.ts'
 import type { KubeObject } from '../meta.ts'
 import type { ObjectType } from '../schema/type-table.ts'
+import type { MergeShape } from './merge-shape.ts'
 
 export interface GroupVersionKind {
   /** '' for the core group. */
@@ -45,6 +46,8 @@ export interface KindVersion extends GroupVersionKind {
   fillDefaults(object: KubeObject): void
   /** The protobuf message without its envelope. @throws Error where protobuf is not among the encodings. */
   readonly encodeMessage: (object: object) => Uint8Array
+  /** How lists and maps merge: for apply and for who owns which field. */
+  readonly merge: MergeShape
   /** How strategic merge patches merge it; undefined: they are not taken (415). */
   readonly strategicType: ObjectType | undefined
   /** For OpenAPI documents. */

@@ -6,6 +6,7 @@ import { formatGroupVersion } from '../group-version.ts'
 import type { KubeObject } from '../meta.ts'
 import type { ObjectType, TypeTable } from '../schema/type-table.ts'
 import type { GroupVersionKind, KindVersion } from './kind-version.ts'
+import type { TableShapes } from './table-shapes.ts'
 
 const ENCODINGS: readonly Encoding[] = ['json', 'yaml', 'protobuf']
 
@@ -13,10 +14,12 @@ export interface TableKindOptions extends GroupVersionKind {
   readonly type: ObjectType
   /** All kinds: a body of a wrong one is named in the error. */
   readonly types: TypeTable
+  /** Shared by all kinds of the tables. */
+  readonly shapes: TableShapes
   readonly defaults?: ((object: KubeObject) => void) | undefined
 }
 
-export function tableKind({ group, version, kind, type, types, defaults }: TableKindOptions): KindVersion {
+export function tableKind({ group, version, kind, type, types, shapes, defaults }: TableKindOptions): KindVersion {
   const apiVersion = formatGroupVersion({ group, version })
   const expected = { apiVersion, kind }
   return {
@@ -40,6 +43,7 @@ export function tableKind({ group, version, kind, type, types, defaults }: Table
     conform: (object) => conform(type, object),
     fillDefaults: (object) => defaults?.(object),
     encodeMessage: (object) => encodeMessage(type, object),
+    merge: shapes.kind(type),
     strategicType: type,
     schema: type,
   }

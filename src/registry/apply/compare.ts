@@ -3,10 +3,10 @@
  * all that is below it, which is why `labels` and list items are members of an updater's fields and structs that are
  * always there are not. Source: structured-merge-diff's Compare.
  */
-import { isObject, jsonEqual } from '../patch/json-value.ts'
+import { isObject, jsonEqual } from '../../api/json-value.ts'
 import { FieldSet } from './field-set.ts'
 import { indexList, itemsAt, type IndexedList } from './list-items.ts'
-import { type ListShape, type MapShape, type MergeShape, memberValue, shapeFor } from './merge-shape.ts'
+import { type ListShape, type MapShape, type MergeShape, memberValue, shapeFor } from '../../api/kinds/merge-shape.ts'
 import { fieldElement } from './path-element.ts'
 
 export interface Changes {

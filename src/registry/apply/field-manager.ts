@@ -11,7 +11,7 @@
  */
 import type { KubeObject } from '../../api/meta.ts'
 import { StatusError } from '../../api/status-error.ts'
-import { jsonEqual } from '../patch/json-value.ts'
+import { jsonEqual } from '../../api/json-value.ts'
 import { conflictStatus } from './conflict-status.ts'
 import { FieldSet } from './field-set.ts'
 import { formProblem } from './form-check.ts'
@@ -26,7 +26,7 @@ import {
   type Managers,
   withManagers,
 } from './managers.ts'
-import type { MergeShape } from './merge-shape.ts'
+import type { MergeShape } from '../../api/kinds/merge-shape.ts'
 import { type Apply, applyOwnership, ConflictError, updateOwnership, type Versions } from './ownership.ts'
 import { formatTime } from '../../api/time.ts'
 import { fieldElement } from './path-element.ts'
@@ -200,7 +200,8 @@ export class FieldManager {
   }
 
   #misfit(which: 'live' | 'patch', { metadata }: KubeObject, problem: string): StatusError {
-    const name = `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+    const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+    const name = `${textOf(metadata.namespace)}/${textOf(metadata.name)}`
     const type = gvkText(this.#apiVersion, this.#kind)
     return new StatusError(500, '', `failed to create typed ${which} object (${name}; ${type}): ${problem}`)
   }

@@ -3,7 +3,7 @@
  * Source: structured-merge-diff's serialization; the order of keys is its own.
  */
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
-import { isObject, type JsonObject } from '../patch/json-value.ts'
+import { isObject, type JsonObject } from '../../api/json-value.ts'
 import { FieldSet } from './field-set.ts'
 import { readElement, sortElements } from './path-element.ts'
 

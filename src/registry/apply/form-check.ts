@@ -2,9 +2,15 @@
  * Checks an applied configuration against its form: names that the form does not have, values of the wrong type,
  * items without identity or with the same one. Texts are upstream's.
  */
-import { goText, isObject } from '../patch/json-value.ts'
+import { goText, isObject } from '../../api/json-value.ts'
 import { ItemError, itemElement } from './list-items.ts'
-import { type ListShape, type MapShape, type MergeShape, type ScalarShape, shapeFor } from './merge-shape.ts'
+import {
+  type ListShape,
+  type MapShape,
+  type MergeShape,
+  type ScalarShape,
+  shapeFor,
+} from '../../api/kinds/merge-shape.ts'
 import { elementText, fieldElement } from './path-element.ts'
 
 /** One text for all that is wrong with a value; undefined when it fits. */

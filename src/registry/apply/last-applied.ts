@@ -4,10 +4,10 @@
  * Source: apimachinery's lastAppliedManager and lastAppliedUpdater.
  */
 import type { KubeObject } from '../../api/meta.ts'
-import { getKey, isObject, type JsonObject } from '../patch/json-value.ts'
+import { getKey, isObject, type JsonObject } from '../../api/json-value.ts'
 import { compare } from './compare.ts'
 import type { FieldSet } from './field-set.ts'
-import type { MergeShape } from './merge-shape.ts'
+import type { MergeShape } from '../../api/kinds/merge-shape.ts'
 import { fieldsOf } from './owned-fields.ts'
 import { parseJson } from '../../api/codec/json-reader.ts'
 import { encodeJson } from '../../api/codec/json-writer.ts'

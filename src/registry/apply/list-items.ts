@@ -1,6 +1,6 @@
 /** How items of sets and list maps are told apart. */
-import { isObject } from '../patch/json-value.ts'
-import type { ListShape } from './merge-shape.ts'
+import { isObject } from '../../api/json-value.ts'
+import type { ListShape } from '../../api/kinds/merge-shape.ts'
 import { keyElement, valueElement } from './path-element.ts'
 
 /** Why an item has no identity; the text is upstream's. */

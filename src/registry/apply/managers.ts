@@ -5,7 +5,7 @@
  */
 import { formatTime } from '../../api/time.ts'
 import type { KubeObject } from '../../api/meta.ts'
-import { isObject, type JsonObject } from '../patch/json-value.ts'
+import { isObject, type JsonObject } from '../../api/json-value.ts'
 import type { FieldSet } from './field-set.ts'
 import { readFieldsV1, writeFieldsV1 } from './fields-v1.ts'
 import { compareText } from './path-element.ts'

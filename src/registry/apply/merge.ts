@@ -3,9 +3,9 @@
  * object that is returned is the one that was given. Source: structured-merge-diff's Merge.
  */
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
-import { getKey, isObject, type JsonObject, jsonEqual } from '../patch/json-value.ts'
+import { getKey, isObject, type JsonObject, jsonEqual } from '../../api/json-value.ts'
 import { indexList, onlyItem } from './list-items.ts'
-import { type ListShape, type MapShape, type MergeShape, shapeFor } from './merge-shape.ts'
+import { type ListShape, type MapShape, type MergeShape, shapeFor } from '../../api/kinds/merge-shape.ts'
 
 /** @throws ItemError for a list item without identity. O(n). */
 export function merge(live: unknown, config: unknown, shape: MergeShape): unknown {

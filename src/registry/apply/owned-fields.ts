@@ -2,10 +2,10 @@
  * The fields that an object has: what an applied configuration owns, and what a whole object can own.
  * Source: structured-merge-diff's ToFieldSet; each rule was seen in kube-apiserver's answers.
  */
-import { isObject, type JsonObject } from '../patch/json-value.ts'
+import { isObject, type JsonObject } from '../../api/json-value.ts'
 import { FieldSet } from './field-set.ts'
 import { indexList, onlyItem } from './list-items.ts'
-import { type ListShape, type MapShape, type MergeShape, shapeFor } from './merge-shape.ts'
+import { type ListShape, type MapShape, type MergeShape, shapeFor } from '../../api/kinds/merge-shape.ts'
 import { fieldElement } from './path-element.ts'
 
 /**

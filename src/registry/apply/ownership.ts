@@ -3,12 +3,12 @@
  * used other versions of the kind: each is judged in its own version. Source: structured-merge-diff's merge.Updater.
  */
 import type { KubeObject } from '../../api/meta.ts'
-import { jsonEqual } from '../patch/json-value.ts'
+import { jsonEqual } from '../../api/json-value.ts'
 import { type Changes, compare, withoutFields } from './compare.ts'
 import { FieldSet } from './field-set.ts'
 import { type Manager, type ManagerName, type Managers, identityOf } from './managers.ts'
 import { merge } from './merge.ts'
-import type { MergeShape } from './merge-shape.ts'
+import type { MergeShape } from '../../api/kinds/merge-shape.ts'
 import { fieldsOf, withNamedFields, withWholeValues } from './owned-fields.ts'
 import { removeFields } from './remove.ts'
 

@@ -11,7 +11,7 @@
 import { parseJson } from '../../api/codec/json-reader.ts'
 import { encodeJson } from '../../api/codec/json-writer.ts'
 import { goQuote } from '../../api/go-format.ts'
-import { isObject, jsonEqual } from '../patch/json-value.ts'
+import { isObject, jsonEqual } from '../../api/json-value.ts'
 
 export const fieldElement = (name: string): string => `f:${name}`
 export const valueElement = (value: unknown): string =>

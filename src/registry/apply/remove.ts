@@ -3,10 +3,10 @@
  * drops the null, a custom resource's schema may refuse it. Source: structured-merge-diff's RemoveItems.
  */
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
-import { isObject, type JsonObject } from '../patch/json-value.ts'
+import { isObject, type JsonObject } from '../../api/json-value.ts'
 import type { FieldSet } from './field-set.ts'
 import { itemElement } from './list-items.ts'
-import { type ListShape, type MapShape, type MergeShape, shapeFor } from './merge-shape.ts'
+import { type ListShape, type MapShape, type MergeShape, shapeFor } from '../../api/kinds/merge-shape.ts'
 import { fieldElement } from './path-element.ts'
 
 /** The object is not changed; what stays the same is shared with it. Atomic values go whole or not at all. */

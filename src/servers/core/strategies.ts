@@ -20,6 +20,7 @@ export function statusView(main: Strategy): Strategy {
   return {
     ...main,
     allowCreateOnUpdate: false,
+    resetFields: ['spec'],
     prepare: (_w, obj, old) => {
       const { status } = obj as Fields
       const { resourceVersion, ...metadata } = obj.metadata
@@ -48,6 +49,7 @@ export function strategyOf(table: ResourceTable, kind: BuiltinKind): Strategy {
   return {
     allowCreateOnUpdate,
     allowUnconditionalUpdate,
+    ...(table.subresources?.some((s) => s.name === 'status') ? { resetFields: ['status'] } : {}),
     prepare: generationOf === undefined ? () => {} : countsChanges(table, generationOf),
     ...kind.strategy,
     validate: (w, obj, old) => [

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 import { formatGroupVersion } from '../../api/group-version.ts'
 import type { KindVersion } from '../../api/kinds/kind-version.ts'
 import { tableKind } from '../../api/kinds/table-kind.ts'
+import { TableShapes } from '../../api/kinds/table-shapes.ts'
 import { metaType, metaTypes, readTable } from '../../api/schema/meta-types.ts'
 import { CompiledTypes, type ObjectType, type TypeTable } from '../../api/schema/type-table.ts'
 import { builtinKind } from './kinds.ts'
@@ -17,6 +18,7 @@ import type { GroupVersionRows } from './rows.ts'
 export class CoreTables implements TypeTable {
   readonly groupVersions: readonly GroupVersionRows[]
   readonly #loaded = new Map<string, CompiledTypes>()
+  readonly #shapes = new TableShapes()
   readonly #kinds = new Map<string, KindVersion>()
   /** Package -> the group version that references from other tables mean. */
   readonly #packages = new Map<string, GroupVersionRows>()
@@ -48,13 +50,14 @@ export class CoreTables implements TypeTable {
     const type = this.types(group, version)?.type(kind)
     if (!type) throw new Error(`no table for ${kind} in ${formatGroupVersion({ group, version })}`)
     const { defaults } = builtinKind(group, kind, version)
-    const made = tableKind({ group, version, kind, type, types: this, defaults })
+    const made = tableKind({ group, version, kind, type, types: this, shapes: this.#shapes, defaults })
     this.#kinds.set(id, made)
     return made
   }
   /** The form of DeleteOptions, as every group takes them. */
   get deleteOptions(): KindVersion {
-    return tableKind({ group: '', version: 'v1', kind: 'DeleteOptions', type: metaType('DeleteOptions'), types: this })
+    const type = metaType('DeleteOptions')
+    return tableKind({ group: '', version: 'v1', kind: 'DeleteOptions', type, types: this, shapes: this.#shapes })
   }
 
   byKind(apiVersion: string, kind: string): ObjectType | undefined {

@@ -18,9 +18,13 @@ import { AllWatchMetrics } from '../../endpoints/watch-metrics.ts'
 import type { Handler } from '../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../http/request-info.ts'
 import { Publisher } from '../../lib/published.ts'
+import { FieldManager } from '../../registry/apply/field-manager.ts'
+import { FieldSet } from '../../registry/apply/field-set.ts'
+import { fieldElement } from '../../registry/apply/path-element.ts'
 import { ListReader } from '../../registry/list-reader.ts'
 import { Registry } from '../../registry/registry.ts'
 import type { Resource } from '../../registry/resource.ts'
+import type { Strategy } from '../../registry/strategy.ts'
 import type { Delegate, PostStartHook, Route } from './delegate.ts'
 import type { HealthCheck } from './health.ts'
 import { ResourceStore, StoreMetrics, type StoreSurroundings } from './resource-store.ts'
@@ -84,7 +88,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
         routes.set(id, {
           namespaced: served.namespaced,
           handlers: verbHandlers(scope, served.verbs),
-          subresources: new Map(served.subresources.map((s) => [s.name, routed(s, scope)])),
+          subresources: new Map(served.subresources.map((s) => [s.name, routed(s, scope, served)])),
         })
       }
     }
@@ -169,6 +173,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     return {
       resource,
       forms: new ObjectForms(served.form, served.conversion),
+      fieldManager: fieldManagerOf(served, '', strategy),
       deleteOptions: o.deleteOptions,
       frames,
       yaml: o.yaml,
@@ -205,8 +210,12 @@ function resourceOf(served: StoredResource): Resource {
   }
 }
 
-function routed(s: Subresource, scope: Scope): RoutedSubresource {
-  if (s.is === 'view') return verbHandlers({ ...scope, subresource: s.name, strategy: s.strategy }, s.verbs)
+function routed(s: Subresource, scope: Scope, served: StoredResource): RoutedSubresource {
+  if (s.is === 'view') {
+    const { name: subresource, strategy } = s
+    const fieldManager = fieldManagerOf(served, subresource, strategy)
+    return verbHandlers({ ...scope, subresource, strategy, fieldManager }, s.verbs)
+  }
   return s.is === 'object' ? s.handlers : s
 }
 
@@ -220,6 +229,12 @@ function pick(served: RoutedResource, info: RequestInfo, method: string): Handle
   if (!('is' in subresource)) return pickSubresourceHandler(subresource, info, method)
   if (!subresource.takesPath && info.parts.length > 3) return undefined
   return subresource.methods.includes(method) ? (ctx) => subresource.open(ctx) : methodNotAllowed
+}
+
+function fieldManagerOf({ form }: StoredResource, subresource: string, strategy: Strategy): FieldManager {
+  const { apiVersion, kind, merge: shape } = form
+  const reset = FieldSet.of(...(strategy.resetFields ?? []).map((path) => path.split('.').map(fieldElement)))
+  return new FieldManager({ apiVersion, kind, shape, subresource, resetFields: () => reset })
 }
 
 const methodNotAllowed: Handler = (ctx) => {

@@ -55,6 +55,7 @@ export const namespace: BuiltinKind = {
     /** Keeps the spec. */
     status: (main) => ({
       ...main,
+      resetFields: ['spec'],
       prepare: (_w, obj: NamespaceObject, old?: NamespaceObject) => {
         if (old?.spec) obj.spec = structuredClone(old.spec)
       },
@@ -62,6 +63,7 @@ export const namespace: BuiltinKind = {
     /** Takes spec.finalizers alone. */
     finalize: (main) => ({
       ...main,
+      resetFields: ['status'],
       prepare: (_w, obj: NamespaceObject, old?: NamespaceObject) => {
         if (old?.status) obj.status = structuredClone(old.status)
       },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CompiledTypes, type TableFile } from '../../api/schema/type-table.ts'
+import { CompiledTypes, type TableFile } from '../schema/type-table.ts'
 import type { MergeShape } from './merge-shape.ts'
 import { TableShapes } from './table-shapes.ts'
 

@@ -4,7 +4,7 @@
  *
  * Owns: a cache of shapes by type; a type's fields are looked at when a walk first comes to them, so cycles end.
  */
-import type { Field, FieldType, ObjectType, ScalarKind } from '../../api/schema/type-table.ts'
+import type { Field, FieldType, ObjectType, ScalarKind } from '../schema/type-table.ts'
 import {
   type ListKey,
   type ListShape,

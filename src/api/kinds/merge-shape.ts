@@ -4,7 +4,7 @@
  *
  * Callers: the walks of this folder (form-check, owned-fields, compare, merge, remove).
  */
-import { isObject } from '../patch/json-value.ts'
+import { isObject } from '../json-value.ts'
 
 export type MergeShape = ScalarShape | MapShape | ListShape | DeducedShape
 
