@@ -2,7 +2,7 @@
 import { readFileSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
-import type { Violation } from './layers.ts'
+import type { Violation } from './violation.ts'
 
 const MAX_FILE_LINES = 500
 const MAX_FUNCTION_LINES = 80

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { checkBudgets } from './budgets.ts'
+import { checkFileCircles } from './file-circles.ts'
 import { checkLayers } from './layers.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -106,6 +107,48 @@ for (const { name, file, text, want } of CASES) {
 test('layers: a cycle in the table is reported', () => {
   const found = reported({}, { a: ['b'], b: ['c'], c: ['a'] })
   assert.deepEqual(found, ['src/layers.json:1: cycle: a -> b -> c -> a'])
+})
+
+const CIRCLES: readonly { name: string; files: Readonly<Record<string, string>>; want: readonly string[] }[] = [
+  {
+    name: 'two files, by types alone',
+    files: {
+      'src/lib/a.ts': "\nimport type { B } from './b.ts'\nexport type A = B\n",
+      'src/lib/b.ts': "import type { A } from './a.ts'\nexport type B = A\n",
+    },
+    want: ['src/lib/a.ts:2: circle of 2 files: lib/a.ts, lib/b.ts'],
+  },
+  {
+    name: 'three files of two folders, one of them a re-export',
+    files: {
+      'src/http/a.ts': "export { b } from '../lib/b.ts'\n",
+      'src/lib/b.ts': "import './c.ts'\nexport const b = 1\n",
+      'src/lib/c.ts': "import '../http/a.ts'\nimport './d.ts'\n",
+      'src/lib/d.ts': '',
+    },
+    want: ['src/http/a.ts:1: circle of 3 files: http/a.ts, lib/b.ts, lib/c.ts'],
+  },
+  {
+    name: 'a diamond is none, and tests do not count',
+    files: {
+      'src/lib/a.ts': "import './b.ts'\nimport './c.ts'\n",
+      'src/lib/b.ts': "import './d.ts'\n",
+      'src/lib/c.ts': "import './d.ts'\n",
+      'src/lib/d.ts': '',
+      'src/lib/d.test.ts': "import './a.ts'\n",
+    },
+    want: [],
+  },
+]
+for (const { name, files, want } of CIRCLES) {
+  test(`circles of files: ${name}`, () => {
+    const found = inTree(files, (tree) => checkFileCircles(tree).map((v) => `${v.file}:${v.line}: ${v.message}`))
+    assert.deepEqual(found, want)
+  })
+}
+
+test('circles of files: the project has none', () => {
+  assert.deepEqual(checkFileCircles(root), [])
 })
 
 test('layers: the project itself is clean', () => {

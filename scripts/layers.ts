@@ -1,13 +1,10 @@
-/** Checks every import of src/ against src/layers.json and looks for cycles between folders. */
+/** Checks every import of src/ against src/layers.json, and looks for circles of folders and of files. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
+import { checkFileCircles } from './file-circles.ts'
+import type { Violation } from './violation.ts'
 
-export interface Violation {
-  readonly file: string
-  readonly line: number
-  readonly message: string
-}
 type Table = Record<string, readonly string[]>
 
 /** Parts of a domain folder (access/x, servers/x) that siblings may import. */
@@ -78,7 +75,7 @@ function cyclesOf(table: Table): Violation[] {
 if (import.meta.main) {
   const root = join(import.meta.dirname, '..')
   const table = JSON.parse(readFileSync(join(root, 'src/layers.json'), 'utf8')) as Table
-  const violations = checkLayers(root, table)
+  const violations = [...checkLayers(root, table), ...checkFileCircles(root)]
   for (const v of violations) console.error(`${v.file}:${v.line}: ${v.message}`)
   if (violations.length > 0) process.exit(1)
   console.log('layers: ok')

@@ -25,7 +25,7 @@ const rules: ForwardRules = {
   clock: systemClock,
 }
 const user = { name: 'jane', groups: ['dev', 'system:authenticated'] }
-const endpoints = onlyEndpoint(upstreams.pool({ host: '127.0.0.1', port: Number(backendPort), tls }))
+const endpoints = onlyEndpoint({ host: '127.0.0.1', port: Number(backendPort), tls }, (a) => upstreams.pool(a))
 const front = await listen({
   port: 0,
   host: '127.0.0.1',

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DataDir } from '../../src/app/data-dir.ts'
-import { Pki } from '../../src/app/pki.ts'
+import { DataDir } from '../../src/app/files/data-dir.ts'
+import { Pki } from '../../src/app/files/pki.ts'
 
 const root = join(import.meta.dirname, '../..')
 const TICKS_PER_SECOND = 100

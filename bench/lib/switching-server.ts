@@ -4,9 +4,9 @@
  * Environment: ENDPOINT, PER_MILLION, SLOT. Prints lines `SLOTS {"off":us,"on":us}` to standard error.
  */
 import { once } from 'node:events'
-import { completeConfig } from '../../src/app/config.ts'
-import { readOptions } from '../../src/app/read-options.ts'
-import { startServer } from '../../src/app/wire.ts'
+import { completeConfig } from '../../src/app/config/config.ts'
+import { readOptions } from '../../src/app/config/read-options.ts'
+import { startServer } from '../../src/app/run/wire.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
 import { openTelemetryTracer } from '../../src/observability/opentelemetry-tracer.ts'
 import { noopSpan, type Span, type SpanContext, type StartSpan, type Tracer } from '../../src/observability/tracer.ts'

@@ -67,6 +67,12 @@ const rows: readonly { name: string; steps: readonly Step[]; codes: string[]; wa
     want: 'error: failed to ask for a TokenReview: it failed: ECONNRESET',
   },
   {
+    name: 'a server that nobody is at is not waited for',
+    steps: [{ code: 'ECONNREFUSED' }],
+    codes: ['<error>'],
+    want: 'error: failed to ask for a TokenReview: it failed: ECONNREFUSED',
+  },
+  {
     name: 'who may not ask is told why, once',
     steps: [{ status: 403, body: { message: 'not you' } }],
     codes: ['403'],

@@ -5,8 +5,10 @@
  * Not here: remembering answers (review-cache.ts), connections (client/remote-server.ts).
  *
  *   asked --answer--> done
- *     |--connection failed, 429, 500, 504--> asked again after a pause, five times in all
- *     `--refused, no review, or out of time--> ReviewError
+ *     |--connection broken, 429, 500, 504--> asked again after a pause, five times in all
+ *     `--refused, no review, nobody listens, or the question before went unanswered, too--> ReviewError
+ *
+ * A server that is away is not waited for: callers are told to come back, and ask again themselves.
  */
 import type { Transport, TransportResponse } from '../client/transport.ts'
 import { readWhole } from '../client/response-body.ts'
@@ -94,10 +96,11 @@ export class ReviewClient {
     for (let attempt = 1; ; attempt++) {
       const result = await this.#attempt(body, signal).catch((error: unknown) => this.#failure(error, signal))
       if (!(result instanceof ReviewError)) return result
-      if (!result.passing || attempt === RETRY.attempts) throw result
+      const isAway = this.#failing || codeOf(result.cause) === 'ECONNREFUSED'
+      if (!result.passing || isAway || attempt === RETRY.attempts) throw result
       const pauseMs = RETRY.firstMs * RETRY.factor ** (attempt - 1) * (1 + RETRY.jitter * random())
       await sleep(clock, pauseMs, signal).catch(() => {
-        throw new ReviewError('timeout', result.message, { cause: result })
+        throw new ReviewError('timeout', result.message, { cause: result, passing: true })
       })
     }
   }
@@ -133,14 +136,15 @@ export class ReviewClient {
   /** What is no ReviewError yet is a connection that failed. Certificates do not become valid by asking again. */
   #failure(error: unknown, total: AbortSignal): ReviewError {
     if (error instanceof ReviewError) return error
-    const { message, code } = error as Error & { code?: unknown }
-    const text = `failed to ask for a ${this.#o.kind}: ${message}`
-    if (total.aborted) return new ReviewError('timeout', text, { cause: error })
-    return new ReviewError('error', text, {
-      cause: error,
-      passing: typeof code === 'string' && PASSING_CODE.test(code),
-    })
+    const text = `failed to ask for a ${this.#o.kind}: ${(error as Error).message}`
+    if (total.aborted) return new ReviewError('timeout', text, { cause: error, passing: true })
+    return new ReviewError('error', text, { cause: error, passing: PASSING_CODE.test(codeOf(error)) })
   }
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return typeof code === 'string' ? code : ''
 }
 
 /** Connections that were refused, reset or closed; not names, certificates or what cannot be read. */

@@ -103,7 +103,7 @@ export interface TimeoutRule extends Omit<TimeoutSet, 'connect' | 'tlsHandshake'
   longRunning?: boolean
 }
 export interface Retries {
-  /** More attempts after the first. */
+  /** More requests after the first that a backend may see. Default 1. */
   attempts?: number
   /** Of all requests. */
   budgetPercent?: number

@@ -79,7 +79,14 @@ export function fieldErrorMessage(e: FieldError): string {
 
 function formatValue(value: unknown): string {
   if (value === null || value === undefined) return 'null'
-  if (typeof value === 'string') return goQuote(value)
+  if (typeof value === 'string') return goQuote(cut(value))
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
-  return JSON.stringify(value)
+  return cut(JSON.stringify(value))
+}
+
+/** Of a value that is shown. */
+const MAX_SHOWN = 16 * 1024
+/** A text that the client wrote, as an answer repeats it. */
+export function cut(text: string): string {
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}...` : text
 }

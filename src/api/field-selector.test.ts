@@ -34,3 +34,9 @@ test('exactValue: the value a field must have', () => {
   assert.equal(parseFieldSelector('metadata.name=a,x!=y').exactValue('metadata.name'), 'a')
   assert.equal(parseFieldSelector('metadata.name!=a').exactValue('metadata.name'), undefined)
 })
+
+test('parseFieldSelector: requirements are bounded', () => {
+  const many = (n: number): string => Array.from({ length: n }, () => 'a!=b').join(',')
+  assert.equal(parseFieldSelector(many(500)).requirements.length, 500)
+  assert.throws(() => parseFieldSelector(many(501)), { message: 'a selector may have at most 500 requirements' })
+})

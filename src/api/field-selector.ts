@@ -2,6 +2,8 @@
  * Field selectors: `metadata.name=x,status.phase!=Active`. Which fields there are is the resource's matter.
  * Grammar and error texts are those of apimachinery's fields package.
  */
+import { cut } from './field-error.ts'
+
 export interface FieldRequirement {
   readonly field: string
   readonly operator: '=' | '!='
@@ -33,9 +35,13 @@ export class FieldSelector {
   }
 }
 
+/** Each is asked of each object of a list. */
+const MAX_REQUIREMENTS = 500
+
 /** @throws Error in apimachinery's words; the answer is a 400 with that text. */
 export function parseFieldSelector(text: string): FieldSelector {
-  const terms = splitTerms(text).filter((term) => term !== '')
+  const terms = splitTerms(text)
+  if (terms.length > MAX_REQUIREMENTS) throw new Error(`a selector may have at most ${MAX_REQUIREMENTS} requirements`)
   const requirements = terms.map((term) => parseTerm(term, text))
   return new FieldSelector(requirements)
 }
@@ -49,21 +55,21 @@ function parseTerm(term: string, whole: string): FieldRequirement {
     const value = unescapeValue(term.slice(i + operator.length))
     return { field: term.slice(0, i), operator: operator === '!=' ? '!=' : '=', value }
   }
-  throw new Error(`invalid selector: '${whole}'; can't understand '${term}'`)
+  throw new Error(`invalid selector: '${cut(whole)}'; can't understand '${cut(term)}'`)
 }
 
-/** At commas that no backslash stands before. */
+/** At commas that no backslash stands before; empty ones are left out. */
 function splitTerms(text: string): string[] {
   const terms: string[] = []
   let start = 0
   for (let i = 0; i < text.length; i++) {
     if (text[i] === '\\') i++
     else if (text[i] === ',') {
-      terms.push(text.slice(start, i))
+      if (i > start) terms.push(text.slice(start, i))
       start = i + 1
     }
   }
-  return [...terms, text.slice(start)]
+  return start < text.length ? [...terms, text.slice(start)] : terms
 }
 
 function unescapeValue(text: string): string {

@@ -8,13 +8,17 @@ const SYMBOLS: readonly Token['kind'][] = ['==', '!=', '=', '!', '(', ')', ',', 
 const SPACE = /[ \t\r\n]*/y
 const IDENTIFIER = /[^ \t\r\n=!(),><]+/y
 
-/** Ends in an `end` token. Never fails: every character is part of some token. */
+/** A set of ten thousand values has twice as many. */
+const MAX_TOKENS = 20_000
+
+/** Ends in an `end` token. Every character is part of some token. @throws Error for too many of them. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = []
   let at = 0
   for (;;) {
     at = skip(SPACE, text, at)
     if (at >= text.length) return [...tokens, { kind: 'end', text: '' }]
+    if (tokens.length === MAX_TOKENS) throw new Error(`a selector may have at most ${MAX_TOKENS} words`)
     const token = symbolAt(text, at) ?? identifierAt(text, at)
     tokens.push(token)
     at += token.text.length

@@ -82,3 +82,13 @@ test('labelSelector: any text parses or fails with an Error, and what parses pri
     }),
   )
 })
+
+test('parseLabelSelector: requirements and words are bounded', () => {
+  const many = (n: number, part: string): string => Array.from({ length: n }, () => part).join(',')
+  assert.equal(parseLabelSelector(many(500, '!a')).requirements.length, 500)
+  assert.throws(() => parseLabelSelector(many(501, '!a')), { message: 'a selector may have at most 500 requirements' })
+  assert.doesNotThrow(() => parseLabelSelector(`a in (${many(9_000, 'b')})`))
+  assert.throws(() => parseLabelSelector(`a in (${many(11_000, 'b')})`), {
+    message: 'a selector may have at most 20000 words',
+  })
+})

@@ -143,6 +143,9 @@ function checkValue(key: string, operator: LabelOperator, value: string, index: 
     throw new Error(fieldErrorMessage(fieldError.invalid(`values[${index}][${key}]`, value, problems.join('; '))))
 }
 
+/** Each is asked of each object of a list. */
+const MAX_REQUIREMENTS = 500
+
 const BINARY_OPERATORS: ReadonlyMap<Token['kind'], LabelOperator> = new Map<Token['kind'], LabelOperator>([
   ['in', 'in'],
   ['notin', 'notin'],
@@ -168,6 +171,8 @@ class Parser {
       if (token.kind === 'end') return requirements
       if (token.kind !== 'identifier' && token.kind !== '!')
         throw new Error(`found '${token.text}', expected: !, identifier, or 'end of string'`)
+      if (requirements.length === MAX_REQUIREMENTS)
+        throw new Error(`a selector may have at most ${MAX_REQUIREMENTS} requirements`)
       requirements.push(this.#wrappedRequirement())
       const next = this.#take()
       if (next.kind === 'end') return requirements

@@ -2,7 +2,7 @@
  * The one error type that crosses the boundary to a client, and its form as a metav1.Status.
  * Source: the constructors of apimachinery's api/errors; reasons, codes and texts are exact.
  */
-import { type FieldError, fieldErrorBody, fieldErrorMessage, fieldErrorReason } from './field-error.ts'
+import { type FieldError, cut, fieldErrorBody, fieldErrorReason } from './field-error.ts'
 import { type GroupResource, formatGroupResource } from './group-version.ts'
 
 export type Reason =
@@ -144,22 +144,37 @@ export function forbidden(gr: GroupResource, name: string, why: string): StatusE
 }
 /** The object breaks a rule; details.causes names each field. @param gk with the Kind, not the resource. */
 export function invalid(gk: { group: string; kind: string }, name: string, errors: readonly FieldError[]): StatusError {
-  const messages = [...new Set(errors.map(fieldErrorMessage))]
+  const shown = shortened(errors)
+  const messages = [...new Set(shown.map(({ field, message }) => `${field}: ${message}`))]
+  const left = errors.length - shown.length
+  if (left > 0) messages.push(`and ${left} more`)
   const aggregate = messages.length === 1 ? messages[0]! : `[${messages.join(', ')}]`
   const subject = gk.group === '' ? gk.kind : `${gk.kind}.${gk.group}`
-  const text = `${subject} "${name}" is invalid${messages.length === 0 ? '' : `: ${aggregate}`}`
+  const text = `${subject} "${cut(name)}" is invalid${messages.length === 0 ? '' : `: ${aggregate}`}`
   return new StatusError(422, 'Invalid', text, {
     details: {
-      ...(name === '' ? {} : { name }),
+      ...(name === '' ? {} : { name: cut(name) }),
       ...(gk.group === '' ? {} : { group: gk.group }),
       ...(gk.kind === '' ? {} : { kind: gk.kind }),
-      ...(errors.length === 0
-        ? {}
-        : {
-            causes: errors.map((e) => ({ reason: fieldErrorReason(e), message: fieldErrorBody(e), field: e.field })),
-          }),
+      ...(errors.length === 0 ? {} : { causes: shown }),
     },
   })
+}
+
+/** Characters of all causes together: one small body can be wrong in ten thousands of places. */
+const MAX_CAUSES_LENGTH = 128 * 1024
+/** The first errors, as many as an answer may tell; at least one. */
+function shortened(errors: readonly FieldError[]): StatusCause[] {
+  const causes: StatusCause[] = []
+  let length = 0
+  for (const e of errors) {
+    const message = fieldErrorBody(e)
+    const field = cut(e.field)
+    length += message.length + field.length
+    if (length > MAX_CAUSES_LENGTH && causes.length > 0) return causes
+    causes.push({ reason: fieldErrorReason(e), message, field })
+  }
+  return causes
 }
 /** The request cannot be understood: body, parameters or patch. */
 export function badRequest(message: string, cause?: unknown): StatusError {

@@ -177,7 +177,7 @@ function validateNoNewFinalizers(
   before: readonly string[] = [],
   path: string,
 ): FieldError[] {
-  const added = [...new Set(now)].filter((f) => !before.includes(f)).sort()
+  const added = [...new Set(now).difference(new Set(before))].sort()
   if (added.length === 0) return []
   const list = `[]string{${added.map(goQuote).join(', ')}}`
   const text = `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`

@@ -2,9 +2,9 @@
 import { parseArgs } from 'node:util'
 import type { APIService } from '../api/apiservice.ts'
 import type { BackendPolicy } from '../api/backend-policy.ts'
-import { type BackendDocuments, checkBackendFiles, type CheckedDocument } from '../app/backend-files.ts'
-import { ConfigurationError } from '../app/configuration-error.ts'
-import { ambiguousPriorities, overlappingPolicies } from '../servers/aggregator/ambiguity.ts'
+import { type BackendDocuments, checkBackendFiles, type CheckedDocument } from '../app/files/backend-files.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
+import { ambiguousPriorities, overlappingPolicies } from '../servers/aggregator/kinds/ambiguity.ts'
 import { policiesFor } from '../servers/aggregator/policy/effective-policy.ts'
 import { CoreTables } from '../servers/core/tables.ts'
 

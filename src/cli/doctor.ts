@@ -1,10 +1,10 @@
 /** `portico doctor`: looks at every APIService from all sides, and says what is wrong and what waits for it. */
 import type { APIService } from '../api/apiservice.ts'
 import { APISERVICES } from '../api/apiservice.ts'
-import { ConfigurationError } from '../app/configuration-error.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
 import type { Client } from '../client/client.ts'
 import type { Diagnosis, PhaseName, RoutedDiagnosis } from '../servers/aggregator/diagnosis/report.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 import {
   CONNECTION_HELP,
   CONNECTION_OPTIONS,

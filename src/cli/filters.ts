@@ -1,5 +1,5 @@
 /** `portico filters`: what a request passes on its way to a delegate. */
-import { ConfigurationError } from '../app/configuration-error.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { describedFilters } from '../servers/generic/described-filters.ts'
 import { textTable } from './text-table.ts'
 

@@ -1,4 +1,4 @@
-import { OPTIONS, type Option, environmentName } from '../app/options.ts'
+import { OPTIONS, type Option, environmentName } from '../app/config/options.ts'
 
 export function help(commands: readonly string[]): string {
   return [

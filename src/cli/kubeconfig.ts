@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { ConfigurationError } from '../app/configuration-error.ts'
-import { kubeconfig as render } from '../app/kubeconfig.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
+import { kubeconfig as render } from '../app/files/kubeconfig.ts'
 import { issueClient, readClientOptions } from './client-options.ts'
 
 export const KUBECONFIG_HELP = `Usage: portico kubeconfig --user=<name> [--group=<name> ...] [--server=<url>] [--data-dir=.portico] [--out=<file>]

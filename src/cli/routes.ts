@@ -1,9 +1,13 @@
 /** `portico routes`: who would serve a request, and why. */
-import { ConfigurationError } from '../app/configuration-error.ts'
-import type { ExplainedBackend, ExplainedRoute, ExplainedServer } from '../servers/aggregator/explain-backend.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
+import type {
+  ExplainedBackend,
+  ExplainedRoute,
+  ExplainedServer,
+} from '../servers/aggregator/diagnosis/explain-backend.ts'
 import { askedHeaders } from '../servers/generic/asked-headers.ts'
 import type { RouteExplanation } from '../servers/generic/explain-route.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 import {
   CONNECTION_HELP,
   CONNECTION_OPTIONS,

@@ -1,15 +1,15 @@
 /** Picks the command. One file per command; each resolves to the exit code. */
-import { ConfigurationError } from '../app/configuration-error.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { CERTS_HELP, certs } from './certs.ts'
 import { CHECK_HELP, check } from './check.ts'
 import { DOCTOR_HELP, doctor } from './doctor.ts'
+import type { Environment } from './environment.ts'
 import { FILTERS_HELP, filters } from './filters.ts'
 import { help, helpOf } from './help.ts'
 import { KUBECONFIG_HELP, kubeconfig } from './kubeconfig.ts'
 import { ROUTES_HELP, routes } from './routes.ts'
 import { serve } from './serve.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
 interface Command {
   run(args: readonly string[], env: Environment): Promise<number>
   help(): string

@@ -1,11 +1,11 @@
 /** `portico serve`: runs the server until a signal ends it. */
-import { ConfigurationError } from '../app/configuration-error.ts'
-import { completeConfig } from '../app/config.ts'
-import { readOptions } from '../app/read-options.ts'
-import { startServer } from '../app/wire.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
+import { completeConfig } from '../app/config/config.ts'
+import { readOptions } from '../app/config/read-options.ts'
+import { startServer } from '../app/run/wire.ts'
 import { systemClock } from '../lib/clock.ts'
 import { StorageError } from '../storage/storage.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 
 const OK = 0
 const FAILED = 1

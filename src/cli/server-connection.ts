@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { ConfigurationError } from '../app/configuration-error.ts'
+import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { StatusError } from '../api/status-error.ts'
 import { Client } from '../client/client.ts'
 import { readKubeconfig } from '../client/kubeconfig.ts'
 import { RemoteServer } from '../client/remote-server.ts'
-import type { Environment } from './run-command.ts'
+import type { Environment } from './environment.ts'
 
 /** In help texts, after the options of the command itself. */
 export const CONNECTION_HELP =

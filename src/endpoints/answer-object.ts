@@ -15,11 +15,12 @@ export function answerObject(
   object: KubeObject,
   form: Negotiated,
 ): Promise<void> {
-  const { resource, types } = scope
+  const { resource, types, yaml } = scope
   checkTransform(form.as, 'object', resource.kind)
   if (form.as?.kind === 'PartialObjectMetadata') {
     return writeObject(ctx, code, partialMetadata(object, transformVersion(form.as)), form, {
       types,
+      yaml,
       model: PARTIAL_MODEL,
     })
   }
@@ -32,7 +33,7 @@ export function answerObject(
       kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
       now: scope.clock.now(),
     })
-    return writeObject(ctx, code, table, form, { types, model: '' })
+    return writeObject(ctx, code, table, form, { types, yaml, model: '' })
   }
-  return writeObject(ctx, code, object, form, { types, model: resource.type.model })
+  return writeObject(ctx, code, object, form, { types, yaml, model: resource.type.model })
 }

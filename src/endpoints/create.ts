@@ -21,17 +21,22 @@ export function createHandler(scope: Scope): Handler {
     const encoding = bodyEncoding(ctx)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'CreateOptions')
-    const object = decodeObject(ctx, body, {
+    const object = await decodeObject(ctx, body, {
       encoding,
       types: scope.types,
+      yaml: scope.yaml,
       expected: expectedType(scope),
       validation: options.fieldValidation,
     })
     placeInNamespace(scope, object, ctx.info.namespace)
-    const created = await registry.create(writeOf(ctx, scope, object.metadata.name ?? '', options), object, {
-      admit: (o) => scope.admission(ctx, scope, 'create', o, undefined),
-      warn: (text) => ctx.warn(text),
-    })
+    const created = await registry.create(
+      writeOf(ctx, scope, object.metadata.name ?? '', { ...options, bodyBytes: body.byteLength }),
+      object,
+      {
+        admit: (o) => scope.admission(ctx, scope, 'create', o, undefined),
+        warn: (text) => ctx.warn(text),
+      },
+    )
     await answerObject(ctx, scope, 201, typed(resource, created), form)
   }
 }
@@ -41,9 +46,14 @@ export function expectedType(scope: Scope): ExpectedType {
   return { group, version, kind }
 }
 
-export function writeOf(ctx: RequestContext, scope: Scope, name: string, options: Pick<WriteOptions, 'dryRun'>): Write {
+export function writeOf(
+  ctx: RequestContext,
+  scope: Scope,
+  name: string,
+  { dryRun, bodyBytes = 0 }: Pick<WriteOptions, 'dryRun'> & { readonly bodyBytes?: number },
+): Write {
   const namespace = scope.resource.namespaced ? ctx.info.namespace : ''
-  return { user: ctx.user!, namespace, name, now: scope.clock.now(), dryRun: options.dryRun }
+  return { user: ctx.user!, namespace, name, now: scope.clock.now(), dryRun, bodyBytes }
 }
 
 /** The path says the namespace; a body may repeat it. @throws StatusError 400 where it says another. */

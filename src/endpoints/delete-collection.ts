@@ -2,25 +2,23 @@
 import { StatusError } from '../api/status-error.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { Handler } from '../http/filter.ts'
-import { negotiate } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import { apiVersionOf } from '../registry/resource.ts'
 import { writeOf } from './create.ts'
 import { type ParsedDeleteOptions, readDeleteOptions } from './delete-options.ts'
+import { listForm, sendList } from './list.ts'
 import { parseListOptions } from './list-options.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
-import { writeObject } from './write-object.ts'
 
 const WORKERS = 8
 
+/** Nothing is deleted before it is known that what is deleted can be told in the form that the client asks for. */
 export function deleteCollectionHandler(scope: Scope): Handler {
-  const { resource, types } = scope
   return async (ctx) => {
-    const form = negotiate(ctx)
-    const list = parseListOptions(ctx, resource, false)
-    const options = await readDeleteOptions(ctx, types)
-    const { items, revision } = await scope.reader.list({
+    const form = listForm(ctx, scope)
+    const list = parseListOptions(ctx, scope.resource, false)
+    const options = await readDeleteOptions(ctx, scope)
+    const found = await scope.reader.list({
       namespace: ctx.info.namespace,
       matches: predicateOf(list, ''),
       resourceVersion: list.resourceVersion,
@@ -28,19 +26,9 @@ export function deleteCollectionHandler(scope: Scope): Handler {
       limit: list.limit,
       continue: list.continue,
     })
-    await deleteAll(
-      ctx,
-      scope,
-      items.map((i) => i.object),
-      options,
-    )
-    const answer = {
-      kind: `${resource.kind}List`,
-      apiVersion: apiVersionOf(resource),
-      metadata: { resourceVersion: String(revision) },
-      items: items.map((i) => i.object),
-    }
-    await writeObject(ctx, 200, answer, form, { types, model: `${resource.type.model}List` })
+    const objects = found.items.map((i) => i.object)
+    await deleteAll(ctx, scope, objects, options)
+    await sendList(ctx, scope, found, form)
   }
 }
 

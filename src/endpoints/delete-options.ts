@@ -1,19 +1,22 @@
 /** DeleteOptions: from the body, or from the query where there is none. */
 import { DecodeError, decodeBody } from '../api/codec/codec.ts'
+import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { type FieldError, fieldError } from '../api/field-error.ts'
-import type { TypeTable } from '../api/schema/type-table.ts'
 import { badRequest, invalid } from '../api/status-error.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { DeleteOptions, PropagationPolicy } from '../registry/deletion.ts'
 import { bodyEncoding } from './content-type.ts'
+import { readYaml } from './decode-object.ts'
 import { dryRunErrors, flagParameter, intParameter } from './options.ts'
 import { readBody } from './read-body.ts'
+import type { Scope } from './scope.ts'
 
 const POLICIES: readonly PropagationPolicy[] = ['Orphan', 'Background', 'Foreground']
 
 export interface ParsedDeleteOptions extends DeleteOptions {
   readonly orphanDependents?: boolean
 }
+type Wire = Pick<Scope, 'types' | 'yaml'>
 interface Raw {
   gracePeriodSeconds?: number
   propagationPolicy?: string
@@ -23,9 +26,9 @@ interface Raw {
 }
 
 /** @throws StatusError 400, 413, 415, 422. */
-export async function readDeleteOptions(ctx: RequestContext, types: TypeTable): Promise<ParsedDeleteOptions> {
+export async function readDeleteOptions(ctx: RequestContext, scope: Wire): Promise<ParsedDeleteOptions> {
   const body = await readBody(ctx)
-  const raw = body.byteLength > 0 ? fromBody(ctx, body, types) : fromQuery(ctx.query)
+  const raw = body.byteLength > 0 ? await fromBody(ctx, body, scope) : fromQuery(ctx.query)
   const errors = problemsOf(raw)
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors)
   const policy =
@@ -42,9 +45,12 @@ export async function readDeleteOptions(ctx: RequestContext, types: TypeTable): 
   }
 }
 
-function fromBody(ctx: RequestContext, body: Uint8Array, types: TypeTable): Raw {
+async function fromBody(ctx: RequestContext, body: Uint8Array, { types, yaml }: Wire): Promise<Raw> {
+  const encoding = bodyEncoding(ctx)
+  const read = await readYaml(body, { encoding, yaml })
+  const reading = { maxValues: MAX_VALUES, ...(read ? { yaml: read } : {}) }
   try {
-    const decoded = decodeBody(body, bodyEncoding(ctx), types, { apiVersion: 'v1', kind: 'DeleteOptions' })
+    const decoded = decodeBody(body, encoding, types, { apiVersion: 'v1', kind: 'DeleteOptions', ...reading })
     return decoded.object as Raw
   } catch (e) {
     if (!(e instanceof DecodeError)) throw e

@@ -14,7 +14,7 @@ export function deleteHandler(scope: Scope): Handler {
   const { resource, registry, strategy } = scope
   return async (ctx) => {
     const form = negotiate(ctx, TRANSFORM_OFFER)
-    const options = await readDeleteOptions(ctx, scope.types)
+    const options = await readDeleteOptions(ctx, scope)
     const write = writeOf(ctx, scope, ctx.info.name, options)
     const { object, gone } = await registry.delete(write, options, {
       admit: (o, old) => scope.admission(ctx, scope, 'delete', o, old),

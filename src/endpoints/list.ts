@@ -21,8 +21,7 @@ const SLICE = 200
 
 export function listHandler(scope: Scope): Handler {
   return async (ctx) => {
-    const form = negotiate(ctx, LIST_OFFER)
-    checkTransform(form.as, 'list', scope.resource.kind)
+    const form = listForm(ctx, scope)
     const options = parseListOptions(ctx, scope.resource, false)
     const answer = await scope.reader.list({
       namespace: ctx.info.namespace,
@@ -32,12 +31,20 @@ export function listHandler(scope: Scope): Handler {
       limit: options.limit,
       continue: options.continue,
     })
-    await send(ctx, scope, answer, form)
+    await sendList(ctx, scope, answer, form)
   }
 }
 
-function send(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
-  const { resource, types } = scope
+/** In which form a list is asked for. @throws StatusError 400, 406 where there is none. */
+export function listForm(ctx: RequestContext, scope: Scope): Negotiated {
+  const form = negotiate(ctx, LIST_OFFER)
+  checkTransform(form.as, 'list', scope.resource.kind)
+  if (form.as?.kind === 'Table') parseIncludeObject(ctx.query)
+  return form
+}
+
+export function sendList(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
+  const { resource, types, yaml } = scope
   const metadata = listMeta(answer)
   if (form.as) return sendTransformed(ctx, scope, answer, form)
   if (form.encoding === 'json' && !form.pretty) return sendJson(ctx, scope, answer, metadata)
@@ -52,17 +59,18 @@ function send(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negot
     )
   }
   const list = { kind, apiVersion: apiVersionOf(resource), metadata, items: answer.items.map((i) => i.object) }
-  return writeObject(ctx, 200, list, form, { types, model: '' })
+  return writeObject(ctx, 200, list, form, { types, yaml, model: '' })
 }
 
 function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
-  const { resource, types } = scope
+  const { resource, types, yaml } = scope
   const objects = answer.items.map((i) => i.object)
   const apiVersion = transformVersion(form.as!)
   const metadata = listMeta(answer)
   if (form.as!.kind === 'PartialObjectMetadataList') {
     return writeObject(ctx, 200, partialMetadataList(objects, metadata, apiVersion), form, {
       types,
+      yaml,
       model: PARTIAL_LIST_MODEL,
     })
   }
@@ -73,7 +81,7 @@ function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, 
     kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
     now: scope.clock.now(),
   })
-  return writeObject(ctx, 200, table, form, { types, model: '' })
+  return writeObject(ctx, 200, table, form, { types, yaml, model: '' })
 }
 
 function listMeta(answer: ListAnswer): ListMeta {

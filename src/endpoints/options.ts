@@ -1,5 +1,5 @@
 /** The options of writes: query parameters, checked with kube-apiserver's texts. */
-import { type FieldError, fieldError } from '../api/field-error.ts'
+import { type FieldError, cut, fieldError } from '../api/field-error.ts'
 import { badRequest, invalid } from '../api/status-error.ts'
 
 const MAX_MANAGER_BYTES = 128
@@ -46,9 +46,19 @@ function managerErrors(query: URLSearchParams): FieldError[] {
 /** @throws StatusError 400 in the words of the query conversion. */
 export function intParameter(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name)
-  if (text === null || text === '') return undefined
-  if (!/^[+-]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
+  if (text === null) return undefined
+  const problem = /^[+-]?\d+$/.test(text) ? (isInt64(text) ? undefined : 'value out of range') : 'invalid syntax'
+  if (problem !== undefined) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(cut(text))}: ${problem}`)
   return Number(text)
+}
+
+/** Of the longest, with a sign; more digits take time that grows with their square. */
+const INT64_CHARACTERS = 20
+function isInt64(text: string): boolean {
+  const digits = text.replace(/^([+-]?)0+(?=\d)/, '$1')
+  if (digits.length > INT64_CHARACTERS) return false
+  const value = BigInt(digits.replace('+', ''))
+  return BigInt.asIntN(64, value) === value
 }
 
 /** Absent: undefined; `false` and `0`: false; anything else, also empty: true. */

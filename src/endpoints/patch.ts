@@ -1,5 +1,6 @@
 /** PATCH: JSON patch, merge patch and strategic merge patch, applied to the stored object and tried again after a lost race. */
 import { decodeUtf8, parseJson } from '../api/codec/json-reader.ts'
+import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { JsonSyntaxError } from '../api/codec/json-syntax-error.ts'
 import { TypeMismatchError, decodeTyped } from '../api/codec/typed-decode.ts'
 import { encodeJson } from '../api/codec/json-writer.ts'
@@ -51,7 +52,7 @@ export function patchHandler(scope: Scope): Handler {
     checkForce(ctx)
     const patch = parsePatch(scope, type, body)
     const { object } = await registry.update({
-      write: writeOf(ctx, scope, ctx.info.name, options),
+      write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
       strategy,
       reapply: true,
       transform: (current) => {
@@ -86,7 +87,7 @@ function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
 
 function parseBody(body: Uint8Array): unknown {
   try {
-    return parseJson(decodeUtf8(body)).value
+    return parseJson(decodeUtf8(body), { maxValues: MAX_VALUES }).value
   } catch (e) {
     throw e instanceof JsonSyntaxError ? badRequest(`error decoding patch: ${e.message}`, e) : e
   }

@@ -1,5 +1,6 @@
 /** Everything the handlers of one resource, or of one of its subresources, need. Made once by the server. */
 import type { KubeObject } from '../api/meta.ts'
+import type { YamlThread } from '../api/codec/yaml-thread.ts'
 import type { TypeTable } from '../api/schema/type-table.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -23,6 +24,7 @@ export type Admission = (
 export interface Scope {
   readonly resource: Resource
   readonly types: TypeTable
+  readonly yaml: YamlThread
   readonly registry: Registry
   readonly cache: WatchCache<KubeObject>
   readonly reader: ListReader

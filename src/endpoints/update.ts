@@ -19,15 +19,16 @@ export function updateHandler(scope: Scope): Handler {
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'UpdateOptions')
-    const given = decodeObject(ctx, body, {
+    const given = await decodeObject(ctx, body, {
       encoding: bodyEncoding(ctx),
       types: scope.types,
+      yaml: scope.yaml,
       expected: expectedType(scope),
       validation: options.fieldValidation,
     })
     matchUrl(scope, given, ctx.info.namespace, ctx.info.name)
     const { object, created } = await registry.update({
-      write: writeOf(ctx, scope, ctx.info.name, options),
+      write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
       strategy,
       transform: () => structuredClone(given),
       hooks: {

@@ -16,6 +16,8 @@ import { PARTIAL_MODEL, partialMetadata, transformVersion } from './transforms.t
 
 export interface WatchEncoder {
   readonly contentType: string
+  /** Events are framed by a length in front, not by a line's end. */
+  readonly isBinary: boolean
   event(type: string, item: Item): Uint8Array
   /** @param initialEventsEnd the bookmark that ends the initial events. */
   bookmark(resourceVersion: string, initialEventsEnd: boolean): Uint8Array
@@ -49,6 +51,7 @@ function jsonEncoder(scope: Encoded): WatchEncoder {
   const tail = Buffer.from('}\n')
   return {
     contentType: 'application/json',
+    isBinary: false,
     event: (type, item) => latestFrame(item, `${type} ${prefix}`, () => objectJson(item, heads.get(type)!, tail)),
     bookmark: (rv, end) => jsonLine('BOOKMARK', bookmarkObject(scope, rv, end)),
     error: (status) => jsonLine('ERROR', status),
@@ -60,6 +63,7 @@ function protobufEncoder(scope: Encoded): WatchEncoder {
   const raw = (object: KubeObject): Uint8Array => encodeProtobuf(types, resource.type.model, object)
   return {
     contentType: 'application/vnd.kubernetes.protobuf;stream=watch',
+    isBinary: true,
     event: (type, item) =>
       latestFrame(item, `${type} protobuf`, () => encodeWatchFrame(resource, type, encodeRawItem(resource, item))),
     bookmark: (rv, end) => frameProtobuf(watchEventMessage('BOOKMARK', raw(bookmarkObject(scope, rv, end)))),
@@ -120,6 +124,7 @@ function objectEncoder(scope: Encoded, form: Negotiated, include: IncludeObject)
         : form.encoding === 'yaml'
           ? 'application/yaml;stream=watch'
           : 'application/vnd.kubernetes.protobuf;stream=watch',
+    isBinary: form.encoding === 'protobuf',
     event: (type, item) => frame(type, transform(typed(scope.resource, item.object))),
     bookmark: (rv, end) => frame('BOOKMARK', transform(bookmarkObject(scope, rv, end), true)),
     error: (status) => frame('ERROR', status),

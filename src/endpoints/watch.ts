@@ -18,6 +18,7 @@ import type { Scope } from './scope.ts'
 import { parseIncludeObject } from './table.ts'
 import { WATCH_OFFER } from './transforms.ts'
 import { type WatchEncoder, watchEncoder } from './watch-encoder.ts'
+import { type WatchSink, watchSink } from './watch-sink.ts'
 
 const BOOKMARK_EVERY_MS = 60_000
 /** A client that is about to be cut off learns how far it got. */
@@ -33,7 +34,9 @@ export function watchHandler(scope: Scope): Handler {
         ? 0
         : parseRevision(options.resourceVersion, 'watch')
     const matches = predicateOf(options, ctx.info.name)
-    const stream = new WatchStream(ctx, scope, options, encoder)
+    const sink = watchSink(ctx, encoder, scope.clock)
+    if (!sink) return
+    const stream = new WatchStream(ctx, { scope, options, encoder, sink })
     try {
       await prepare(scope, options, after)
       stream.start(after, matches)
@@ -55,19 +58,28 @@ async function prepare(scope: Scope, options: ListOptions, after: number): Promi
   else await cache.reach(options.sendInitialEvents === true ? after : 0)
 }
 
+interface WatchOf {
+  readonly scope: Scope
+  readonly options: ListOptions
+  readonly encoder: WatchEncoder
+  readonly sink: WatchSink
+}
+
 class WatchStream {
   readonly #ctx: RequestContext
   readonly #scope: Scope
   readonly #options: ListOptions
   readonly #encoder: WatchEncoder
+  readonly #sink: WatchSink
   #subscription: Subscription | undefined
   #paused = false
 
-  constructor(ctx: RequestContext, scope: Scope, options: ListOptions, encoder: WatchEncoder) {
+  constructor(ctx: RequestContext, o: WatchOf) {
     this.#ctx = ctx
-    this.#scope = scope
-    this.#options = options
-    this.#encoder = encoder
+    this.#scope = o.scope
+    this.#options = o.options
+    this.#encoder = o.encoder
+    this.#sink = o.sink
   }
 
   /** @throws WatchCacheError before anything was answered. */
@@ -85,7 +97,7 @@ class WatchStream {
       })
     }
     if (this.#ctx.exchange.phase !== 'waiting') return
-    this.#open()
+    this.#sink.open()
     this.#subscription = cache.subscribe(
       { scope: this.#cacheScope(), ...(initial ? {} : { after: from }), ...(matches ? { matches } : {}) },
       {
@@ -102,12 +114,10 @@ class WatchStream {
 
   /** A stream of one ERROR event. */
   fail(status: Status): void {
-    this.#open()
-    this.#ctx.exchange.end(this.#encoder.error(status))
-  }
-
-  #open(): void {
-    this.#ctx.respond(200, ['Content-Type', this.#encoder.contentType], true)
+    if (this.#ctx.exchange.phase !== 'waiting') return
+    this.#sink.open()
+    this.#sink.write(this.#encoder.error(status))
+    this.#sink.end()
   }
 
   #cacheScope(): CacheScope {
@@ -122,10 +132,10 @@ class WatchStream {
     if (exchange.phase === 'finished') return true
     this.#scope.watchMetrics.events.inc()
     this.#scope.watchMetrics.sizes.observe(bytes.byteLength)
-    if (exchange.write(bytes)) return true
+    if (this.#sink.write(bytes)) return true
     if (!this.#paused) {
       this.#paused = true
-      exchange.onDrain(
+      this.#sink.onDrain(
         this.#ctx.guard(() => {
           this.#paused = false
           this.#subscription?.resume()
@@ -138,6 +148,7 @@ class WatchStream {
   #schedule(): void {
     const { clock, random, minRequestTimeoutMs, trackWatch } = this.#scope
     const wanted = this.#options.timeoutSeconds ?? 0
+    if (wanted < 0) return this.#end()
     const timeoutMs = wanted > 0 ? wanted * 1000 : minRequestTimeoutMs * (1 + random())
     const releases: (() => void)[] = []
     if (!this.#ctx.exchange.connection.inProcess) releases.push(trackWatch(() => this.#end()))
@@ -165,6 +176,6 @@ class WatchStream {
 
   #end(): void {
     this.#subscription?.close()
-    if (this.#ctx.exchange.phase === 'responded') this.#ctx.exchange.end()
+    if (this.#ctx.exchange.phase === 'responded') this.#sink.end()
   }
 }

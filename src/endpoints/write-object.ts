@@ -2,6 +2,9 @@
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
 import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
+import { INLINE_YAML_BYTES } from '../api/codec/yaml-reader.ts'
+import { YamlBusyError, type YamlThread } from '../api/codec/yaml-thread.ts'
+import { tooManyRequests } from '../api/status-error.ts'
 import type { TypeTable } from '../api/schema/type-table.ts'
 import { MEDIA_TYPES, type Negotiated } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -13,6 +16,9 @@ export const GZIP_FROM_BYTES = 128 * 1024
 export interface Typed {
   readonly types: TypeTable
   readonly model: string
+}
+export interface Written extends Typed {
+  readonly yaml: YamlThread
 }
 
 /** An object with its kind and apiVersion set, as bytes. Compact JSON ends with a newline, pretty JSON does not. */
@@ -27,9 +33,21 @@ export async function writeObject(
   code: number,
   object: object,
   form: Negotiated,
-  typed: Typed,
+  written: Written,
 ): Promise<void> {
-  await writeBytes(ctx, code, encodeObject(object, form, typed), MEDIA_TYPES[form.encoding])
+  const yaml = form.encoding === 'yaml' ? await largeYaml(object, written.yaml) : undefined
+  await writeBytes(ctx, code, yaml ?? encodeObject(object, form, written), MEDIA_TYPES[form.encoding])
+}
+
+/** @returns undefined for an object that is small enough to be written here. @throws StatusError 429. */
+async function largeYaml(object: object, yaml: YamlThread): Promise<Uint8Array | undefined> {
+  const json = encodeJson(object)
+  if (json.length <= INLINE_YAML_BYTES) return undefined
+  try {
+    return Buffer.from(await yaml.write(json))
+  } catch (e) {
+    throw e instanceof YamlBusyError ? tooManyRequests(e.message, 1) : e
+  }
 }
 
 export async function writeBytes(

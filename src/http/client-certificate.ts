@@ -6,6 +6,7 @@
  */
 import { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
+import { pemCertificates } from '../lib/pem.ts'
 import type { VerifiedCertificate } from './exchange.ts'
 
 /** A CA bundle, parsed once. */
@@ -18,23 +19,44 @@ export interface ClientTrust {
   readonly frontProxyCA: TrustBundle | undefined
 }
 
-const PEM = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
 /** @throws where a certificate cannot be parsed, or there is none. */
 export function parseBundle(pem: string): TrustBundle {
-  const certificates = (pem.match(PEM) ?? []).map((text) => new X509Certificate(text))
+  const certificates = pemCertificates(pem).map((text) => new X509Certificate(text))
   if (certificates.length === 0) throw new Error('no certificate in the CA bundle')
   return { pem, certificates }
 }
 
 /** One connection's certificate and what it is worth now. */
-export class PeerCertificate {
+export interface PeerCertificate {
+  /** undefined where it was never good, once a certificate of its chain expired, or its CA is no longer trusted. */
+  current(): VerifiedCertificate | undefined
+  /** After a change of the CAs. @returns whether any bundle holds the certificate's issuer. */
+  verifyAgain(trust: ClientTrust): boolean
+}
+
+/** @returns undefined where the client sent none, and where there is no CA: nobody's certificate means anything then. */
+export function peerCertificateOf(
+  socket: TLSSocket,
+  trust: ClientTrust,
+  now: () => number,
+): PeerCertificate | undefined {
+  if (!trust.clientCA && !trust.frontProxyCA) return undefined
+  const leaf = socket.getPeerX509Certificate()
+  if (!leaf) return undefined
+  return socket.authorized ? new VerifiedPeer([leaf, ...intermediatesOf(socket, leaf)], trust, now) : UNVERIFIED
+}
+
+/** OpenSSL did not accept it: the chain, the dates, the extended key usage. It is asked once per connection. */
+const UNVERIFIED: PeerCertificate = { current: () => undefined, verifyAgain: () => false }
+
+class VerifiedPeer implements PeerCertificate {
   readonly #verified: VerifiedCertificate
   readonly #chain: readonly X509Certificate[]
   readonly #now: () => number
   #validToMs: number
   #current: VerifiedCertificate | undefined
 
-  private constructor(chain: readonly X509Certificate[], trust: ClientTrust, now: () => number) {
+  constructor(chain: readonly X509Certificate[], trust: ClientTrust, now: () => number) {
     this.#chain = chain
     this.#now = now
     this.#validToMs = 0
@@ -48,18 +70,9 @@ export class PeerCertificate {
     this.verifyAgain(trust)
   }
 
-  /** @returns undefined where the client sent none, or OpenSSL did not accept it (chain, dates, extended key usage). */
-  static of(socket: TLSSocket, trust: ClientTrust, now: () => number): PeerCertificate | undefined {
-    if (!socket.authorized) return undefined
-    const leaf = socket.getPeerX509Certificate()
-    return leaf ? new PeerCertificate([leaf, ...intermediatesOf(socket, leaf)], trust, now) : undefined
-  }
-
-  /** undefined once a certificate of its chain expired, or its CA is no longer trusted. */
   current(): VerifiedCertificate | undefined {
     return this.#current && this.#now() < this.#validToMs ? this.#current : undefined
   }
-  /** After a change of the CAs. @returns whether any bundle still holds the certificate's issuer. */
   verifyAgain(trust: ClientTrust): boolean {
     const now = this.#now()
     const untilClient = validUntil(this.#chain, trust.clientCA, now)

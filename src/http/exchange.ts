@@ -36,6 +36,8 @@ export interface Connection {
   /** False on the insecure listener. */
   readonly secure: boolean
   readonly clientCertificate: VerifiedCertificate | undefined
+  /** The client showed a certificate of which none of our CAs knows, or that is not valid now. */
+  readonly hasBadCertificate: boolean
   /** No new requests: GOAWAY, or `Connection: close` on the answer under way. Those in flight go on. */
   retire(): void
 }
@@ -51,13 +53,14 @@ export type Outcome = {
 
 export interface Exchange {
   readonly connection: Connection
+  /** GET for an extended CONNECT. */
   readonly method: string
   /** The request target, raw: path and query as they came. */
   readonly target: string
   /** Host header or :authority. */
   readonly authority: string
   readonly headers: HeaderView
-  /** The Upgrade token (HTTP/1.1, with Connection: upgrade) or :protocol (HTTP/2 extended CONNECT). */
+  /** The Upgrade token (HTTP/1.1, with Connection: upgrade) or :protocol (HTTP/2 extended CONNECT), of a protocol that may become a tunnel. */
   readonly upgrade: string | undefined
   /** Aborted when the client is gone; made on first use. */
   readonly signal: AbortSignal

@@ -31,6 +31,15 @@ function look(name: string): string {
   seen.set(name, lower)
   return lower
 }
+/** The part of a text from `from` to `to`, without the blanks at its ends. O(n), whatever it holds. */
+export function withoutBlanks(text: string, from = 0, to = text.length): string {
+  let [first, end] = [from, to]
+  while (first < end && isBlank(text.charCodeAt(first))) first++
+  while (end > first && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(first, end)
+}
+const isBlank = (code: number): boolean => code === SPACE || code === TAB
+
 /** The comma-separated members of all values, lower case, without blanks and empty ones. */
 export function tokensOf(headers: HeaderList, name: string): string[] {
   const tokens: string[] = []
@@ -78,6 +87,26 @@ function isSendable(value: string): boolean {
   }
   return true
 }
+// oxlint-disable-next-line no-control-regex -- what is beyond ASCII is looked for
+const ASCII = /^[\u0000-\u007f]*$/
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/**
+ * What a value says: lists hold bytes as characters up to U+00FF, and values are UTF-8, as Go's servers and clients have it.
+ * @returns undefined where the bytes are no UTF-8.
+ */
+export function textOfValue(value: string): string | undefined {
+  if (ASCII.test(value)) return value
+  try {
+    return UTF8.decode(Buffer.from(value, 'latin1'))
+  } catch {
+    return undefined
+  }
+}
+/** The other way: a text as the bytes that a list holds. */
+export function valueOfText(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+}
+
 /**
  * A value as it may be sent: bytes as characters up to U+00FF; text beyond that is turned into UTF-8 bytes.
  * @throws TypeError on CR, LF, NUL and other control characters: they would start a header of their own.

@@ -12,12 +12,14 @@ export interface ListenLimits {
   readonly streamResetRate: number
   /** A connection without a request is closed after this. Default 90,000. */
   readonly idleTimeoutMs: number
-  /** From a request's first byte (or the connection's start) to the end of its headers. Default 32,000. */
+  /** From a request's first byte (of the first one: from the connection's start) to the end of its headers. Default 32,000. */
   readonly headerTimeoutMs: number
-  /** A request body that someone reads and that brings nothing for this long is given up. Default 60,000. */
+  /** A request body that a handler reads and that brings no byte of content for this long is given up. Default 60,000. */
   readonly bodyTimeoutMs: number
-  /** Default 10,000. */
+  /** From the TCP connection to the end of the TLS handshake. Default 10,000. */
   readonly handshakeTimeoutMs: number
+  /** Connections of one address, or one IPv6 /64, whose TLS handshake is not done; more are closed at once. Default 1,000. */
+  readonly maxHandshakesPerAddress: number
   /** Connections at once; more are closed at once. Default no limit. */
   readonly maxConnections: number
 }
@@ -32,5 +34,6 @@ export const defaultLimits: ListenLimits = {
   headerTimeoutMs: 32_000,
   bodyTimeoutMs: 60_000,
   handshakeTimeoutMs: 10_000,
+  maxHandshakesPerAddress: 1_000,
   maxConnections: Number.POSITIVE_INFINITY,
 }

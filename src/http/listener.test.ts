@@ -247,17 +247,19 @@ for (const [name, client, protocol] of [
       assert.equal(groups, 2_000)
       assert.equal((await client(listener.port, { headers: many(4_100) })).status, 431)
     })
-    test('client certificates: which CA they chain to is told apart; none and unfit ones mean nobody', async () => {
+    test('client certificates: which CA they chain to is told apart; unfit ones are bad, none is not', async () => {
       let seen: VerifiedCertificate | undefined
+      let bad: boolean | undefined
       const now = (): VerifiedCertificate | undefined => seen
       handler = (e) => {
         seen = e.connection.clientCertificate
+        bad = e.connection.hasBadCertificate
         e.respond(200, [])
         e.end()
       }
       const request = { commonName: 'jane', organizations: ['dev', 'ops'], ...validity }
       await client(listener.port, {})
-      assert.equal(seen, undefined)
+      assert.deepEqual([seen, bad], [undefined, false])
       await client(listener.port, { cert: makeCertificate({ ...request, usages: ['client'] }, ca) })
       assert.deepEqual(
         [now()?.commonName, now()?.organizations, now()?.chainsTo],
@@ -265,12 +267,17 @@ for (const [name, client, protocol] of [
       )
       await client(listener.port, { cert: makeCertificate({ ...request }, proxyCA) })
       assert.deepEqual(now()?.chainsTo, { clientCA: false, frontProxyCA: true })
-      await client(listener.port, { cert: makeCertificate({ ...request, usages: ['server'] }, ca) })
-      assert.equal(seen, undefined)
-      await client(listener.port, { cert: makeCertificate(request, makeCA({ commonName: 'test ca', ...validity })) })
-      assert.equal(seen, undefined)
-      await client(listener.port, { cert: makeCertificate({ ...request, notAfterMs: Date.now() - 1000 }, ca) })
-      assert.equal(seen, undefined)
+      assert.equal(bad, false)
+      const unfit = [
+        makeCertificate({ ...request, usages: ['server'] }, ca),
+        makeCertificate(request, makeCA({ commonName: 'test ca', ...validity })),
+        makeCertificate({ ...request, notAfterMs: Date.now() - 1000 }, ca),
+        makeCertificate({ ...request, notBeforeMs: Date.now() + 3_600_000 }, ca),
+      ]
+      for (const cert of unfit) {
+        await client(listener.port, { cert })
+        assert.deepEqual([seen, bad], [undefined, true])
+      }
     })
   })
 }

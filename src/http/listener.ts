@@ -2,19 +2,19 @@
  * Accepts connections and hands each request on as an Exchange, HTTP/2 or HTTP/1.1, over TLS or plain.
  *
  * Owns:     the listening socket and every connection, until close().
- * Callers:  app/wire.ts.
+ * Callers:  app/run/wire.ts.
  * Not here: what a request means (servers/), which certificates are shown (tls-context.ts).
  *
- *   listening --close({ graceMs })--> refusing, connections retired --all gone or grace over--> closed
+ *   listening --close({ graceMs })--> connections retired, new ones answered once --those gone or grace over--> closed
  *
  * The protocol is chosen by ALPN on a plain TLS server: http2.createSecureServer with allowHTTP1 ignores some of the
  * options of its HTTP/1.1 half.
  */
 import { type AddressInfo, createServer as createPlainServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import { Deferred } from '../lib/deferred.ts'
-import { PeerCertificate } from './client-certificate.ts'
+import { type PeerCertificate, peerCertificateOf } from './client-certificate.ts'
 import type { Connection, Exchange } from './exchange.ts'
 import { Http1ServerConnection } from './http1/server-connection.ts'
 import { Http2ServerConnection } from './http2/server-session.ts'
@@ -22,10 +22,13 @@ import { defaultLimits, type ListenLimits } from './listen-limits.ts'
 import { freePeerCertificates } from './peer-certificate.ts'
 import type { ConnectionSeed, ServerConnection } from './server-connection.ts'
 import type { ReloadableTls } from './tls-context.ts'
+import { TlsDoor } from './tls-door.ts'
 
 export interface ListenerHooks {
-  /** A handshake that failed, with the peer's address. */
+  /** A handshake that failed or took too long, with the peer's address. */
   readonly tlsError?: (error: Error, remoteAddress: string | undefined) => void
+  /** A connection that was closed unheard, because there are too many: of all, or handshakes of its address. */
+  readonly refused?: (limit: 'connections' | 'handshakes') => void
   /** Bytes that are no HTTP, or a session that broke. */
   readonly protocolError?: (error: unknown) => void
   readonly connectionOpened?: (connection: Connection) => void
@@ -45,6 +48,8 @@ export interface ListenOptions {
 }
 
 const SWEEP_MS = 1_000
+/** Of the time that close() has: for connections that were accepted last, each of which is answered once. */
+const LATECOMERS_SHARE = 0.3
 
 /** @throws what listen(2) reports, such as EADDRINUSE. */
 export async function listen(options: ListenOptions): Promise<Listener> {
@@ -56,10 +61,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 export class Listener implements AsyncDisposable {
   readonly #options: ListenOptions
   readonly #limits: ListenLimits
-  readonly #server: Server | TlsServer
+  readonly #server: Server
+  /** Absent: plain HTTP. */
+  readonly #door: TlsDoor | undefined
   readonly #connections = new Map<ServerConnection, PeerCertificate | undefined>()
-  readonly #unwatch: () => void
-  /** TCP connections, with those whose TLS handshake is still going on. */
+  readonly #unwatch: () => void = () => {}
+  /** TCP connections, also those whose TLS handshake is still going on. */
   readonly #sockets = new Set<Socket>()
   #nextId = 1
   #sweep: Cancel | undefined
@@ -69,28 +76,9 @@ export class Listener implements AsyncDisposable {
   constructor(options: ListenOptions) {
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
+    this.#server = createPlainServer({ allowHalfOpen: true }, this.#onSocket)
     const { tls } = options
-    if (tls) {
-      const server = createTlsServer({
-        ...tls.serverOptions(),
-        allowHalfOpen: true,
-        handshakeTimeout: this.#limits.handshakeTimeoutMs,
-      })
-      server.on('secureConnection', (socket) => {
-        freePeerCertificates(socket)
-        this.#accept(socket, PeerCertificate.of(socket, tls.trust, this.#wallNow))
-      })
-      server.on('tlsClientError', (error, socket) => options.hooks?.tlsError?.(error, socket.remoteAddress))
-      this.#unwatch = tls.onUpdate(() => {
-        server.setSecureContext(tls.serverOptions())
-        this.#verifyAgain(tls)
-      })
-      this.#server = server
-    } else {
-      this.#server = createPlainServer({ allowHalfOpen: true }, (socket) => this.#accept(socket, undefined))
-      this.#unwatch = () => {}
-    }
-    this.#server.on('connection', this.#onSocket)
+    if (tls) [this.#door, this.#unwatch] = this.#openDoor(tls)
   }
 
   async start(): Promise<void> {
@@ -114,6 +102,10 @@ export class Listener implements AsyncDisposable {
   get port(): number {
     return this.address.port
   }
+  /** Connections whose TLS handshake is not done. */
+  get handshaking(): number {
+    return this.#door?.size ?? 0
+  }
   /** Those whose handshake is done. */
   get connections(): Iterable<Connection> {
     return this.#connections.keys()
@@ -122,21 +114,38 @@ export class Listener implements AsyncDisposable {
   retireAll(): void {
     for (const connection of this.#connections.keys()) connection.retire()
   }
-  /** Accepts no more, waits for what is in flight, then ends the rest. Resolves when every connection is gone. */
+  /**
+   * Waits for what is in flight, then accepts no more and ends the rest: a client that comes meanwhile gets an answer,
+   * and the port is dark only when nothing is left to wait for. Resolves when every connection is gone.
+   */
   async close({ graceMs }: { graceMs: number }): Promise<void> {
     if (this.#closed) return this.#closed.promise
     const closed = new Deferred()
     this.#closed = closed
     this.#unwatch()
-    this.#server.close(() => closed.resolve())
     this.retireAll()
-    const cancel = this.#options.clock.after(graceMs, () => {
-      for (const connection of this.#connections.keys()) connection.destroy()
-      for (const socket of this.#sockets) socket.destroy()
-    })
+    this.#door?.endSilent()
+    await this.#goneWithin(graceMs * (1 - LATECOMERS_SHARE))
+    this.#server.close(() => closed.resolve())
+    await this.#goneWithin(graceMs * LATECOMERS_SHARE)
+    for (const connection of this.#connections.keys()) connection.destroy()
+    for (const socket of this.#sockets) socket.destroy()
     await closed.promise
-    cancel()
     this.#sweep?.()
+  }
+  /** Those that are open now. */
+  async #goneWithin(graceMs: number): Promise<void> {
+    const open = new Set(this.#sockets)
+    if (open.size === 0) return
+    const gone = new Deferred()
+    for (const socket of open)
+      socket.once('close', () => {
+        open.delete(socket)
+        if (open.size === 0) gone.resolve()
+      })
+    const cancel = this.#options.clock.after(graceMs, () => gone.resolve())
+    await gone.promise
+    cancel()
   }
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close({ graceMs: 0 })
@@ -153,13 +162,52 @@ export class Listener implements AsyncDisposable {
     return this.#date.value
   }
   readonly #onSocket = (socket: Socket): void => {
-    if (this.#sockets.size >= this.#limits.maxConnections) {
-      socket.destroy()
-      return
-    }
+    if (this.#sockets.size >= this.#limits.maxConnections) return this.#refuse(socket, 'connections')
+    if (this.#door && !this.#door.admit(socket)) return this.#refuse(socket, 'handshakes')
     socket.setKeepAlive(true, 180_000)
     this.#sockets.add(socket)
     socket.once('close', () => this.#sockets.delete(socket))
+    if (!this.#door) this.#accept(socket, undefined)
+  }
+  #refuse(socket: Socket, limit: 'connections' | 'handshakes'): void {
+    socket.destroy()
+    this.#options.hooks?.refused?.(limit)
+  }
+  /** The TLS server listens nowhere: it gets its connections from the door. */
+  #openDoor(tls: ReloadableTls): [door: TlsDoor, unwatch: () => void] {
+    const { hooks } = this.#options
+    const server = createTlsServer({
+      ...tls.serverOptions(),
+      handshakeTimeout: this.#limits.handshakeTimeoutMs,
+    })
+    const onFailed = (error: Error, remoteAddress: string | undefined): void => hooks?.tlsError?.(error, remoteAddress)
+    const door = new TlsDoor({
+      timeoutMs: this.#limits.handshakeTimeoutMs,
+      maxPerAddress: this.#limits.maxHandshakesPerAddress,
+      now: this.#now,
+      handshake: (socket) => {
+        // An end in the middle of a handshake is one of the connection.
+        socket.allowHalfOpen = false
+        server.emit('connection', socket)
+      },
+      onFailed,
+    })
+    server.on('secureConnection', (socket) => {
+      door.secured(socket)
+      socket.allowHalfOpen = true
+      freePeerCertificates(socket)
+      this.#accept(socket, peerCertificateOf(socket, tls.trust, this.#wallNow))
+    })
+    server.on('tlsClientError', (error, socket) => {
+      onFailed(error, socket.remoteAddress)
+      // The alert that says why is with the system already.
+      socket.destroy()
+    })
+    const unwatch = tls.onUpdate(() => {
+      server.setSecureContext(tls.serverOptions())
+      this.#verifyAgain(tls)
+    })
+    return [door, unwatch]
   }
   #accept(socket: Socket | TLSSocket, peer: PeerCertificate | undefined): void {
     const { hooks } = this.#options
@@ -195,6 +243,7 @@ export class Listener implements AsyncDisposable {
   #scheduleSweep(): void {
     this.#sweep = this.#options.clock.after(SWEEP_MS, () => {
       const now = this.#now()
+      this.#door?.sweep(now)
       for (const connection of this.#connections.keys()) connection.sweep(now)
       this.#scheduleSweep()
     })

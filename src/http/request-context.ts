@@ -4,7 +4,7 @@ import type { StatusCause } from '../api/status-error.ts'
 import { type Logger, noopLogger } from '../observability/logger.ts'
 import { type Span, noopSpan } from '../observability/tracer.ts'
 import type { Exchange, HeaderList } from './exchange.ts'
-import { headerValue, lowerName } from './header-list.ts'
+import { headerValue, lowerName, valueOfText } from './header-list.ts'
 import type { RequestInfo } from './request-info.ts'
 
 /** Where it differs from what holds for all requests. */
@@ -121,10 +121,21 @@ export class RequestContext {
       if (headerValue(headers, lowerName(this.answerHeaders[i]!)) === undefined)
         all.push(this.answerHeaders[i]!, this.answerHeaders[i + 1]!)
     }
-    for (const text of this.warnings) all.push('Warning', `299 - "${text.replace(/[\\"]/g, '\\$&')}"`)
+    for (const text of shortened(this.warnings))
+      all.push('Warning', `299 - "${valueOfText(text).replace(/[\\"]/g, '\\$&')}"`)
     for (const part of headers) all.push(part)
     return all
   }
+}
+
+/** Of all warnings together, and of each where they are more. Source: kube-apiserver's warning filter. */
+const MAX_WARNINGS_LENGTH = 4096
+const MAX_WARNING_LENGTH = 256
+function shortened(warnings: readonly string[]): readonly string[] {
+  const length = warnings.reduce((sum, text) => sum + text.length, 0)
+  if (length <= MAX_WARNINGS_LENGTH) return warnings
+  // What is still too much in short form is left out.
+  return warnings.slice(0, MAX_WARNINGS_LENGTH / MAX_WARNING_LENGTH).map((text) => text.slice(0, MAX_WARNING_LENGTH))
 }
 
 function breakOff(ctx: RequestContext, thrown: unknown): void {

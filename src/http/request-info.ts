@@ -128,9 +128,6 @@ export function isPathSegmentName(name: string): boolean {
 
 /** The name that a field selector pins with `metadata.name=x`. */
 function exactName(fieldSelector: string): string | undefined {
-  for (const term of fieldSelector.split(',')) {
-    const m = /^metadata\.name==?([^=!].*)$/.exec(term)
-    if (m) return m[1]
-  }
-  return undefined
+  return EXACT_NAME.exec(fieldSelector)?.[1]
 }
+const EXACT_NAME = /(?:^|,)metadata\.name==?([^=!,][^,\n\r\u2028\u2029]*)(?=,|$)/

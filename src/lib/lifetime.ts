@@ -2,7 +2,7 @@
  * Owns what a part acquired and releases it in reverse order.
  *
  * Owns:     every AsyncDisposable given to own().
- * Callers:  app/wire.ts, and each long-lived part that has parts of its own.
+ * Callers:  app/run/wire.ts, and each long-lived part that has parts of its own.
  * Not here: signals for steps of a shutdown (lib/deferred.ts).
  */
 export class Lifetime implements AsyncDisposable {

@@ -20,6 +20,8 @@ export interface ThreadOptions {
   readonly maxHeapMb: number
   /** Absent: it waits for orders until it is disposed of. */
   readonly idle?: { readonly clock: Clock; readonly ms: number }
+  /** Of one order: what takes longer ends with its thread. Absent: none. */
+  readonly limit?: { readonly clock: Clock; readonly ms: number }
 }
 type Answer<Out> = { readonly result: Out } | { readonly problem: string }
 
@@ -31,6 +33,7 @@ export class Thread<In, Out> implements AsyncDisposable {
   /** The first order is with the thread. */
   #handedOver = false
   #cancelIdle: Cancel = () => {}
+  #cancelLimit: Cancel = () => {}
 
   constructor(o: ThreadOptions) {
     this.#o = o
@@ -65,6 +68,8 @@ export class Thread<In, Out> implements AsyncDisposable {
     if (!first) return
     this.start()
     this.#handedOver = true
+    const { limit } = this.#o
+    if (limit) this.#cancelLimit = limit.clock.after(limit.ms, () => void this.#end(TOO_LONG))
     try {
       this.#worker!.postMessage(first.order)
     } catch (e) {
@@ -91,6 +96,7 @@ export class Thread<In, Out> implements AsyncDisposable {
   #settle(how: (done: Deferred<Out>) => void): void {
     const first = this.#orders.shift()
     this.#handedOver = false
+    this.#cancelLimit()
     if (this.#orders.length > 0) void nextTurn().then(() => this.#next())
     else this.#waitIdle()
     if (first) how(first.done)
@@ -111,6 +117,7 @@ function settleBy<Out>(done: Deferred<Out>, answer: Answer<Out>): void {
   if ('problem' in answer) done.reject(new TypeError(answer.problem))
   else done.resolve(answer.result)
 }
+const TOO_LONG = new Error('it took too long')
 const STOPPED = new Error('the server stops')
 
 /** In the thread. @param work what it throws fails its order alone. */

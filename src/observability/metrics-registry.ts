@@ -2,7 +2,7 @@
  * Metrics in slots of our own: a bound counter is one addition, a bound histogram a short search.
  *
  * Owns:     every family and series.
- * Callers:  app/wire.ts makes one; servers/generic/metrics-endpoint.ts renders it.
+ * Callers:  app/run/wire.ts makes one; servers/generic/metrics-endpoint.ts renders it.
  * Not here: process metrics (process-metrics.ts), names (each part registers its own).
  */
 import type { Counter, Family, Gauge, Histogram, MetricOptions, MetricsRecorder } from './metrics.ts'

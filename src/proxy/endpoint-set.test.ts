@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../lib/fake-clock.ts'
-import { type BalancingRules, defaultBalancing, type Endpoint, type EndpointInfo, EndpointSet } from './endpoint-set.ts'
+import {
+  type BalancingRules,
+  defaultBalancing,
+  type Endpoint,
+  type EndpointInfo,
+  EndpointSet,
+  onlyEndpoint,
+} from './endpoint-set.ts'
+import type { UpstreamPool } from './upstream-pool.ts'
 import { Upstreams } from './upstreams.ts'
 
 const info = (host: string, more: Partial<EndpointInfo> = {}): EndpointInfo => ({
@@ -193,3 +201,22 @@ test('an endpoint that came back has as many failures before it as at first', ()
     set.failed(a!)
     assert.ok(!set.ejected(a!))
   }))
+
+test('an endpoint whose pool nobody used for long opens another, which equal addresses share', async () => {
+  const clock = new FakeClock()
+  await using upstreams = new Upstreams({ clock })
+  const poolOf = (address: EndpointInfo['address']): UpstreamPool => upstreams.pool(address)
+  const alone = onlyEndpoint(info('a').address, poolOf).pick(false)!
+  const set = new EndpointSet({ clock, random: seeded(), rules: () => defaultBalancing, poolOf })
+  set.update([info('a')])
+  const [member] = set.members
+  const first = alone.pool
+  assert.equal(member!.pool, first)
+  clock.advance(600_000)
+  assert.ok(first.isClosed)
+  assert.ok(!member!.pool.isClosed)
+  assert.equal(alone.pool, member!.pool)
+  // Nothing else of it changed: what runs there goes on.
+  set.update([info('a')])
+  assert.equal(set.members[0], member)
+})

@@ -42,10 +42,12 @@ const WATCH_LOAD = 0.01
 const CLOSE = 1
 const MAX_DOUBLINGS = 5
 
+/** The open pool of an address: equal addresses share one. */
+export type PoolOf = (address: Address) => UpstreamPool
+
 export class Endpoint {
   readonly id: string
   readonly address: Address
-  readonly pool: UpstreamPool
   zone: string
   /** Monotonic ms: since when its share grows. */
   warmSinceMs: number
@@ -58,13 +60,21 @@ export class Endpoint {
   ejectedUntilMs = 0
   /** Requests that are to be ended when the endpoint goes. */
   readonly endings = new Set<() => void>()
+  readonly #poolOf: PoolOf
+  #pool: UpstreamPool
 
-  constructor(info: EndpointInfo, pool: UpstreamPool, nowMs: number) {
+  constructor(info: EndpointInfo, poolOf: PoolOf, nowMs: number) {
     this.id = endpointId(info.address)
     this.address = info.address
     this.zone = info.zone
-    this.pool = pool
+    this.#poolOf = poolOf
+    this.#pool = poolOf(info.address)
     this.warmSinceMs = nowMs
+  }
+  /** A pool that nobody used for long was closed; the next request opens another. */
+  get pool(): UpstreamPool {
+    if (this.#pool.isClosed) this.#pool = this.#poolOf(this.address)
+    return this.#pool
   }
   get load(): number {
     return this.inFlight + this.watches * WATCH_LOAD
@@ -83,10 +93,10 @@ export interface EndpointChoice {
   failed(endpoint: Endpoint, silent?: boolean): void
   succeeded(endpoint: Endpoint): void
 }
-/** A pool without a choice. */
-export function onlyEndpoint(pool: UpstreamPool): EndpointChoice {
-  const info = { address: pool.address, zone: '', terminating: false }
-  const endpoint = new Endpoint(info, pool, Number.NEGATIVE_INFINITY)
+/** One address without a choice. */
+export function onlyEndpoint(address: Address, poolOf: PoolOf): EndpointChoice {
+  const info = { address, zone: '', terminating: false }
+  const endpoint = new Endpoint(info, poolOf, Number.NEGATIVE_INFINITY)
   return { size: 1, pick: () => endpoint, failed: () => {}, succeeded: () => {} }
 }
 
@@ -95,7 +105,7 @@ export interface EndpointSetOptions {
   readonly random: () => number
   /** Asked each time. */
   readonly rules: () => BalancingRules
-  readonly poolOf: (address: Address) => UpstreamPool
+  readonly poolOf: PoolOf
   readonly onEject?: (endpoint: Endpoint) => void
   /** No longer a member, or terminating: what still runs there is to be ended softly. */
   readonly onDrain?: (endpoint: Endpoint) => void
@@ -108,12 +118,6 @@ export class EndpointSet implements EndpointChoice {
 
   constructor(o: EndpointSetOptions) {
     this.#o = o
-  }
-  /** One address for good. */
-  static of(address: Address, o: Omit<EndpointSetOptions, 'rules'>): EndpointSet {
-    const set = new EndpointSet({ ...o, rules: () => defaultBalancing })
-    set.update([{ address, zone: '', terminating: false }])
-    return set
   }
   get members(): readonly Endpoint[] {
     return [...this.#members.values()]
@@ -133,8 +137,7 @@ export class EndpointSet implements EndpointChoice {
       const id = endpointId(info.address)
       const known = this.#members.get(id)
       const same = known?.pool === this.#o.poolOf(info.address) ? known : undefined
-      const endpoint =
-        same ?? new Endpoint(info, this.#o.poolOf(info.address), this.#filled ? now : Number.NEGATIVE_INFINITY)
+      const endpoint = same ?? new Endpoint(info, this.#o.poolOf, this.#filled ? now : Number.NEGATIVE_INFINITY)
       endpoint.zone = info.zone
       if (info.terminating && !endpoint.draining) this.#drain(endpoint)
       if (!info.terminating && endpoint.draining) {

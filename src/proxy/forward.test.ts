@@ -86,7 +86,7 @@ class Rig implements AsyncDisposable {
         const send = (): void =>
           forward(ctx, {
             rules: this.rules,
-            endpoints: this.endpoints ?? onlyEndpoint(this.pool),
+            endpoints: this.endpoints ?? onlyEndpoint(this.pool.address, () => this.pool),
             longRunning: false,
             firstByteTimeoutMs: this.firstByteTimeoutMs,
           })
@@ -384,7 +384,7 @@ for (const protocol of ['http/1.1', 'h2'] as const)
       seen.push(q.url)
       r.end()
     }
-    rig.endpoints = onlyEndpoint(rig.pool)
+    rig.endpoints = onlyEndpoint(rig.pool.address, () => rig.pool)
     const admitted = new Deferred()
     rig.admitted = admitted.promise
     const request = https.get({ port: rig.front.port, host: '127.0.0.1', ca: ca.cert, agent: false, path: '/gone' })

@@ -11,21 +11,30 @@
  *     |--failed--> ctx.fail(503)        `--failed--> exchange.abort: a broken answer never looks complete
  *     `--client gone--> upstream aborted
  */
-import type { StatusCause } from '../api/status-error.ts'
+import { badRequest, type StatusCause } from '../api/status-error.ts'
+import type { Readable } from 'node:stream'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { HeaderList, Outcome } from '../http/exchange.ts'
 import { headerValue } from '../http/header-list.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Tracer } from '../observability/tracer.ts'
-import { answerHeaders, endToEndHeaders } from './end-to-end-headers.ts'
+import { answerHeaders, answerTrailers, endToEndHeaders } from './end-to-end-headers.ts'
 import type { Endpoint, EndpointChoice } from './endpoint-set.ts'
 import type { IdentityMode, IdentityNames } from './identity-headers.ts'
 import { ForwardSpans } from './forward-spans.ts'
 import { failureCauses, proxyError } from './proxy-error.ts'
 import type { BackendMetrics, EndpointMetrics } from './proxy-metrics.ts'
-import { ReplayableBody } from './replayable-body.ts'
-import { requestHeaders } from './request-headers.ts'
-import { defaultRetries, mayRepeat, type RetryBudget, type RetryRules } from './retries.ts'
+import { type BodySource, ReplayableBody } from './replayable-body.ts'
+import { requestHeaders, requestTrailers } from './request-headers.ts'
+import {
+  attemptsAfter,
+  defaultRetries,
+  hasEffects,
+  mayRepeat,
+  passesSoon,
+  type RetryBudget,
+  type RetryRules,
+} from './retries.ts'
 import { WatchFrames } from './watch-frames.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 import {
@@ -69,13 +78,15 @@ export interface ForwardRequest {
   readonly authority?: string | undefined
   /** Watches and the like. */
   readonly longRunning: boolean
-  /** From now to the head of the answer; absent: as long as the request's own deadline. */
+  /** From now to the head of the answer; absent: as long as the request's own deadline, 60 s for an upgrade. */
   readonly firstByteTimeoutMs?: number | undefined
   /** Between two pieces of the answer. */
   readonly idleTimeoutMs?: number | undefined
   /** Hears how it went, once, when the answer's head is there or will not come (status 0). */
   readonly onVerdict?: ((verdict: BackendVerdict, error: UpstreamError | undefined, status: number) => void) | undefined
   readonly tap?: AnswerTap | undefined
+  /** Whether the backend is known not to answer: then clients are not told to ask again soon. */
+  readonly isDown?: () => boolean
 }
 /** Sees an answer as it passes, and changes nothing. */
 export interface AnswerTap {
@@ -90,6 +101,8 @@ const BAD_ANSWERS = new Set([502, 503, 504])
 const REDIRECT_TEXT = 'the backend attempted to redirect this request, which is not permitted'
 /** Failures that say that there is no way to the endpoint now. */
 const UNREACHED = new Set(['connect', 'tls', 'resolve'])
+/** An upgrade is long-running and has no deadline of its own, but its answer has. */
+const UPGRADE_ANSWER_MS = 60_000
 const ATTEMPTS_HEADER = 'X-Portico-Attempts'
 
 /** @throws StatusError where the request cannot be sent at all; later failures go through ctx.fail. */
@@ -97,7 +110,7 @@ export function forward(ctx: RequestContext, request: ForwardRequest): void {
   new Forwarding(ctx, request).start()
 }
 
-class Forwarding implements UpstreamHandler {
+class Forwarding implements UpstreamHandler, BodySource {
   readonly #ctx: RequestContext
   readonly #options: ForwardRequest
   readonly #message: UpstreamRequest
@@ -114,6 +127,8 @@ class Forwarding implements UpstreamHandler {
   /** Bytes of the answer still to come, where its length is known. */
   #left = Number.POSITIVE_INFINITY
   #answered = false
+  /** Kept for its trailers. */
+  #answerHead: HeaderList = []
   /** The answer's last byte was handed on, before the backend's own end was heard. */
   #whole = false
   #done = false
@@ -147,7 +162,7 @@ class Forwarding implements UpstreamHandler {
     const upgrade = exchange.upgrade
     if (upgrade !== undefined) headers.push(...upgradeHeaders(exchange, upgrade))
     this.#message = {
-      method: upgrade !== undefined && exchange.connection.protocol === 'h2' ? 'GET' : exchange.method,
+      method: exchange.method,
       target: options.target ?? exchange.target,
       authority: options.authority ?? '',
       headers,
@@ -155,9 +170,18 @@ class Forwarding implements UpstreamHandler {
       upgrade,
     }
     if (this.#message.body !== 'none')
-      this.#body = new ReplayableBody(exchange, (rules.retries ?? defaultRetries).maxBodyBytes, (bytes) =>
-        rules.metrics.bytesSent.inc(bytes),
-      )
+      this.#body = new ReplayableBody(this, (rules.retries ?? defaultRetries).maxBodyBytes, {
+        sent: (bytes) => rules.metrics.bytesSent.inc(bytes),
+        broken: (error) => this.#bodyBroken(error),
+      })
+  }
+
+  // Where the body comes from.
+  body(): Readable {
+    return this.#ctx.exchange.body()
+  }
+  trailers(): HeaderList {
+    return requestTrailers(this.#ctx.exchange, this.#options.rules.identityNames)
   }
 
   start(): void {
@@ -165,7 +189,9 @@ class Forwarding implements UpstreamHandler {
     // The client went while something was asked about it, a token for example.
     if (this.#done) return
     this.#ctx.waitsFor = this
-    const { firstByteTimeoutMs, rules } = this.#options
+    const { rules } = this.#options
+    const firstByteTimeoutMs =
+      this.#options.firstByteTimeoutMs ?? (this.#message.upgrade === undefined ? undefined : UPGRADE_ANSWER_MS)
     rules.budget?.requested()
     if (firstByteTimeoutMs !== undefined)
       this.#cancelTimer = rules.clock.after(firstByteTimeoutMs, () =>
@@ -185,6 +211,7 @@ class Forwarding implements UpstreamHandler {
     // Someone else answered, a deadline for example.
     if (this.#ctx.exchange.phase !== 'waiting') return this.#stop()
     this.#answered = true
+    this.#answerHead = headers
     this.#body?.settle()
     this.#judge(BAD_ANSWERS.has(status) ? 'failed' : 'ok', undefined, status)
     rules.metrics.answered(status)
@@ -240,7 +267,7 @@ class Forwarding implements UpstreamHandler {
     this.#finish()
     this.#enter('stream')
     this.#spans?.ended()
-    if (!this.#whole) this.#ctx.exchange.end(undefined, trailers.length === 0 ? undefined : endToEndHeaders(trailers))
+    if (!this.#whole) this.#ctx.exchange.end(undefined, answerTrailers(trailers, this.#answerHead))
   }
   failed(error: UpstreamError): void {
     this.#stream = undefined
@@ -327,10 +354,10 @@ class Forwarding implements UpstreamHandler {
   /** @returns whether another attempt is under way. */
   #sendAgain(error: UpstreamError): boolean {
     const { rules, endpoints } = this.#options
-    const { attempts } = rules.retries ?? defaultRetries
     if (this.#ctx.exchange.phase !== 'waiting' || error.timedOut) return false
-    if (!mayRepeat(error, this.#message.method) || this.#body?.replayable === false) return false
-    if (this.#tried.length > attempts) return false
+    const request = { method: this.#message.method, hasEffects: hasEffects(this.#ctx) }
+    if (!mayRepeat(error, request) || this.#body?.replayable === false) return false
+    if (this.#tried.length > attemptsAfter(error, rules.retries ?? defaultRetries)) return false
     // What cannot be reached is not tried again at once, unless there is another; a dead connection has others beside it.
     const elsewhere = endpoints.size > 1
     if (!elsewhere && (error.silent || UNREACHED.has(error.phase))) return false
@@ -429,6 +456,12 @@ class Forwarding implements UpstreamHandler {
     this.#body?.destroy()
     this.#release()
   }
+  /** What the client sends is no body: the backend must not see a part of it as the whole. */
+  #bodyBroken(error: Error): void {
+    if (this.#done) return
+    this.#stop()
+    this.#ctx.fail(badRequest(`the body could not be read: ${error.message}`, error))
+  }
   #answerInstead(code: number, message: string): void {
     this.#stop()
     this.#ctx.fail(this.#errorOf(new UpstreamError('first-byte', message), code))
@@ -441,7 +474,7 @@ class Forwarding implements UpstreamHandler {
       attempts: this.#tried.length,
       user: this.#ctx.user,
       traceId: this.#ctx.span.context?.traceId,
-      repeatable: mayRepeat(error, this.#message.method),
+      passesSoon: this.#tried.length <= 1 && passesSoon(error) && this.#options.isDown?.() !== true,
     })
   }
 }

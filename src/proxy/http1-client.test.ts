@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { fc } from '../../test/harness/property.ts'
 import type { Socket } from 'node:net'
+import { FakeClock } from '../lib/fake-clock.ts'
 import { Http1ClientConnection } from './http1-client.ts'
 import type { UpstreamError, UpstreamHandler } from './upstream.ts'
 
@@ -53,7 +54,7 @@ async function ours(pieces: readonly Buffer[], method = 'GET'): Promise<Seen> {
       },
       closed() {},
     },
-    { maxHeaderBytes: 65_536, maxHeaderCount: 200 },
+    { clock: new FakeClock(), maxHeaderBytes: 65_536, maxHeaderCount: 200 },
   )
   const handler: UpstreamHandler = {
     informed: (status) => void seen.informed.push(status),

@@ -10,6 +10,7 @@
  *   anything else: closed
  */
 import type { Socket } from 'node:net'
+import type { Cancel, Clock } from '../lib/clock.ts'
 import type { HeaderList } from '../http/exchange.ts'
 import { tokensOf } from '../http/header-list.ts'
 import { type BodyDecoder, bodyDecoder } from '../http/http1/body-decoder.ts'
@@ -19,6 +20,7 @@ import { fieldLines, joined } from '../http/http1/response-writer.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 
 export interface Http1ClientLimits {
+  readonly clock: Clock
   readonly maxHeaderBytes: number
   readonly maxHeaderCount: number
 }
@@ -32,6 +34,8 @@ export interface Http1ClientOwner {
 const EMPTY = Buffer.alloc(0)
 const MAX_INFORMED = 64
 const SMALL_BYTES = 16_384
+/** From the first byte of an answer's head to its last, however it trickles in. When it begins is the sender's to limit. */
+const HEAD_MS = 10_000
 
 export class Http1ClientConnection implements UpstreamStream {
   readonly #socket: Socket
@@ -42,6 +46,7 @@ export class Http1ClientConnection implements UpstreamStream {
   #upgrade: string | undefined
   #pending: Buffer = EMPTY
   #searched = 0
+  #cancelHeadTimer: Cancel | undefined
   #decoder: BodyDecoder | undefined
   #chunked = false
   #requestDone = true
@@ -126,6 +131,7 @@ export class Http1ClientConnection implements UpstreamStream {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#endHeadTimer()
     this.#socket.destroy()
     this.#owner.closed(this)
   }
@@ -172,9 +178,13 @@ export class Http1ClientConnection implements UpstreamStream {
       throw new Error('response header fields too large')
     if (end < 0) {
       this.#searched = bytes.length
+      this.#cancelHeadTimer ??= this.#limits.clock.after(HEAD_MS, () =>
+        this.#fail(new Error('timeout awaiting response headers')),
+      )
       return false
     }
     this.#searched = 0
+    this.#endHeadTimer()
     const head = parseResponseHead(end === bytes.length ? bytes : bytes.subarray(0, end), this.#limits.maxHeaderCount)
     this.#pending = end === bytes.length ? EMPTY : bytes.subarray(end)
     if (head.status < 200) return this.#inform(head, handler)
@@ -186,6 +196,10 @@ export class Http1ClientConnection implements UpstreamStream {
     handler.answered(head.status, head.headers)
     if (!this.#closed && decoder.done) this.#finish([])
     return !this.#closed && !decoder.done
+  }
+  #endHeadTimer(): void {
+    this.#cancelHeadTimer?.()
+    this.#cancelHeadTimer = undefined
   }
   #inform(head: ResponseHead, handler: UpstreamHandler): boolean {
     if (head.status === 101) return this.#switch(head, handler)

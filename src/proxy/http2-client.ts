@@ -41,6 +41,8 @@ const DEFAULT_STREAMS = 1_000
 /** Of the peer's limit: the next session is opened before this one is full. */
 const FILL = 0.8
 const LAST_STREAM = 2 ** 31 - 1
+/** From the first byte of a header block, or of a frame that is no DATA, to its last. */
+const UNFINISHED_MS = 10_000
 
 export class Http2ClientSession implements WireOwner {
   readonly #wire: Http2Wire
@@ -183,6 +185,8 @@ export class Http2ClientSession implements WireOwner {
     const quiet = read === this.#lastBytesRead
     this.#lastBytesRead = read
     this.#cancelPing = clock.after(readIdleMs, this.#checkAlive)
+    if (this.#wire.settled && this.#wire.unfinishedForMs(clock.monotonicMs()) > UNFINISHED_MS)
+      return this.#wire.fail(new Http2Error(H2Code.enhanceYourCalm, 'headers that do not end'))
     if (!quiet || this.#cancelPong) return
     this.#cancelPong = clock.after(pingTimeoutMs, () => {
       this.#wire.destroy(new SilentEndpointError('http2: client connection lost'))

@@ -4,6 +4,7 @@
  */
 import type { UserInfo } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
+import { valueOfText } from '../http/header-list.ts'
 
 /**
  * requestheader: X-Remote-*, believed because of our front-proxy certificate.
@@ -68,12 +69,11 @@ function identityOf(user: UserInfo, prefix: string): readonly string[] {
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNFIT = /^[\t ]|[\t ]$|[\u0000-\u0008\u000a-\u001f\u007f]/
-const ASCII = /^[\u0020-\u007e\t]*$/
 /** UTF-8 bytes as characters. Blanks at the ends would be trimmed on the way and make another name of it. */
 function asHeader(value: string, what: string): string {
   if (UNFIT.test(value))
     throw new StatusError(400, 'BadRequest', `the ${what} cannot be sent to the backend in a header`)
-  return ASCII.test(value) ? value : Buffer.from(value, 'utf8').toString('latin1')
+  return valueOfText(value)
 }
 
 const PLAIN_KEY = /^[!#$&'*+\-.^_`|~0-9A-Za-z]*$/

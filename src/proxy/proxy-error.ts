@@ -17,8 +17,8 @@ export interface FailureContext {
   readonly attempts: number
   readonly user: UserInfo | undefined
   readonly traceId: string | undefined
-  /** Sending it again can do no harm: clients are told when to. */
-  readonly repeatable: boolean
+  /** Clients obey Retry-After ten times: it is told only where waiting a moment helps. */
+  readonly passesSoon: boolean
 }
 
 /** @returns a 503 that says what failed: phase, backend, attempts, trace; other errors become what StatusError.from makes of them. */
@@ -34,7 +34,7 @@ export function proxyError(error: unknown, context?: FailureContext): StatusErro
         { reason: error.phase, message: text },
         ...(context ? failureCauses({ ...context, phase: error.phase }) : []),
       ],
-      ...(context?.repeatable === true ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
+      ...(context?.passesSoon === true ? { retryAfterSeconds: RETRY_AFTER_SECONDS } : {}),
     },
   })
 }

@@ -13,20 +13,27 @@ export interface BodySource {
   trailers(): HeaderList
 }
 
+export interface BodyEvents {
+  /** Bytes of it came, and went on. */
+  readonly sent: (bytes: number) => void
+  /** It broke off; also where the client is gone. */
+  readonly broken: (error: Error) => void
+}
+
 export class ReplayableBody {
   readonly #source: BodySource
   readonly #maxBytes: number
-  readonly #onSent: (bytes: number) => void
+  readonly #on: BodyEvents
   #body: Readable | undefined
   #kept: Buffer[] | undefined = []
   #keptBytes = 0
   #ended: HeaderList | undefined
   #to: UpstreamStream | undefined
 
-  constructor(source: BodySource, maxBytes: number, onSent: (bytes: number) => void) {
+  constructor(source: BodySource, maxBytes: number, on: BodyEvents) {
     this.#source = source
     this.#maxBytes = maxBytes
-    this.#onSent = onSent
+    this.#on = on
   }
   /** Whether it can be sent from the start once more. */
   get replayable(): boolean {
@@ -61,10 +68,10 @@ export class ReplayableBody {
   #start(): void {
     const body = this.#source.body()
     this.#body = body
-    body.on('error', () => {})
+    body.on('error', this.#on.broken)
     body.on('data', (chunk: Buffer) => {
       this.#keep(chunk)
-      this.#onSent(chunk.length)
+      this.#on.sent(chunk.length)
       if (this.#to && !this.#to.write(chunk)) body.pause()
     })
     body.on('end', () => {

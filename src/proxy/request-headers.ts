@@ -1,9 +1,9 @@
 /** The headers a request carries to a backend: the client's, without what it may not say, and ours. */
 import type { UserInfo } from '../api/meta.ts'
-import type { Exchange } from '../http/exchange.ts'
+import type { Exchange, HeaderList } from '../http/exchange.ts'
 import { withoutTokenProtocols } from '../http/websocket-token.ts'
 import { formatTraceparent, type SpanContext } from '../observability/tracer.ts'
-import { endToEndHeaders } from './end-to-end-headers.ts'
+import { endToEndHeaders, endToEndTrailers } from './end-to-end-headers.ts'
 import {
   addIdentity,
   claimsIdentity,
@@ -43,7 +43,7 @@ const SET_HERE = new Set([
 /** @throws StatusError 400 where the user's name does not fit into a header. */
 export function requestHeaders(options: RequestHeadersOptions): string[] {
   const { exchange, identity, identityNames = noIdentityNames, user, auditId, plainAnswer, trace } = options
-  const goesOn = exchange.upgrade === undefined || identity === 'passthrough'
+  const goesOn = identity === 'passthrough' || !exchange.headers.has('sec-websocket-protocol')
   // A bearer token is for who authenticates the caller, not for the backend.
   const raw = goesOn ? exchange.headers.raw : withoutTokenProtocols(exchange.headers.raw)
   let cookies = 0
@@ -69,6 +69,16 @@ export function requestHeaders(options: RequestHeadersOptions): string[] {
     if (trace.traceState) headers.push('Tracestate', trace.traceState)
   }
   return headers
+}
+
+/** The trailers that a request carries to a backend. */
+export function requestTrailers(exchange: Exchange, identityNames: IdentityNames = noIdentityNames): HeaderList {
+  return endToEndTrailers(
+    exchange.trailers(),
+    exchange.headers.raw,
+    // Trailers come behind the decision on who is calling: not even the client's own credentials go on in them.
+    (name) => SET_HERE.has(name) || name === 'audit-id' || claimsIdentity(name, 'own', identityNames),
+  )
 }
 
 function addForwarded(headers: string[], exchange: Exchange): void {

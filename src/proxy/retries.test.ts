@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { mayRepeat, RetryBudget } from './retries.ts'
+import { FakeExchange } from '../../test/harness/fake-exchange.ts'
+import { RequestContext } from '../http/request-context.ts'
+import { parseRequestInfo } from '../http/request-info.ts'
+import { FakeClock } from '../lib/fake-clock.ts'
+import { attemptsAfter, defaultRetries, hasEffects, mayRepeat, passesSoon, RetryBudget } from './retries.ts'
 import { UpstreamError } from './upstream.ts'
 
 const unprocessed = new UpstreamError('connect', 'x', { unprocessed: true })
@@ -25,8 +29,10 @@ const rows: readonly { name: string; error: UpstreamError; may: readonly string[
 ]
 for (const { name, error, may, not } of rows) {
   test(`mayRepeat: ${name}`, () => {
-    for (const method of may) assert.equal(mayRepeat(error, method), true, method)
-    for (const method of not) assert.equal(mayRepeat(error, method), false, method)
+    for (const method of may) assert.equal(mayRepeat(error, { method, hasEffects: false }), true, method)
+    for (const method of not) assert.equal(mayRepeat(error, { method, hasEffects: false }), false, method)
+    for (const method of [...may, ...not])
+      assert.equal(mayRepeat(error, { method, hasEffects: true }), error.unprocessed, `${method} with effects`)
   })
 }
 
@@ -46,4 +52,53 @@ test('who was refused a connection may ask elsewhere though the budget is empty,
   while (budget.take(reset));
   for (let i = 0; i < 1_000; i++) assert.equal(budget.take(refused), true)
   assert.equal(new RetryBudget(0).take(refused), false)
+})
+
+const { attempts } = defaultRetries
+const afterwards: readonly { name: string; error: UpstreamError; rules: number; want: number }[] = [
+  { name: 'a backend sees a request twice at most', error: reset, rules: attempts, want: 1 },
+  { name: 'what no backend saw may look further', error: unprocessed, rules: attempts, want: 2 },
+  { name: 'none means none', error: unprocessed, rules: 0, want: 0 },
+  { name: 'more where a policy says so', error: reset, rules: 5, want: 5 },
+]
+for (const { name, error, rules, want } of afterwards) {
+  test(`attemptsAfter: ${name}`, () => {
+    assert.equal(attemptsAfter(error, { ...defaultRetries, attempts: rules }), want)
+  })
+}
+
+const failed = (phase: UpstreamError['phase'], code?: string): UpstreamError =>
+  new UpstreamError(phase, 'x', { unprocessed: true, cause: code === undefined ? undefined : { code } })
+const soon: readonly { error: UpstreamError; want: boolean }[] = [
+  { error: failed('queue'), want: true },
+  { error: failed('connect', 'ECONNREFUSED'), want: true },
+  { error: failed('connect', 'ETIMEDOUT'), want: false },
+  { error: failed('connect', 'ENOTFOUND'), want: false },
+  { error: failed('resolve'), want: false },
+  { error: failed('tls', 'CERT_HAS_EXPIRED'), want: false },
+  { error: reset, want: false },
+]
+test('passesSoon: where nobody listens, and where too many wait', () => {
+  for (const { error, want } of soon) assert.equal(passesSoon(error), want, `${error.phase} ${String(error.cause)}`)
+})
+
+const requests: readonly { target: string; upgrade?: string; want: boolean }[] = [
+  { target: '/apis/g/v1/namespaces/a/things/b', want: false },
+  { target: '/apis/g/v1/namespaces/a/things/b', upgrade: 'websocket', want: true },
+  ...['exec', 'attach', 'portforward', 'proxy', 'proxy/some/path'].map((sub) => ({
+    target: `/api/v1/namespaces/a/pods/b/${sub}?stdin=true`,
+    want: true,
+  })),
+  { target: '/api/v1/proxy/nodes/a/metrics', want: true },
+  { target: '/api/v1/namespaces/a/pods/b/log', want: false },
+  { target: '/api/v1/namespaces/a/pods/b/log?follow=false', want: false },
+  { target: '/api/v1/namespaces/a/pods/b/log?follow=true', want: true },
+]
+test('hasEffects: upgrades and connect-like subresources, whatever the method', () => {
+  for (const { target, upgrade, want } of requests) {
+    const exchange = new FakeExchange({ target, ...(upgrade === undefined ? {} : { upgrade }) })
+    const ctx = new RequestContext(exchange, new FakeClock())
+    ctx.info = parseRequestInfo('GET', ctx.path, ctx.query)
+    assert.equal(hasEffects(ctx), want, target)
+  }
 })

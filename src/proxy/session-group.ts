@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import type { Cancel } from '../lib/clock.ts'
 import type { DialDone } from './dial.ts'
 import { Http2ClientSession, type Http2ClientOwner } from './http2-client.ts'
-import type { PoolOptions } from './upstream-pool.ts'
+import type { PoolOptions } from './pool-options.ts'
 import { UpstreamError, type UpstreamHandler, type UpstreamRequest, type UpstreamStream } from './upstream.ts'
 import type { Waiting } from './waiting.ts'
 

@@ -67,7 +67,7 @@ describe('upgrades', () => {
             : exchange.abort(e)
         forward(ctx, {
           rules: { backend: 'b', identity: 'requestheader', metrics, tracer: noopTracer, clock: systemClock },
-          endpoints: onlyEndpoint(pool),
+          endpoints: onlyEndpoint(pool.address, () => pool),
           longRunning: true,
         })
       },
@@ -280,7 +280,7 @@ describe('upgrades', () => {
         }
         forward(ctx, {
           rules: { backend: 'b', identity: 'passthrough', metrics, tracer: noopTracer, clock: systemClock },
-          endpoints: onlyEndpoint(pool),
+          endpoints: onlyEndpoint(pool.address, () => pool),
           longRunning: true,
         })
       },

@@ -7,12 +7,13 @@
  * An HTTP/2 client asks with an extended CONNECT (RFC 8441), which names neither a key nor an Upgrade header: the
  * backend gets a plain HTTP/1.1 handshake made here.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { Exchange, HeaderList } from '../http/exchange.ts'
 import { headerValue } from '../http/header-list.ts'
+import { webSocketAccept } from '../http/websocket.ts'
 import { dial } from './dial.ts'
 import { endToEndHeaders } from './end-to-end-headers.ts'
 import { Http1ClientConnection } from './http1-client.ts'
@@ -40,7 +41,6 @@ export function switchedHeaders(exchange: Exchange, headers: HeaderList): string
   return [...endToEndHeaders(headers), 'Connection', 'Upgrade', ...(upgrade ? ['Upgrade', upgrade] : [])]
 }
 
-const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 /** @returns why a 101 is not the answer to this request, or undefined where it is. Source: RFC 6455 section 4.1. */
 export function wrongSwitch(request: UpstreamRequest, headers: HeaderList): string | undefined {
   const wanted = request.upgrade ?? ''
@@ -48,10 +48,7 @@ export function wrongSwitch(request: UpstreamRequest, headers: HeaderList): stri
   if (got.toLowerCase() !== wanted.toLowerCase()) return `the backend switched to ${JSON.stringify(got)}`
   const key = headerValue(request.headers, 'sec-websocket-key')
   if (wanted.toLowerCase() !== 'websocket' || key === undefined) return undefined
-  const accept = createHash('sha1')
-    .update(key + WEBSOCKET_GUID)
-    .digest('base64')
-  return headerValue(headers, 'sec-websocket-accept') === accept
+  return headerValue(headers, 'sec-websocket-accept') === webSocketAccept(key)
     ? undefined
     : 'the backend did not accept the WebSocket key'
 }

@@ -9,7 +9,8 @@ import { untilTurn } from '../../test/harness/until.ts'
 import { makeCA, makeCertificate } from '../http/certificates.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import type { UpstreamError, UpstreamHandler, UpstreamRequest } from './upstream.ts'
-import { defaultPoolOptions, type PoolOptions, UpstreamPool } from './upstream-pool.ts'
+import { defaultPoolOptions, type PoolOptions } from './pool-options.ts'
+import { UpstreamPool } from './upstream-pool.ts'
 import { TlsProfile } from './upstream-tls.ts'
 
 const validity = { notBeforeMs: Date.now() - 86_400_000, notAfterMs: Date.now() + 86_400_000 }

@@ -8,9 +8,9 @@
  * and a GOAWAY or a refused stream proves that a request was not seen and may be sent elsewhere. Else each has an
  * HTTP/1.1 connection for itself.
  */
-import type { Clock } from '../lib/clock.ts'
 import { type Address, type Dialled, type DialDone, dial } from './dial.ts'
 import { Http1ClientConnection, type Http1ClientOwner } from './http1-client.ts'
+import type { PoolOptions } from './pool-options.ts'
 import { SessionGroup } from './session-group.ts'
 import {
   SilentEndpointError,
@@ -21,40 +21,6 @@ import {
 } from './upstream.ts'
 import { Waiting } from './waiting.ts'
 
-export interface PoolOptions {
-  readonly clock: Clock
-  /** auto: HTTP/2 where the backend speaks it; h2: nothing else will do. Default auto. */
-  readonly protocol: 'auto' | 'http/1.1' | 'h2'
-  /** All together, where the backend has no HTTP/2. Default 4,096. */
-  readonly maxConnections: number
-  /** Requests that may wait for a connection; more fail at once. Default 4,096. */
-  readonly maxQueued: number
-  readonly connectTimeoutMs: number
-  readonly handshakeTimeoutMs: number
-  /** A connection without a request is closed after this. Default 60,000: shorter than the 90 s after which Go servers close. */
-  readonly idleTimeoutMs: number
-  /** A connection takes no new requests after this, 20 % more or less: load spreads again after a rollout. */
-  readonly maxAgeMs: number
-  /** Nothing read for this long, though something is awaited: the backend is asked whether it lives. Upstream: 30 s. */
-  readonly readIdleMs: number
-  /** Without an answer to that for this long it is dead. Upstream: 15 s. */
-  readonly pingTimeoutMs: number
-  readonly maxHeaderBytes: number
-  readonly maxHeaderCount: number
-}
-export const defaultPoolOptions: Omit<PoolOptions, 'clock'> = {
-  protocol: 'auto',
-  maxConnections: 4_096,
-  maxQueued: 4_096,
-  connectTimeoutMs: 10_000,
-  handshakeTimeoutMs: 10_000,
-  idleTimeoutMs: 60_000,
-  maxAgeMs: 1_800_000,
-  readIdleMs: 5_000,
-  pingTimeoutMs: 3_000,
-  maxHeaderBytes: 1_048_576,
-  maxHeaderCount: 4_000,
-}
 const LOST = 'http: the backend does not answer any more'
 
 export interface SendOptions {
@@ -103,6 +69,10 @@ export class UpstreamPool implements Http1ClientOwner {
       streams: this.#short.streams + this.#long.streams,
       queued: this.#queue.size + this.#short.queued + this.#long.queued,
     }
+  }
+  /** It takes no more requests: see Upstreams. */
+  get isClosed(): boolean {
+    return this.#closed
   }
   get busy(): boolean {
     const s = this.stats
@@ -153,7 +123,7 @@ export class UpstreamPool implements Http1ClientOwner {
   close(): void {
     this.#closed = true
     for (const cancel of this.#dialling) cancel()
-    const error = new UpstreamError('queue', 'the pool was closed', { unprocessed: true })
+    const error = closedError()
     for (const waiting of [...this.#queue, ...this.#short.takeWaiting(), ...this.#long.takeWaiting()])
       waiting.handler.failed(error)
     this.#queue.clear()
@@ -213,7 +183,8 @@ export class UpstreamPool implements Http1ClientOwner {
       this.#short.forget(w)
       this.#long.forget(w)
     })
-    if (this.#closed || this.stats.queued >= this.options.maxQueued)
+    if (this.#closed) queueMicrotask(() => handler.failed(closedError()))
+    else if (this.stats.queued >= this.options.maxQueued)
       queueMicrotask(() =>
         handler.failed(new UpstreamError('queue', 'too many requests wait for a connection', { unprocessed: true })),
       )
@@ -270,6 +241,10 @@ export class UpstreamPool implements Http1ClientOwner {
     this.#short.lost()
     this.#long.lost()
   }
+}
+
+function closedError(): UpstreamError {
+  return new UpstreamError('queue', 'the pool was closed', { unprocessed: true })
 }
 
 function started(stream: UpstreamStream, request: UpstreamRequest, handler: UpstreamHandler): UpstreamStream {

@@ -2,11 +2,12 @@
  * All pools, by how they are secured and where they lead.
  *
  * Owns:    every UpstreamPool; one that nobody used for a while is closed.
- * Callers: app/wire.ts makes one; proxy handlers ask it for the pool of the endpoint they chose.
+ * Callers: app/run/wire.ts makes one; proxy handlers ask it for the pool of the endpoint they chose.
  */
 import type { Cancel, Clock } from '../lib/clock.ts'
 import type { Address } from './dial.ts'
-import { defaultPoolOptions, type PoolOptions, UpstreamPool } from './upstream-pool.ts'
+import { defaultPoolOptions, type PoolOptions } from './pool-options.ts'
+import { UpstreamPool } from './upstream-pool.ts'
 
 const SWEEP_MS = 1_000
 /** Longer than any of a pool's connections stay idle: by then it is empty. */

@@ -5,6 +5,7 @@
  * Callers:  endpoints/get.ts and endpoints/list.ts.
  * Not here: watches (watch-cache/), parsing of options (endpoints/list-options.ts).
  */
+import { cut } from '../api/field-error.ts'
 import type { KubeObject } from '../api/meta.ts'
 import {
   StatusError,
@@ -203,8 +204,19 @@ export function fromWatchCacheError(thrown: unknown): unknown {
 
 /** @throws StatusError 400 for lists, 500 for the others: as kube-apiserver words it. */
 export function parseRevision(text: string, operation: 'get' | 'list' | 'watch'): Revision {
-  if (/^\d+$/.test(text)) return Number(text)
-  const why = `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`
+  const digits = /^\d+$/.test(text)
+  if (digits && (text.length < MAX_UINT64.length || isUint64(text))) return Number(text)
+  const shown = JSON.stringify(cut(text))
+  const problem = digits ? 'value out of range' : 'invalid syntax'
+  const why = `Invalid value: ${shown}: strconv.ParseUint: parsing ${shown}: ${problem}`
   if (operation === 'list') throw badRequest(`invalid resource version: resourceVersion: ${why}`)
   throw new StatusError(500, '', `resourceVersion: ${why}`)
+}
+
+const MAX_UINT64 = String(2n ** 64n - 1n)
+function isUint64(digits: string): boolean {
+  const significant = digits.replace(/^0+/, '')
+  return (
+    significant.length < MAX_UINT64.length || (significant.length === MAX_UINT64.length && significant <= MAX_UINT64)
+  )
 }

@@ -21,6 +21,7 @@ import {
 import { dns1123Subdomain } from '../api/names.ts'
 import { type ObjectMetaRules, validateObjectMeta, validateObjectMetaUpdate } from '../api/validate-object-meta.ts'
 import type { Clock } from '../lib/clock.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import { type Storage, type StoredValue, StorageError } from '../storage/storage.ts'
 import { type DeleteOptions, afterDelete, checkPreconditions, isFinished } from './deletion.ts'
 import { keyOf } from './keys.ts'
@@ -113,12 +114,16 @@ export class Registry {
     fillForCreate(metadata, write.now, randomUUID())
     this.#dedupOwners(object, hooks)
     this.strategy.prepare(write, object)
+    const pause = pausesOf(write.bodyBytes)
+    await pause?.()
     const errors = [...validateObjectMeta(metadata, this.#metaRules()), ...this.strategy.validate(write, object)]
     this.#refuse(object, errors)
     for (const text of this.strategy.warnings?.(write, object) ?? []) hooks.warn?.(text)
+    await pause?.()
     this.strategy.canonicalize?.(object)
     await hooks.admit?.(object, undefined)
     object = conform(this.resource.type, object)
+    await pause?.()
     const key = keyOf(this.resource, metadata.namespace ?? '', metadata.name ?? '')
     if (write.dryRun) {
       const existing = await this.#read(key, 'create', metadata.name!)
@@ -136,10 +141,14 @@ export class Registry {
     let stored = await this.#read(key, 'update', write.name)
     for (;;) {
       if (!stored) return this.#createByUpdate(o, strategy)
+      const pause = pausesOf(Math.max(write.bodyBytes ?? 0, stored.value.byteLength))
+      await pause?.()
       const old = this.#decode(stored)
+      await pause?.()
       const object = await o.transform(old)
+      await pause?.()
       const pinned = this.#checkVersion(object, old, strategy)
-      const written = await this.#replace({ o, strategy, key, stored, old, object })
+      const written = await this.#replace({ o, strategy, key, stored, old, object, pause })
       if (written.kind === 'done') return { object: written.object, created: false }
       if (pinned && o.reapply !== true) throw conflict(this.#gr, write.name, MODIFIED)
       stored = written.current
@@ -177,8 +186,9 @@ export class Registry {
     stored: StoredValue
     old: KubeObject
     object: KubeObject
+    pause: Pause
   }): Promise<{ kind: 'done'; object: KubeObject } | { kind: 'lost'; current: StoredValue | undefined }> {
-    const { o, strategy, key, stored, old } = a
+    const { o, strategy, key, stored, old, pause } = a
     let { object } = a
     const { write } = o
     const { metadata } = object
@@ -195,9 +205,11 @@ export class Registry {
     // Kubernetes checks metadata in common and once more with the kind: causes come twice, the message tells them once.
     this.#refuse(object, [...inMetadata, ...inMetadata, ...strategy.validate(write, object, old)])
     for (const text of strategy.warnings?.(write, object, old) ?? []) o.hooks?.warn?.(text)
+    await pause?.()
     strategy.canonicalize?.(object)
     await o.hooks?.admit?.(object, old)
     object = conform(this.resource.type, object)
+    await pause?.()
     if (isFinished(object, strategy)) {
       if (write.dryRun) return { kind: 'done', object }
       const result = await this.#attempt('delete', name, () => this.#storage.delete(key, stored.revision))
@@ -299,6 +311,11 @@ export class Registry {
     return this.#clock.now()
   }
 }
+
+/** Objects of more bytes are dealt with step by step, so that other requests have their turn in between. */
+const LARGE_BYTES = 128 * 1024
+type Pause = (() => Promise<void>) | undefined
+const pausesOf = (bytes = 0): Pause => (bytes > LARGE_BYTES ? nextTurn : undefined)
 
 function withRevision(object: KubeObject, revision: number): KubeObject {
   return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }

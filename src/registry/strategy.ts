@@ -11,6 +11,8 @@ export interface Write {
   /** Wall time in ms. */
   readonly now: number
   readonly dryRun: boolean
+  /** Of the request's body, where there is one: a large one is dealt with step by step. */
+  readonly bodyBytes?: number
 }
 
 export interface Strategy {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { COMMANDS } from '../../src/cli/run-command.ts'
-import { isOptionName } from '../../src/app/options.ts'
+import { isOptionName } from '../../src/app/config/options.ts'
 import { ROOT } from '../harness/tree-copy.ts'
 import { startTestServer } from '../harness/server.ts'
 

@@ -47,11 +47,37 @@ test('what the page on fronting has created in a cluster is what it says', {
       'get,list,watch endpointslices.discovery.k8s.io',
       'get,list,watch namespaces.',
       'get,list,watch services.',
+      'impersonate *.authentication.k8s.io',
       'impersonate groups.',
       'impersonate serviceaccounts.',
-      'impersonate uids.authentication.k8s.io',
-      'impersonate userextras/*.authentication.k8s.io',
       'impersonate users.',
     ])
   }
+})
+
+type Rule = NonNullable<Made['rules']>[number]
+
+/** Source: RBAC's resourceMatches. An asterisk before the slash means any resource; one behind it means nothing. */
+function allows(rules: readonly Rule[], verb: string, group: string, resource: string): boolean {
+  const slash = resource.indexOf('/')
+  const anyParent = slash < 0 ? undefined : `*${resource.slice(slash)}`
+  return rules.some(
+    (r) =>
+      r.verbs.some((v) => v === '*' || v === verb) &&
+      r.apiGroups.some((g) => g === '*' || g === group) &&
+      r.resources.some((name) => name === '*' || name === resource || name === anyParent),
+  )
+}
+
+test('the documented role lets every caller in, by the rules of RBAC', () => {
+  const page = readFileSync(join(ROOT, 'docs/fronting.md'), 'utf8')
+  const { rules } = parse(/^```yaml\n([^`]*^kind: ClusterRole$[^`]*)^```$/m.exec(page)![1]!) as Made
+  const keys = ['credential-id', 'node-name', 'pod-name'].map((key) => `userextras/authentication.kubernetes.io/${key}`)
+  for (const resource of ['users', 'groups', 'serviceaccounts'])
+    assert.ok(allows(rules!, 'impersonate', '', resource), resource)
+  for (const resource of ['uids', ...keys])
+    assert.ok(allows(rules!, 'impersonate', 'authentication.k8s.io', resource), resource)
+  assert.ok(!allows(rules!, 'get', '', 'secrets'))
+  const old = [{ apiGroups: ['authentication.k8s.io'], resources: ['userextras/*'], verbs: ['impersonate'] }]
+  assert.ok(!allows(old, 'impersonate', 'authentication.k8s.io', keys[0]!))
 })

@@ -45,7 +45,7 @@ async function startFront(pool: () => UpstreamPool, longRunning = false): Promis
         else exchange.abort(e)
       }
       const rules = { backend: 'b', identity: 'passthrough', metrics, tracer: noopTracer, clock: systemClock } as const
-      forward(ctx, { rules, endpoints: onlyEndpoint(pool()), longRunning })
+      forward(ctx, { rules, endpoints: onlyEndpoint(pool().address, pool), longRunning })
     },
   })
 }

@@ -14,6 +14,7 @@ export interface FakeRequest {
   /** Name, value, name, value ... after those; only as a list. */
   readonly rawHeaders?: HeaderList
   readonly protocol?: Connection['protocol']
+  readonly upgrade?: string
   readonly body?: Readable
 }
 
@@ -23,7 +24,7 @@ export class FakeExchange implements Exchange {
   readonly target: string
   readonly authority = 'localhost'
   readonly headers: HeaderView
-  readonly upgrade = undefined
+  readonly upgrade: string | undefined
   readonly signal = new AbortController().signal
   readonly hasBody: boolean
   readonly #body: Readable
@@ -39,9 +40,11 @@ export class FakeExchange implements Exchange {
 
   constructor(o: FakeRequest) {
     this.method = o.method ?? 'GET'
+    this.upgrade = o.upgrade
     this.hasBody = o.body !== undefined
     this.#body = o.body ?? new PassThrough().end()
     this.target = o.target ?? '/'
+    this.upgrade = o.upgrade
     const headers = o.headers ?? {}
     this.headers = {
       raw: [...Object.entries(headers).flat(), ...(o.rawHeaders ?? [])],
@@ -57,6 +60,7 @@ export class FakeExchange implements Exchange {
       protocol: o.protocol ?? 'http/1.1',
       secure: true,
       clientCertificate: undefined,
+      hasBadCertificate: false,
       retire: () => {
         this.retired++
       },

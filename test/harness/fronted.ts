@@ -3,8 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DataDir } from '../../src/app/data-dir.ts'
-import { Pki } from '../../src/app/pki.ts'
+import { DataDir } from '../../src/app/files/data-dir.ts'
+import { Pki } from '../../src/app/files/pki.ts'
 import { type TestServer, startTestServer } from './server.ts'
 
 export interface FrontedPair extends AsyncDisposable {

@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadKubeconfig } from '../../scripts/quick-start-api.ts'
+import { makeCA, makeCertificate } from '../../src/http/certificates.ts'
 import { httpClient } from '../harness/http-client.ts'
 import { startPortico } from '../harness/portico-process.ts'
 import { startTestServer } from '../harness/server.ts'
@@ -35,6 +38,9 @@ test('a kubeconfig that portico kubeconfig made works, with the rights of its us
   const out = join(portico.dataDir, 'bob.kubeconfig')
   await using made = startPortico(['kubeconfig', '--user=bob', `--data-dir=${portico.dataDir}`, `--out=${out}`])
   assert.equal((await made.ended).code, 0)
+  const [, encoded] = /client-key-data: (\S+)/.exec(readFileSync(out, 'utf8'))!
+  // Java's common client takes the algorithm from the label.
+  assert.match(Buffer.from(encoded!, 'base64').toString(), /^-----BEGIN EC PRIVATE KEY-----/)
   const { status, body } = await loadKubeconfig(out)('GET', '/api/v1/namespaces')
   assert.equal(status, 403)
   assert.match(String(body['message']), /User "bob" cannot list resource "namespaces"/)
@@ -70,4 +76,19 @@ test('portico certs refuses', async (t) => {
     })
   }
   assert.ok(!existsSync(join(portico.dataDir, 'nobody')))
+})
+
+test('a certificate that cannot be verified is a 401, never anonymous; a good token beside it counts', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'portico-test-'))
+  const tokens = join(dir, 'tokens.csv')
+  await writeFile(tokens, 'secret,jane,1\n')
+  await using portico = await startTestServer([`--token-auth-file=${tokens}`])
+  const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 }
+  const foreign = makeCertificate({ commonName: 'jane', ...validity }, makeCA({ commonName: 'another', ...validity }))
+  const client = httpClient(portico.url, { ca: portico.pki.ca().cert, ...foreign })
+  assert.equal((await client.get('/version')).status, 401)
+  assert.equal((await client.get('/version', { headers: { authorization: 'Bearer secret' } })).status, 200)
+  assert.equal((await portico.anonymous.get('/version')).status, 200)
+  await client.close()
+  await rm(dir, { recursive: true })
 })

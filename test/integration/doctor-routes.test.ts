@@ -152,7 +152,7 @@ test('portico doctor: servers that are fronted', async () => {
   const well = await doctor(front)
   assert.match(
     well.stdout,
-    /^delegate\/core +https:\/\/127\.0\.0\.1:\d+ +yes +ok +ok +ok +ok +ok +- +ok +- +[\d.]+ ms +-$/m,
+    /^delegate\/core +https:\/\/127\.0\.0\.1:\d+ +yes +ok +ok +ok +ok +ok +ok +ok +- +[\d.]+ ms +-$/m,
   )
   assert.equal(well.code, 0, well.stdout)
   assert.equal((await front.as('jane').get('/debug/delegates/nobody/diagnosis')).status, 404)

@@ -20,7 +20,8 @@ import {
   type UpstreamRequest,
   type UpstreamStream,
 } from '../../src/proxy/upstream.ts'
-import { defaultPoolOptions, type SendOptions, UpstreamPool } from '../../src/proxy/upstream-pool.ts'
+import { defaultPoolOptions } from '../../src/proxy/pool-options.ts'
+import { type SendOptions, UpstreamPool } from '../../src/proxy/upstream-pool.ts'
 import { fakeRequest } from '../harness/fake-exchange.ts'
 
 interface Attempt extends SendOptions {
@@ -54,7 +55,7 @@ function start(o: {
   const attempts: Attempt[] = []
   const endpoints = (o.hosts ?? ['a', 'b']).map((host) => {
     const pool = new FakePool(host, clock, attempts)
-    return new Endpoint({ address: pool.address, zone: '', terminating: false }, pool, 0)
+    return new Endpoint({ address: pool.address, zone: '', terminating: false }, () => pool, 0)
   })
   const failed: [string, boolean | undefined][] = []
   const verdicts: [string, number][] = []

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BackendPolicySpec } from '../../src/api/backend-policy.ts'
-import type { ExplainedBackend } from '../../src/servers/aggregator/explain-backend.ts'
+import type { ExplainedBackend } from '../../src/servers/aggregator/diagnosis/explain-backend.ts'
 import { untilCondition } from '../harness/backends.ts'
 import { type Ended, startPortico } from '../harness/portico-process.ts'
 import {

@@ -7,7 +7,7 @@ import { StatusError } from '../../src/api/status-error.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopMetrics } from '../../src/observability/metrics.ts'
 import type { AnswerTap } from '../../src/proxy/forward.ts'
-import { WatchListGuard } from '../../src/servers/aggregator/watch-list-guard.ts'
+import { WatchListGuard } from '../../src/servers/aggregator/backends/watch-list-guard.ts'
 import { type FakeExchange, fakeRequest } from '../harness/fake-exchange.ts'
 import { until } from '../harness/until.ts'
 

@@ -198,49 +198,49 @@ const rows: readonly Row[] = [
     name: 'a connection closed without an answer',
     backend: answered((s) => void s.destroy()),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /EOF|reset by peer$/,
   },
   {
     name: 'half a head',
     backend: answered('HTTP/1.1 200 OK\r\nContent-Type: te'),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /unexpected EOF$/,
   },
   {
     name: 'no HTTP at all',
     backend: answered('SSH-2.0-OpenSSH_9.2\r\n\r\n'),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /malformed|HTTP/,
   },
   {
     name: 'two lengths',
     backend: answered(`${HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /ength/,
   },
   {
     name: 'a length and chunks',
     backend: answered(`${HEAD}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /ength|ncoding/,
   },
   {
     name: 'headers without end',
     backend: answered((s) => void s.write(`${HEAD}X: ${'x'.repeat(2_000_000)}`)),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /header fields too large$/,
   },
   {
     name: 'a switch that nobody asked for',
     backend: answered('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'),
     phase: 'first-byte',
-    attempts: 3,
+    attempts: 2,
     message: /unexpected 101/,
   },
   {
@@ -334,6 +334,9 @@ describe('what fails is told: code, reason, phase, APIService, attempts, trace',
         [told['phase'], told['apiService'], told['attempts'], told['traceID'], answer.json<Status>().reason],
         [phase, 'v1.raw.example.com', String(row.attempts ?? 1), TRACE, REASONS[code]],
       )
+      // Clients of client-go obey it ten times: it stands only where a moment helps.
+      const mayPassSoon = code === 429 || row.name === 'nobody listens'
+      if (!mayPassSoon) assert.equal(answer.headers['retry-after'], undefined)
       // Where a backend stands is nobody's business.
       const hidden = await stranger
         .get(path, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(2_000) })
@@ -351,9 +354,12 @@ describe('what fails is told: code, reason, phase, APIService, attempts, trace',
 
   test('it comes in the encoding that was asked for, and says when to try again', async () => {
     await putPolicy(portico, policyOf({ url: 'https://127.0.0.1:1', tls: RAW_TLS }, {}))
-    const inJson = async (): Promise<Answer> => portico.admin.get(path)
-    await until('nobody listens', async () => (await inJson()).text.includes('connection refused'))
-    const { headers, ...answer } = await inJson()
+    let refused = await portico.admin.get(path)
+    await until('nobody listens', async () => {
+      refused = await portico.admin.get(path)
+      return refused.text.includes('connection refused')
+    })
+    const { headers, ...answer } = refused
     assert.equal(headers['retry-after'], String(answer.json<Status>().details?.retryAfterSeconds))
     assert.ok(Number(headers['retry-after']) > 0)
     const binary = await portico.admin.get(path, { headers: { accept: 'application/vnd.kubernetes.protobuf' } })

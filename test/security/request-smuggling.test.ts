@@ -31,7 +31,11 @@ describe('HTTP/1.1 requests on the wire', () => {
           exchange.respond(200, [])
           exchange.end(Buffer.from('ok'))
         })
-        body.on('error', () => {})
+        body.on('error', () => {
+          if (exchange.phase !== 'waiting') return
+          exchange.respond(400, [])
+          exchange.end()
+        })
       },
     })
   })
@@ -101,7 +105,10 @@ describe('HTTP/1.1 requests on the wire', () => {
       '0x2\r\nab\r\n0\r\n\r\n',
       '2\nab\r\n0\r\n\r\n',
     ]) {
-      await send(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`)
+      const answer = await send(
+        `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n`,
+      )
+      assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*Connection: close\r\n\r\n$/, chunks)
       assert.ok(!seen.some((s) => s.target === '/smuggled'), chunks)
     }
   })

@@ -6,7 +6,7 @@ import { makeCA } from '../../http/certificates.ts'
 import { RequestContext } from '../../http/request-context.ts'
 import { FakeClock } from '../../lib/fake-clock.ts'
 import type { Authenticator, AuthnResult } from './authenticator.ts'
-import { bearerTokenAuthenticator } from './bearer-token.ts'
+import { bearerTokenAuthenticator, webSocketTokenAuthenticator } from './bearer-token.ts'
 import { requestHeaderAuthenticator } from './request-header.ts'
 import { parseTokenFile, tokenFileAuthenticator } from './token-file.ts'
 import { anonymousAuthenticator, otherwise, unionAuthenticator, withAuthenticatedGroup } from './union.ts'
@@ -29,10 +29,12 @@ function viewOf(raw: readonly string[]): HeaderView {
 }
 function request(
   headers: readonly string[],
-  clientCertificate?: VerifiedCertificate,
+  clientCertificate?: VerifiedCertificate | 'bad',
   upgrade?: string,
 ): RequestContext {
-  const connection = { clientCertificate, protocol: 'http/1.1' } as Connection
+  const certificates =
+    clientCertificate === 'bad' ? { hasBadCertificate: true } : { clientCertificate, hasBadCertificate: false }
+  const connection = { ...certificates, protocol: 'http/1.1' } as Connection
   const exchange = { method: 'GET', target: '/', headers: viewOf(headers), connection, upgrade } as Exchange
   return new RequestContext(exchange, new FakeClock())
 }
@@ -48,13 +50,46 @@ const headers = requestHeaderAuthenticator({
   extraHeaderPrefixes: ['x-remote-extra-'],
   allowedNames: ['proxy'],
 })
-const tokens = bearerTokenAuthenticator(
-  tokenFileAuthenticator(parseTokenFile('secret,jane,1,"a,b"\nother,joe,2\n,nobody,3\n')),
-)
+const file = tokenFileAuthenticator(parseTokenFile('secret,jane,1,"a,b"\nother,joe,2\n,nobody,3\n'))
+const tokens = [bearerTokenAuthenticator(file), webSocketTokenAuthenticator(file)]
 const all = otherwise(
-  withAuthenticatedGroup(unionAuthenticator([headers, x509Authenticator(), tokens])),
+  withAuthenticatedGroup(unionAuthenticator([headers, x509Authenticator(), ...tokens])),
   anonymousAuthenticator(),
 )
+
+/** Source: what kube-apiserver 1.35.4 answers. */
+function* webSocketRows(): Generator<{ name: string; ctx: RequestContext; want: string }> {
+  const protocol = (token: string, encoded = Buffer.from(token).toString('base64url')): string =>
+    `base64url.bearer.authorization.k8s.io.${encoded}`
+  const ANONYMOUS = 'system:anonymous system:unauthenticated'
+  const JANE = 'jane a,b,system:authenticated'
+  const cases: readonly (readonly [name: string, protocols: string, want: string, more?: readonly string[]])[] = [
+    ['a token', `v4.channel.k8s.io, ${protocol('secret')}`, JANE],
+    ['a token alone', protocol('secret'), 'rejected'],
+    ['a token twice', `${protocol('secret')}, ${protocol('secret')}, v4`, 'rejected'],
+    ['a padded token', `${protocol('', 'c2VjcmV0Cg==')}, v4`, 'rejected'],
+    ['a token in no base64', `${protocol('', '!!')}, v4`, 'rejected'],
+    ['a token cut short', `${protocol('', 'c2VjcmV0a')}, v4`, 'rejected'],
+    ['a token of bytes that are no text', `${protocol('', '_w')}, v4`, 'rejected'],
+    ['an unknown token', `${protocol('wrong')}, v4`, 'rejected'],
+    ['an empty token', `${protocol('')}, v4`, ANONYMOUS],
+    ['other sub-protocols only', 'v4', ANONYMOUS],
+    ['a good token beside a bad header', `${protocol('secret')}, v4`, JANE, ['Authorization', 'Bearer wrong']],
+    ['a bad token beside a good header', `${protocol('wrong')}, v4`, JANE, ['Authorization', 'Bearer secret']],
+    ['a bad token beside a bad header', `${protocol('wrong')}, v4`, 'rejected', ['Authorization', 'Bearer wrong']],
+  ]
+  for (const [name, protocols, want, more = []] of cases)
+    yield {
+      name: `WebSocket: ${name}`,
+      ctx: request(['Sec-WebSocket-Protocol', protocols, ...more], undefined, 'websocket'),
+      want,
+    }
+  yield {
+    name: 'a token as sub-protocol of what is no WebSocket',
+    ctx: request(['Sec-WebSocket-Protocol', protocol('secret')]),
+    want: ANONYMOUS,
+  }
+}
 
 const rows: readonly { name: string; ctx: RequestContext; want: string }[] = [
   { name: 'nothing shown: anonymous', ctx: request([]), want: 'system:anonymous system:unauthenticated' },
@@ -69,9 +104,20 @@ const rows: readonly { name: string; ctx: RequestContext; want: string }[] = [
     want: 'system:anonymous system:unauthenticated',
   },
   {
-    name: 'a front proxy alone is nobody',
+    name: 'a front proxy that speaks for nobody',
     ctx: request([], certificate('proxy', PROXY)),
-    want: 'system:anonymous system:unauthenticated',
+    want: 'rejected',
+  },
+  { name: 'a certificate that cannot be verified', ctx: request([], 'bad'), want: 'rejected' },
+  {
+    name: 'a good token beside a bad certificate',
+    ctx: request(['Authorization', 'Bearer secret'], 'bad'),
+    want: 'jane a,b,system:authenticated',
+  },
+  {
+    name: 'a good certificate beside a bad token',
+    ctx: request(['Authorization', 'Bearer wrong'], certificate('jane', CLIENT)),
+    want: 'jane system:authenticated',
   },
   {
     name: 'a front proxy speaks for others',
@@ -106,24 +152,21 @@ const rows: readonly { name: string; ctx: RequestContext; want: string }[] = [
     ctx: request(['Authorization', 'Basic c2VjcmV0']),
     want: 'system:anonymous system:unauthenticated',
   },
-  {
-    name: 'a WebSocket brings its token as a sub-protocol',
-    ctx: request(
-      [
-        'Sec-WebSocket-Protocol',
-        `v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.${Buffer.from('secret').toString('base64url')}`,
-      ],
-      undefined,
-      'websocket',
-    ),
-    want: 'jane a,b,system:authenticated',
-  },
+  ...webSocketRows(),
 ]
 for (const { name, ctx, want } of rows) {
   test(`authentication: ${name}`, async () => {
     assert.equal(await nameOf(all, ctx), want)
   })
 }
+
+test('authentication: a token behind two spaces is ignored, and the answer warns of it', async () => {
+  const ctx = request(['Authorization', 'Bearer  secret'])
+  await all.authenticate(ctx)
+  assert.deepEqual(ctx.warnings, [
+    'the provided Authorization header contains extra space before the bearer token, and is ignored',
+  ])
+})
 
 test('request headers: uid and extras, with percent-encoded keys', async () => {
   const raw = [

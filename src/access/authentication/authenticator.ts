@@ -6,7 +6,12 @@ export type AuthnResult =
   /** The request carries nothing for this authenticator: ask the next one. */
   | { readonly kind: 'no-opinion' }
   /** It carries a credential, and it is bad. The reason goes to the log, never to the client. */
-  | { readonly kind: 'rejected'; readonly reason: string }
+  | {
+      readonly kind: 'rejected'
+      readonly reason: string
+      /** Nobody called it bad: the server that knows did not answer, and may soon. */
+      readonly unanswered?: boolean
+    }
 
 /** Knows callers by something of their request. Answers at once when it can. */
 export interface Authenticator {

@@ -1,4 +1,4 @@
-import { unauthorized } from '../../api/status-error.ts'
+import { serviceUnavailable, unauthorized } from '../../api/status-error.ts'
 import type { Filter, Handler } from '../../http/filter.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -7,6 +7,9 @@ import type { Authenticator, AuthnResult } from './authenticator.ts'
 import { ANONYMOUS, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
 const DURATION_S = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i)
+
+/** A server that was restarted is back soon. */
+const RETRY_AFTER_SECONDS = 1
 
 export function authenticationFilter(authenticator: Authenticator, metrics: MetricsRecorder, clock: Clock): Filter {
   const attempts = metrics.counter({
@@ -48,6 +51,8 @@ export function authenticationFilter(authenticator: Authenticator, metrics: Metr
     const seconds = (clock.monotonicMs() - ctx.filterStartMs) / 1000
     if (result.kind !== 'authenticated') {
       took.failed.observe(seconds)
+      if (result.kind === 'rejected' && result.unanswered === true)
+        throw serviceUnavailable('the server that knows who callers are does not answer', RETRY_AFTER_SECONDS)
       // An HTTP/2 client that shows nothing good gets no more streams on this connection.
       if (ctx.exchange.connection.protocol === 'h2') ctx.exchange.connection.retire()
       ctx.log.verbose?.('authentication failed', {

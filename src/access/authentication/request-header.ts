@@ -1,4 +1,5 @@
 import type { HeaderView } from '../../http/exchange.ts'
+import { textOfValue } from '../../http/header-list.ts'
 import { unescapeExtraKey } from '../extra-key.ts'
 import { type Authenticator, type AuthnResult, NO_OPINION } from './authenticator.ts'
 
@@ -26,19 +27,31 @@ export function requestHeaderAuthenticator(o: RequestHeaderOptions): Authenticat
         if (connection.clientCertificate.chainsTo.clientCA) return NO_OPINION
         return { kind: 'rejected', reason: `x509: subject with cn=${proxy} is not in the allowed list` }
       }
-      return identity(headers, o, name)
+      return identity(headers, o, name) ?? NO_UTF8
     },
   }
 }
 
-function identity(headers: HeaderView, o: RequestHeaderOptions, name: string): AuthnResult {
-  const uid = firstValue(headers, o.uidHeaders)
-  const groups = o.groupHeaders.flatMap((h) => headers.all(h)).filter((g) => g !== '')
+/** Two names that differ in bytes alone must not become one. */
+const NO_UTF8: AuthnResult = { kind: 'rejected', reason: 'an identity header is no UTF-8' }
+
+/** @returns undefined where a value is no UTF-8. */
+function identity(headers: HeaderView, o: RequestHeaderOptions, rawName: string): AuthnResult | undefined {
+  const name = textOfValue(rawName)
+  const rawUid = firstValue(headers, o.uidHeaders)
+  const uid = rawUid === undefined ? undefined : textOfValue(rawUid)
+  const groups = texts(o.groupHeaders.flatMap((h) => headers.all(h)).filter((g) => g !== ''))
   const extra = extraOf(headers, o.extraHeaderPrefixes)
+  if (name === undefined || (uid === undefined && rawUid !== undefined) || !groups || !extra) return undefined
   return {
     kind: 'authenticated',
     user: { name, groups, ...(uid === undefined ? {} : { uid }), ...(extra.size === 0 ? {} : { extra }) },
   }
+}
+
+function texts(values: readonly string[]): string[] | undefined {
+  const found = values.map(textOfValue).filter((text) => text !== undefined)
+  return found.length === values.length ? found : undefined
 }
 
 function firstValue(headers: HeaderView, names: readonly string[]): string | undefined {
@@ -49,7 +62,7 @@ function firstValue(headers: HeaderView, names: readonly string[]): string | und
   return undefined
 }
 
-function extraOf(headers: HeaderView, prefixes: readonly string[]): Map<string, string[]> {
+function extraOf(headers: HeaderView, prefixes: readonly string[]): Map<string, string[]> | undefined {
   const extra = new Map<string, string[]>()
   if (prefixes.length === 0) return extra
   for (let i = 0; i < headers.raw.length; i += 2) {
@@ -58,7 +71,9 @@ function extraOf(headers: HeaderView, prefixes: readonly string[]): Map<string, 
     if (prefix === undefined) continue
     const key = unescapeExtraKey(name.slice(prefix.length))
     const values = extra.get(key) ?? []
-    values.push(headers.raw[i + 1]!)
+    const value = textOfValue(headers.raw[i + 1]!)
+    if (value === undefined) return undefined
+    values.push(value)
     extra.set(key, values)
   }
   return extra

@@ -7,7 +7,7 @@ import type { UserInfo } from '../../api/meta.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { MetricsRecorder } from '../../observability/metrics.ts'
 import { ReviewCache } from '../review-cache.ts'
-import type { ReviewClient } from '../review-client.ts'
+import { type ReviewClient, ReviewError } from '../review-client.ts'
 import type { AuthnResult, TokenAuthenticator } from './authenticator.ts'
 
 const MAX_REMEMBERED = 10_000
@@ -58,7 +58,8 @@ export function tokenReviewAuthenticator(o: TokenReviewOptions): CachedTokenAuth
     try {
       return await cache.ask(key, () => review(token))
     } catch (error) {
-      return { kind: 'rejected', reason: (error as Error).message }
+      const unanswered = error instanceof ReviewError && error.passing
+      return { kind: 'rejected', reason: (error as Error).message, unanswered }
     } finally {
       if (blocked) count.blocked.add(-1)
       count.miss.observe((clock.monotonicMs() - startMs) / 1000)

@@ -2,27 +2,41 @@ import type { RequestContext } from '../../http/request-context.ts'
 import { type Authenticator, type AuthnResult, NO_OPINION, type TokenAuthenticator } from './authenticator.ts'
 import { ANONYMOUS, SYSTEM_AUTHENTICATED, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
+type Rejected = Extract<AuthnResult, { kind: 'rejected' }>
+
 /**
  * The first authenticator that knows the caller wins. A bad credential is remembered and ends in `rejected`,
  * never in anonymous.
  */
 export function unionAuthenticator(all: readonly Authenticator[]): Authenticator {
-  function from(ctx: RequestContext, start: number, rejections: readonly string[]): AuthnResult | Promise<AuthnResult> {
+  function from(
+    ctx: RequestContext,
+    start: number,
+    rejections: readonly Rejected[],
+  ): AuthnResult | Promise<AuthnResult> {
     let rejected = rejections
     for (let i = start; i < all.length; i++) {
       const result = all[i]!.authenticate(ctx)
       if (result instanceof Promise) {
         const soFar = rejected
         return result.then((r) =>
-          r.kind === 'authenticated' ? r : from(ctx, i + 1, r.kind === 'rejected' ? [...soFar, r.reason] : soFar),
+          r.kind === 'authenticated' ? r : from(ctx, i + 1, r.kind === 'rejected' ? [...soFar, r] : soFar),
         )
       }
       if (result.kind === 'authenticated') return result
-      if (result.kind === 'rejected') rejected = [...rejected, result.reason]
+      if (result.kind === 'rejected') rejected = [...rejected, result]
     }
-    return rejected.length === 0 ? NO_OPINION : { kind: 'rejected', reason: rejected.join('; ') }
+    if (rejected.length === 0) return NO_OPINION
+    const unanswered = rejected.some((r) => r.unanswered === true)
+    return { kind: 'rejected', reason: rejected.map((r) => r.reason).join('; '), unanswered }
   }
   return { name: 'union', authenticate: (ctx) => from(ctx, 0, []) }
+}
+
+/** While it is not known whether a token is good, it is not bad either. */
+function worse(soFar: AuthnResult | undefined, next: AuthnResult): AuthnResult | undefined {
+  if (next.kind !== 'rejected') return soFar
+  return soFar === undefined || next.unanswered === true ? next : soFar
 }
 
 /** The first that knows the token wins; else the first that calls it bad. */
@@ -33,12 +47,10 @@ export function unionTokens(all: readonly TokenAuthenticator[]): TokenAuthentica
       const result = all[i]!.authenticateToken(token)
       if (result instanceof Promise) {
         const soFar = rejected
-        return result.then((r) =>
-          r.kind === 'authenticated' ? r : from(token, i + 1, soFar ?? (r.kind === 'rejected' ? r : undefined)),
-        )
+        return result.then((r) => (r.kind === 'authenticated' ? r : from(token, i + 1, worse(soFar, r))))
       }
       if (result.kind === 'authenticated') return result
-      if (result.kind === 'rejected') rejected ??= result
+      rejected = worse(rejected, result)
     }
     return rejected ?? NO_OPINION
   }

@@ -2,17 +2,23 @@ import type { UserInfo } from '../../api/meta.ts'
 import type { VerifiedCertificate } from '../../http/exchange.ts'
 import { type Authenticator, type AuthnResult, NO_OPINION } from './authenticator.ts'
 
+const UNVERIFIED: AuthnResult = { kind: 'rejected', reason: 'x509: the certificate cannot be verified for clients' }
+
 /**
  * Callers with a client certificate of the client CA: name is the common name, groups are the organizations.
- * The listener verified the chain, once per connection; a certificate that chains only to the front-proxy CA says nothing here.
+ * The listener verified the chain, once per connection. A certificate that cannot be verified is a bad credential; so is
+ * that of a front proxy which speaks for nobody.
  */
 export function x509Authenticator(): Authenticator {
   const known = new WeakMap<VerifiedCertificate, AuthnResult>()
   return {
     name: 'x509',
     authenticate: (ctx) => {
-      const certificate = ctx.exchange.connection.clientCertificate
-      if (!certificate?.chainsTo.clientCA || certificate.commonName === '') return NO_OPINION
+      const { clientCertificate: certificate, hasBadCertificate } = ctx.exchange.connection
+      if (hasBadCertificate) return UNVERIFIED
+      if (!certificate) return NO_OPINION
+      if (!certificate.chainsTo.clientCA) return UNVERIFIED
+      if (certificate.commonName === '') return NO_OPINION
       let result = known.get(certificate)
       if (!result) {
         result = { kind: 'authenticated', user: userOf(certificate) }

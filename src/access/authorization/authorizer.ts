@@ -19,7 +19,27 @@ export type Decision = {
   readonly error?: unknown
 }
 
+export interface ResourceRule {
+  readonly verbs: readonly string[]
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+}
+export interface NonResourceRule {
+  readonly verbs: readonly string[]
+  readonly nonResourceURLs: readonly string[]
+}
+/** What an authorizer allows somebody, as a SelfSubjectRulesReview lists it. */
+export interface Rules {
+  readonly resourceRules: readonly ResourceRule[]
+  readonly nonResourceRules: readonly NonResourceRule[]
+  /** Why these may not be all. */
+  readonly problems: readonly string[]
+}
+
 export interface Authorizer {
   readonly name: string
+  /** In one namespace. Absent: it cannot tell. */
+  rulesOf?(user: UserInfo, namespace: string): Rules
   authorize(a: Attributes): Decision | Promise<Decision>
 }

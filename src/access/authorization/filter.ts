@@ -1,12 +1,16 @@
-import { StatusError, forbidden, internalError } from '../../api/status-error.ts'
+import { StatusError, forbidden, internalError, serviceUnavailable } from '../../api/status-error.ts'
 import type { Filter, Handler } from '../../http/filter.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { MetricsRecorder } from '../../observability/metrics.ts'
+import { ReviewError } from '../review-client.ts'
 import { attributesOf, refusal } from './attributes.ts'
 import type { Attributes, Authorizer, Decision } from './authorizer.ts'
 
 const DURATION_S = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i)
+
+/** A server that was restarted is back soon. */
+const RETRY_AFTER_SECONDS = 1
 
 export function authorizationFilter(authorizer: Authorizer, metrics: MetricsRecorder, clock: Clock): Filter {
   const attempts = metrics.counter({
@@ -35,6 +39,8 @@ export function authorizationFilter(authorizer: Authorizer, metrics: MetricsReco
     count[d.kind].inc()
     took[d.kind].observe((clock.monotonicMs() - ctx.filterStartMs) / 1000)
     if (d.kind === 'allow') return next(ctx)
+    if (d.error instanceof ReviewError && d.error.passing)
+      throw serviceUnavailable('the server that knows what callers may does not answer', RETRY_AFTER_SECONDS)
     if (d.error !== undefined) throw internalError('the request could not be authorized', d.error)
     ctx.answerHeaders.push('X-Content-Type-Options', 'nosniff')
     throw denied(a, d.reason)

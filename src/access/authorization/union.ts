@@ -1,4 +1,4 @@
-import type { Attributes, Authorizer, Decision } from './authorizer.ts'
+import type { Attributes, Authorizer, Decision, Rules } from './authorizer.ts'
 
 /** The first allow or deny ends it; all without opinion: refused, with the reasons they gave. */
 export function unionAuthorizer(all: readonly Authorizer[]): Authorizer {
@@ -18,5 +18,24 @@ export function unionAuthorizer(all: readonly Authorizer[]): Authorizer {
       .join('\n')
     return error === undefined ? { kind: 'no-opinion', reason } : { kind: 'no-opinion', reason, error }
   }
-  return { name: 'union', authorize: (a) => from(a, 0, []) }
+  return {
+    name: 'union',
+    authorize: (a) => from(a, 0, []),
+    rulesOf: (user, namespace) => {
+      const rules = all.map((one) => one.rulesOf?.(user, namespace) ?? untold(one.name))
+      return {
+        resourceRules: rules.flatMap((r) => r.resourceRules),
+        nonResourceRules: rules.flatMap((r) => r.nonResourceRules),
+        problems: rules.flatMap((r) => r.problems),
+      }
+    },
+  }
+}
+
+function untold(name: string): Rules {
+  return {
+    resourceRules: [],
+    nonResourceRules: [],
+    problems: [`${name} authorizer does not support user rule resolution`],
+  }
 }

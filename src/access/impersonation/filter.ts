@@ -8,6 +8,7 @@
 import type { UserInfo } from '../../api/meta.ts'
 import { badRequest, forbidden, internalError } from '../../api/status-error.ts'
 import type { HeaderView } from '../../http/exchange.ts'
+import { textOfValue } from '../../http/header-list.ts'
 import type { Filter } from '../../http/filter.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import { refusal } from '../authorization/attributes.ts'
@@ -70,7 +71,8 @@ function wantedBy(headers: HeaderView): Wanted | undefined {
     if (!isOurs(header)) continue
     found = true
     const what = header.slice(PREFIX.length).toLowerCase()
-    const value = raw[i + 1]!
+    const value = textOfValue(raw[i + 1]!)
+    if (value === undefined) throw badRequest(`the header ${header} is no UTF-8`)
     // Two names are two answers to who asks: the second would pass unseen where only the first is looked at.
     if ((what === 'user' && name !== '') || (what === 'uid' && uid !== ''))
       throw badRequest(`the header ${header} may be there once`)

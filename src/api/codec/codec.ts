@@ -9,13 +9,14 @@ import type { KubeObject } from '../meta.ts'
 import type { ObjectType, TypeTable } from '../schema/type-table.ts'
 import { DecodeError, unhandled, unrecognized } from './decode-error.ts'
 import type { Duplicate } from './json-exact-reader.ts'
-import { decodeUtf8, parseJson } from './json-reader.ts'
+import { decodeUtf8, type ParseOptions, parseJson } from './json-reader.ts'
 import { JsonSyntaxError } from './json-syntax-error.ts'
 import { decodeMessage } from './protobuf-decode.ts'
 import { encodeMessage } from './protobuf-encode.ts'
 import { unwrapProtobuf, wrapProtobuf } from './protobuf-envelope.ts'
-import { ProtobufError } from './protobuf-wire.ts'
+import { FieldBudget, ProtobufError } from './protobuf-wire.ts'
 import { decodeTyped, jsonTypeOf, TypeMismatchError } from './typed-decode.ts'
+import type { YamlAsJson } from './yaml-json.ts'
 import { parseYaml, YamlError } from './yaml-reader.ts'
 
 export { DecodeError } from './decode-error.ts'
@@ -28,6 +29,12 @@ export type Encoding = 'json' | 'yaml' | 'protobuf'
 export interface Expected {
   readonly apiVersion: string
   readonly kind: string
+}
+export interface Reading {
+  /** Of the document: members of objects and items of lists. Absent: as many as there are. */
+  readonly maxValues?: number
+  /** Of a YAML document: what a thread made of it. Absent: it is read here. */
+  readonly yaml?: YamlAsJson
 }
 export interface DecodedBody {
   readonly apiVersion: string
@@ -48,10 +55,29 @@ export interface DecodedUntyped {
  *
  * @throws DecodeError
  */
-export function decodeBody(bytes: Uint8Array, encoding: Encoding, types: TypeTable, expected: Expected): DecodedBody {
+export function decodeBody(
+  bytes: Uint8Array,
+  encoding: Encoding,
+  types: TypeTable,
+  expected: Expected & Reading,
+): DecodedBody {
+  const steps = decodeBodySteps(bytes, encoding, types, expected)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in steps, for bodies so large that all at once would hold up other requests. */
+export function* decodeBodySteps(
+  bytes: Uint8Array,
+  encoding: Encoding,
+  types: TypeTable,
+  expected: Expected & Reading,
+): Generator<void, DecodedBody> {
   return encoding === 'protobuf'
     ? decodeProtobufBody(bytes, types, expected)
-    : decodeTextBody(bytes, encoding, types, expected)
+    : yield* decodeTextBody(bytes, encoding, types, expected)
 }
 
 /** The text of a 400 for strict problems. @param version without the group. */
@@ -64,13 +90,14 @@ export function strictDecodingMessage(
   return unhandled(kind, version, expectedKind, `strict decoding error: ${problems.join(', ')}`).message
 }
 
-function decodeTextBody(
+function* decodeTextBody(
   bytes: Uint8Array,
   encoding: 'json' | 'yaml',
   types: TypeTable,
-  expected: Expected,
-): DecodedBody {
-  const { value, problems, duplicates } = parseText(bytes, encoding, expected.kind, true)
+  expected: Expected & Reading,
+): Generator<void, DecodedBody> {
+  const { value, problems, duplicates } = parseText(bytes, encoding, expected, true)
+  yield
   const root = value ?? {}
   const meta = typeMetaOf(root, bytes, expected)
   const type = resolveType(types, meta, expected)
@@ -82,12 +109,18 @@ function decodeTextBody(
   }
 }
 
-function decodeProtobufBody(bytes: Uint8Array, types: TypeTable, expected: Expected): DecodedBody {
+function decodeProtobufBody(bytes: Uint8Array, types: TypeTable, expected: Expected & Reading): DecodedBody {
+  const { maxValues } = expected
+  const budget = maxValues === undefined ? undefined : new FieldBudget(maxValues)
   try {
     const envelope = unwrapProtobuf(bytes)
     const meta = withDefaults(envelope.apiVersion, envelope.kind, expected)
     const type = resolveType(types, meta, expected)
-    return { ...meta, object: asKubeObject(decodeMessage(type, envelope.raw, { ...kindFirst(meta) })), problems: [] }
+    return {
+      ...meta,
+      object: asKubeObject(decodeMessage(type, envelope.raw, { ...kindFirst(meta) }, budget)),
+      problems: [],
+    }
   } catch (error) {
     throw asDecodeError(error, (detail) => unrecognized(expected.kind, detail, bytes))
   }
@@ -100,24 +133,36 @@ function decodeProtobufBody(bytes: Uint8Array, types: TypeTable, expected: Expec
  * @param expectedKind appears in the error. @throws DecodeError
  */
 export function decodeUntyped(bytes: Uint8Array, encoding: 'json' | 'yaml', expectedKind: string): DecodedUntyped {
-  return parseText(bytes, encoding, expectedKind, false)
+  return parseText(bytes, encoding, { kind: expectedKind }, false)
 }
 
 function parseText(
   bytes: Uint8Array,
   encoding: 'json' | 'yaml',
-  expectedKind: string,
+  { kind, maxValues, yaml }: Pick<Expected, 'kind'> & Reading,
   wrapFloats: boolean,
 ): DecodedUntyped {
+  const options = { floats: wrapFloats ? 'wrap' : 'number', ...(maxValues === undefined ? {} : { maxValues }) } as const
   try {
+    if (yaml) return fromThread(yaml, options)
     const text = decodeUtf8(bytes)
-    if (encoding === 'json') return { ...parseJson(text, { floats: wrapFloats ? 'wrap' : 'number' }), problems: [] }
+    if (encoding === 'json') return { ...parseJson(text, options), problems: [] }
     const { value, problem } = parseYaml(text, wrapFloats)
     return { value, problems: problem === undefined ? [] : [problem], duplicates: undefined }
   } catch (error) {
     if (error instanceof JsonSyntaxError)
-      throw unrecognized(expectedKind, `couldn't get version/kind; json parse error: ${error.message}`, bytes)
-    throw asDecodeError(error, (detail) => unrecognized(expectedKind, detail, bytes))
+      throw unrecognized(kind, `couldn't get version/kind; json parse error: ${error.message}`, bytes)
+    throw asDecodeError(error, (detail) => unrecognized(kind, detail, bytes))
+  }
+}
+
+function fromThread(yaml: YamlAsJson, options: ParseOptions): DecodedUntyped {
+  if ('failure' in yaml) throw new YamlError(yaml.failure)
+  const { json, problem } = yaml
+  return {
+    value: parseJson(json, options).value,
+    problems: problem === undefined ? [] : [problem],
+    duplicates: undefined,
   }
 }
 

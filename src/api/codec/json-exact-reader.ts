@@ -5,8 +5,9 @@
  *   value --scalar or closed container--> after value --comma--> value (arrays), key (objects)
  *     ^---------------- [ or key: ---------------'   --bracket--> after value of the parent
  */
+import { cut } from '../field-error.ts'
 import { JsonFloat } from './json-float.ts'
-import { MAX_DEPTH } from './json-scan.ts'
+import { endOfString, MAX_DEPTH } from './json-scan.ts'
 import { JsonSyntaxError, quoteCharacter } from './json-syntax-error.ts'
 
 /** A key that came again: `at` is how many different keys the object had before the repetition. */
@@ -43,6 +44,8 @@ const LITERALS: readonly (readonly [string, unknown])[] = [
   ['false', false],
   ['null', null],
 ]
+/** Of the longest literal, with its sign. More digits take time that grows with their square. */
+const INT64_CHARACTERS = 20
 const MAX_INT64 = 2n ** 63n - 1n
 const MIN_INT64 = -(2n ** 63n)
 
@@ -148,16 +151,34 @@ export class ExactJsonReader {
 
   #readString(): string {
     let text = ''
-    this.#at++
+    let tried = false
+    const start = this.#at++
     for (;;) {
       text += this.#match(PLAIN_CHARACTERS)![0]
       const c = this.#text[this.#at]
       if (c === '"') break
       if (c !== '\\') throw this.#unexpected('in string literal')
+      if (!tried) {
+        tried = true
+        const whole = this.#readEscaped(start)
+        if (whole !== undefined) return whole
+      }
       text += this.#readEscape()
     }
     this.#at++
     return text.toWellFormed()
+  }
+
+  /** @returns undefined where something is wrong with it, which is then found character by character. */
+  #readEscaped(start: number): string | undefined {
+    const end = endOfString(this.#text, start)
+    try {
+      const text = JSON.parse(this.#text.slice(start, end + 1)) as string
+      this.#at = end + 1
+      return text.toWellFormed()
+    } catch {
+      return undefined
+    }
   }
 
   #readEscape(): string {
@@ -200,7 +221,8 @@ export class ExactJsonReader {
     this.#checkNumberEnd(match)
     const literal = match[0]
     if (match[1] !== undefined || match[2] !== undefined) return this.#float(literal)
-    return literal.length <= 15 ? Number(literal) : exactInteger(literal)
+    if (literal.length <= 15) return Number(literal)
+    return literal.length > INT64_CHARACTERS ? this.#finite(literal) : exactInteger(literal)
   }
 
   /** The pattern stops before a point or an exponent without digits: that is where Go stumbles. */
@@ -218,10 +240,14 @@ export class ExactJsonReader {
   }
 
   #float(literal: string): unknown {
-    const value = Number(literal)
-    if (!Number.isFinite(value))
-      throw new JsonSyntaxError(`json: cannot unmarshal number ${literal} into Go value of type float64`, this.#at)
+    const value = this.#finite(literal)
     return this.#wrapFloats && Number.isInteger(value) ? new JsonFloat(value, literal) : value
+  }
+
+  #finite(literal: string): number {
+    const value = Number(literal)
+    if (Number.isFinite(value)) return value
+    throw new JsonSyntaxError(`json: cannot unmarshal number ${cut(literal)} into Go value of type float64`, this.#at)
   }
 
   #checkDepth(): void {

@@ -8,15 +8,20 @@
  */
 import { ExactJsonReader, type ParsedJson } from './json-exact-reader.ts'
 import { scanJson } from './json-scan.ts'
+import { JsonSyntaxError } from './json-syntax-error.ts'
 
 export interface ParseOptions {
   /** wrap: integral floats come as JsonFloat. Otherwise they are numbers. */
   readonly floats?: 'wrap' | 'number'
+  /** Absent: as many as there are. */
+  readonly maxValues?: number
 }
 
 /** @throws JsonSyntaxError. Cost: about twice JSON.parse for plain documents. */
 export function parseJson(text: string, options: ParseOptions = {}): ParsedJson {
   const scan = scanJson(text)
+  const { maxValues = Number.POSITIVE_INFINITY } = options
+  if (scan.values > maxValues) throw new JsonSyntaxError(`exceeded max number of values of ${maxValues}`, 0)
   if (scan.plain && !(scan.floats && options.floats === 'wrap')) {
     const value = tryParse(text)
     // JSON.parse keeps one of equal keys: fewer keys than colons mean that some were repeated.

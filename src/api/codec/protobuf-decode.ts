@@ -3,24 +3,36 @@ import type { Field, FieldType, ObjectType } from '../schema/type-table.ts'
 import { emitFields, sortedMap } from './emit-fields.ts'
 import { formatMicroTime, formatTime, type Instant } from './go-time.ts'
 import { decodeUtf8, parseJson } from './json-reader.ts'
-import { ProtobufError, ProtobufReader, WIRE } from './protobuf-wire.ts'
+import { scanJson } from './json-scan.ts'
+import { type FieldBudget, ProtobufError, ProtobufReader, WIRE } from './protobuf-wire.ts'
 import { zeroOf } from './zero-values.ts'
 
-/** @param into receives the fields; kind and apiVersion may already stand in it. @throws ProtobufError */
+/**
+ * @param into receives the fields; kind and apiVersion may already stand in it.
+ * @param budget absent: as many fields as there are. @throws ProtobufError
+ */
 export function decodeMessage(
   type: ObjectType,
   bytes: Uint8Array,
   into: Record<string, unknown> = {},
+  budget?: FieldBudget,
+): Record<string, unknown> {
+  return readMessage(new ProtobufReader(bytes, budget), type, into)
+}
+
+function readMessage(
+  reader: ProtobufReader,
+  type: ObjectType,
+  into: Record<string, unknown> = {},
 ): Record<string, unknown> {
   const decoded = new Map<Field, unknown>()
-  readFields(type, bytes, decoded)
+  readFields(reader, type, decoded)
   for (const [field, value] of decoded)
     if (field.type.kind === 'map') decoded.set(field, sortedMap(value as [string, unknown][]))
   return emitFields(type, decoded, into)
 }
 
-function readFields(type: ObjectType, bytes: Uint8Array, decoded: Map<Field, unknown>): void {
-  const reader = new ProtobufReader(bytes)
+function readFields(reader: ProtobufReader, type: ObjectType, decoded: Map<Field, unknown>): void {
   while (!reader.done) {
     const { number, wire } = reader.tag()
     const field = type.byNumber.get(number)
@@ -32,9 +44,9 @@ function readFields(type: ObjectType, bytes: Uint8Array, decoded: Map<Field, unk
 function readField(r: ProtobufReader, field: Field, wire: number, decoded: Map<Field, unknown>): void {
   const t = field.type
   if (wire !== wireOf(t)) throw new ProtobufError(`proto: wrong wireType = ${wire} for field ${upperFirst(field.name)}`)
-  if (field.inline && t.kind === 'object') readFields(t.type, r.bytes(), decoded)
+  if (field.inline && t.kind === 'object') readFields(r.nested(), t.type, decoded)
   else if (t.kind === 'list' && !t.wrapped) append(decoded, field, readValue(r, t.item))
-  else if (t.kind === 'map') append(decoded, field, readEntry(r.bytes(), t.value))
+  else if (t.kind === 'map') append(decoded, field, readEntry(r.nested(), t.value))
   else {
     const value = readValue(r, t)
     if (value !== undefined) decoded.set(field, value)
@@ -48,8 +60,7 @@ function append(decoded: Map<Field, unknown>, field: Field, value: unknown): voi
 }
 
 /** Go builds a map: of equal keys the last wins, which Object.entries order and setOwn give too. */
-function readEntry(bytes: Uint8Array, type: FieldType): [string, unknown] {
-  const reader = new ProtobufReader(bytes)
+function readEntry(reader: ProtobufReader, type: FieldType): [string, unknown] {
   let key = ''
   let value: unknown
   while (!reader.done) {
@@ -83,45 +94,43 @@ function readValue(r: ProtobufReader, type: FieldType): unknown {
     case 'bytes':
       return Buffer.from(r.bytes()).toString('base64')
     case 'object':
-      return decodeMessage(type.type, r.bytes())
+      return readMessage(r.nested(), type.type)
     case 'list':
-      return readWrapped(r.bytes(), type.item)
+      return readWrapped(r.nested(), type.item)
     case 'map':
       throw new ProtobufError('a map cannot stand in a list')
     case 'time':
-      return mapInstant(r.bytes(), formatTime)
+      return mapInstant(r.nested(), formatTime)
     case 'microtime':
-      return mapInstant(r.bytes(), formatMicroTime)
+      return mapInstant(r.nested(), formatMicroTime)
     case 'quantity':
-      return firstField(r.bytes())
+      return firstField(r.nested())
     case 'intOrString':
-      return readIntOrString(r.bytes())
+      return readIntOrString(r.nested())
     case 'raw':
-      return readRaw(r.bytes())
+      return readRaw(r.nested())
     case 'union':
-      return readUnion(r.bytes(), type)
+      return readUnion(r.nested(), type)
   }
 }
 
-function readUnion(bytes: Uint8Array, type: FieldType & { kind: 'union' }): unknown {
-  const reader = new ProtobufReader(bytes)
+function readUnion(reader: ProtobufReader, type: FieldType & { kind: 'union' }): unknown {
   const schemaNumber = type.or === 'Bool' ? 2 : 1
   let schema: unknown
   let allows = false
   const items: unknown[] = []
   while (!reader.done) {
     const { number, wire } = reader.tag()
-    if (number === schemaNumber && wire === WIRE.bytes) schema = decodeMessage(type.type, reader.bytes())
+    if (number === schemaNumber && wire === WIRE.bytes) schema = readMessage(reader.nested(), type.type)
     else if (number === 1 && wire === WIRE.varint) allows = reader.bool()
     else if (number === 2 && wire === WIRE.bytes)
-      items.push(type.or === 'Array' ? decodeMessage(type.type, reader.bytes()) : reader.string())
+      items.push(type.or === 'Array' ? readMessage(reader.nested(), type.type) : reader.string())
     else reader.skip(wire)
   }
   return schema ?? (type.or === 'Bool' ? allows : items)
 }
 
-function readWrapped(bytes: Uint8Array, item: FieldType): unknown[] {
-  const reader = new ProtobufReader(bytes)
+function readWrapped(reader: ProtobufReader, item: FieldType): unknown[] {
   const items: unknown[] = []
   while (!reader.done) {
     const { number, wire } = reader.tag()
@@ -132,31 +141,32 @@ function readWrapped(bytes: Uint8Array, item: FieldType): unknown[] {
 }
 
 /** No bytes at all are Go's zero time. */
-function mapInstant(bytes: Uint8Array, format: (t: Instant) => string): string | undefined {
-  if (bytes.length === 0) return undefined
-  const { numbers } = scalars(bytes)
+function mapInstant(reader: ProtobufReader, format: (t: Instant) => string): string | undefined {
+  if (reader.done) return undefined
+  const { numbers } = scalars(reader)
   const seconds = Number(numbers.get(1) ?? 0)
   if (Math.abs(seconds) > 8.64e12) throw new ProtobufError(`proto: time ${seconds} is out of range`)
   return format({ seconds, nanos: Number(numbers.get(2) ?? 0) })
 }
 
-function readIntOrString(bytes: Uint8Array): string | number {
-  const { numbers, texts } = scalars(bytes)
+function readIntOrString(reader: ProtobufReader): string | number {
+  const { numbers, texts } = scalars(reader)
   return Number(numbers.get(1) ?? 0) === 0 ? Number(numbers.get(2) ?? 0) : (texts.get(3) ?? '')
 }
 
-function firstField(bytes: Uint8Array): string {
-  return scalars(bytes).texts.get(1) ?? ''
+function firstField(reader: ProtobufReader): string {
+  return scalars(reader).texts.get(1) ?? ''
 }
 
-function readRaw(bytes: Uint8Array): unknown {
-  const text = firstField(bytes)
-  return text === '' ? undefined : parseJson(text).value
+function readRaw(reader: ProtobufReader): unknown {
+  const text = firstField(reader)
+  if (text === '') return undefined
+  reader.budget?.spend(scanJson(text).values)
+  return parseJson(text).value
 }
 
 /** The fields of a small message, by number. */
-function scalars(bytes: Uint8Array): { numbers: Map<number, number | bigint>; texts: Map<number, string> } {
-  const reader = new ProtobufReader(bytes)
+function scalars(reader: ProtobufReader): { numbers: Map<number, number | bigint>; texts: Map<number, string> } {
   const numbers = new Map<number, number | bigint>()
   const texts = new Map<number, string>()
   while (!reader.done) {

@@ -7,12 +7,30 @@ export class ProtobufError extends Error {
 
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 
+/** Fields that may still be read, of a message and of all messages in it. */
+export class FieldBudget {
+  readonly #max: number
+  #left: number
+
+  constructor(max: number) {
+    this.#max = max
+    this.#left = max
+  }
+  /** @throws ProtobufError */
+  spend(count: number): void {
+    this.#left -= count
+    if (this.#left < 0) throw new ProtobufError(`proto: exceeded max number of fields of ${this.#max}`)
+  }
+}
+
 export class ProtobufReader {
   readonly #bytes: Uint8Array
+  readonly budget: FieldBudget | undefined
   #at = 0
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, budget?: FieldBudget) {
     this.#bytes = bytes
+    this.budget = budget
   }
 
   get done(): boolean {
@@ -20,6 +38,7 @@ export class ProtobufReader {
   }
 
   tag(): { readonly number: number; readonly wire: number } {
+    this.budget?.spend(1)
     const { low, high } = this.#varint()
     const number = (low >>> 3) + high * 2 ** 29
     const wire = low & 7
@@ -52,6 +71,10 @@ export class ProtobufReader {
     if (high !== 0 || low > this.#bytes.length) throw unexpectedEnd()
     const at = this.#take(low)
     return this.#bytes.subarray(at, at + low)
+  }
+  /** Of the message that stands here, on the same budget. */
+  nested(): ProtobufReader {
+    return new ProtobufReader(this.bytes(), this.budget)
   }
   string(): string {
     return DECODER.decode(this.bytes())

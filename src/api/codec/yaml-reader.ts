@@ -2,6 +2,9 @@
  * Reads YAML as Go's sigs.k8s.io/yaml does: one document, the scalars of YAML 1.1 (y, no, on are booleans;
  * times and sexagesimal numbers are text), keys as text, the last of equal keys wins.
  *
+ * The document is bounded before it is parsed, by its tokens: the parser takes a time that grows with the square of
+ * some of them. Up to INLINE_YAML_BYTES it is a matter of milliseconds; what is larger belongs in a thread.
+ *
  * Not here: the grammar, which is the yaml package's.
  */
 import {
@@ -9,6 +12,7 @@ import {
   type Document,
   type Node,
   type Pair,
+  Lexer,
   LineCounter,
   isAlias,
   isMap,
@@ -20,7 +24,7 @@ import {
 } from 'yaml'
 import { setOwn } from './json-exact-reader.ts'
 import { JsonFloat } from './json-float.ts'
-import { MAX_DEPTH } from './json-scan.ts'
+import { MAX_VALUES } from './json-scan.ts'
 import { resolveYamlScalar } from './yaml-scalar.ts'
 
 /** Malformed YAML. The message starts with `yaml: `. */
@@ -33,11 +37,21 @@ export interface ParsedYaml {
   readonly problem: string | undefined
 }
 
+export const INLINE_YAML_BYTES = 4 * 1024
+/** The parser calls itself for each level. */
+const MAX_DEPTH = 1_000
+/** Spaces, line ends and comments are tokens too: a member of a map on a line of its own is six. */
+const MAX_TOKENS = 10 * MAX_VALUES
 /** Nodes that may be visited through aliases: a bomb of nine levels would have a thousand million. */
-const MAX_ALIASED_NODES = 100_000
+const MAX_ALIASED_NODES = MAX_VALUES
+/** Of the texts that aliases repeat: what a body may have. */
+const MAX_ALIASED_CHARACTERS = 3 * 1024 * 1024
+/** Of repeated keys: as many as of other strict problems. */
+const MAX_REPORTED = 100
 
 /** @param wrapFloats integral floats come as JsonFloat. @throws YamlError */
 export function parseYaml(text: string, wrapFloats = false): ParsedYaml {
+  checkTokens(text)
   const lines = new LineCounter()
   let document: Document.Parsed
   try {
@@ -57,10 +71,40 @@ export function parseYaml(text: string, wrapFloats = false): ParsedYaml {
   // Caught inside the parser, in some places.
   if (failure?.message.includes('call stack') === true) throw tooDeep()
   if (failure) throw new YamlError(`yaml: line ${lines.linePos(failure.pos[0]).line}: ${failure.message}`)
-  const converter = new Converter(document, lines, wrapFloats)
+  const converter = new Converter(lines, wrapFloats)
   const value = converter.convert(document.contents, 0)
   const { repeated } = converter
   return { value, problem: repeated.length === 0 ? undefined : `yaml: unmarshal errors:\n${repeated.join('\n')}` }
+}
+
+/** @throws YamlError for a document that is too deep, has too many tokens, or closes what is not open. */
+function checkTokens(text: string): void {
+  let tokens = 0
+  let brackets = 0
+  let indicators = 0
+  let line = 1
+  for (const token of new Lexer().lex(text)) {
+    if (++tokens > MAX_TOKENS) throw new YamlError(`yaml: exceeded max number of tokens of ${MAX_TOKENS}`)
+    switch (token) {
+      case '[':
+      case '{':
+        brackets++
+        break
+      case ']':
+      case '}':
+        if (--brackets < 0) throw new YamlError(`yaml: line ${line}: did not find expected node content`)
+        break
+      case '-':
+      case '?':
+        indicators++
+        break
+      case '\n':
+      case '\r\n':
+        indicators = 0
+        line++
+    }
+    if (brackets + indicators > MAX_DEPTH) throw tooDeep()
+  }
 }
 
 function tooDeep(): YamlError {
@@ -69,31 +113,37 @@ function tooDeep(): YamlError {
 
 class Converter {
   readonly repeated: string[] = []
-  readonly #document: Document.Parsed
   readonly #lines: LineCounter
   readonly #wrapFloats: boolean
+  readonly #anchors = new Map<string, Node>()
   readonly #open = new Set<Node>()
   #insideAlias = 0
   #aliasedNodes = 0
+  #aliasedCharacters = 0
 
-  constructor(document: Document.Parsed, lines: LineCounter, wrapFloats: boolean) {
-    this.#document = document
+  constructor(lines: LineCounter, wrapFloats: boolean) {
     this.#lines = lines
     this.#wrapFloats = wrapFloats
   }
 
   convert(node: unknown, depth: number): unknown {
     if (depth > MAX_DEPTH) throw tooDeep()
-    if (this.#insideAlias > 0 && ++this.#aliasedNodes > MAX_ALIASED_NODES)
-      throw new YamlError('yaml: document contains excessive aliasing')
+    if (this.#insideAlias > 0 && ++this.#aliasedNodes > MAX_ALIASED_NODES) throw excessive()
     if (isAlias(node)) return this.#alias(node, depth)
+    this.#noteAnchor(node)
     if (isMap(node)) return this.#map(node, depth)
     if (isSeq(node)) return node.items.map((item) => this.convert(item, depth + 1))
     return isScalar(node) ? this.#scalar(node) : null
   }
 
+  /** An anchor stands for the last node before that has it: inside of an alias, none is set anew. */
+  #noteAnchor(node: unknown): void {
+    const anchor = (node as { readonly anchor?: string } | null)?.anchor
+    if (anchor !== undefined && this.#insideAlias === 0) this.#anchors.set(anchor, node as Node)
+  }
+
   #alias(alias: Alias, depth: number): unknown {
-    const target = alias.resolve(this.#document)
+    const target = this.#anchors.get(alias.source)
     if (!target) throw new YamlError(`yaml: unknown anchor '${alias.source}' referenced`)
     if (this.#open.has(target)) throw new YamlError(`yaml: anchor '${alias.source}' value contains itself`)
     this.#open.add(target)
@@ -140,6 +190,7 @@ class Converter {
   #scalar(node: Scalar): unknown {
     // The failsafe schema leaves every scalar a text.
     const text = typeof node.value === 'string' ? node.value : ''
+    if (this.#insideAlias > 0) this.#countCharacters(text.length)
     const tag = node.tag?.replace('tag:yaml.org,2002:', '!!')
     if (tag === '!!binary') return Buffer.from(text, 'base64').toString('utf8')
     const plain = node.type === 'PLAIN' || node.type === undefined
@@ -147,10 +198,20 @@ class Converter {
     return resolveYamlScalar(text, this.#wrapFloats)
   }
 
+  #countCharacters(count: number): void {
+    this.#aliasedCharacters += count
+    if (this.#aliasedCharacters > MAX_ALIASED_CHARACTERS) throw excessive()
+  }
+
   #reportRepeated(node: unknown, key: string): void {
+    if (this.repeated.length === MAX_REPORTED) return
     const at = isScalar(node) ? (node.range?.[0] ?? 0) : 0
     this.repeated.push(`  line ${this.#lines.linePos(at).line}: key ${JSON.stringify(key)} already set in map`)
   }
+}
+
+function excessive(): YamlError {
+  return new YamlError('yaml: document contains excessive aliasing')
 }
 
 function isMergeKey(key: unknown): boolean {

@@ -9,6 +9,8 @@ const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 const NUMBER_START = /^[-+.0-9]/
 const INTEGER = /^[-+]?(?:0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+|[0-9]+)$/
 const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/
+/** Of the longest literal, in base two, with some zeros in front. */
+const INT64_CHARACTERS = 128
 const MAX_INT64 = 2n ** 63n - 1n
 
 export function resolveYamlScalar(text: string, wrapFloats: boolean): unknown {
@@ -21,6 +23,7 @@ export function resolveYamlScalar(text: string, wrapFloats: boolean): unknown {
   }
   if (!FLOAT.test(digits)) return text
   const value = Number(digits)
+  if (!Number.isFinite(value)) return text
   return wrapFloats && Number.isInteger(value) ? new JsonFloat(value, text) : value
 }
 
@@ -33,6 +36,7 @@ function resolveInteger(digits: string): number | bigint | undefined {
     if (/[89]/.test(body)) return undefined
     literal = `0o${body.slice(1)}`
   }
+  if (literal.length > INT64_CHARACTERS) return undefined
   const magnitude = BigInt(literal)
   const value = negative ? -magnitude : magnitude
   if (value > MAX_INT64 || value < -MAX_INT64 - 1n) return undefined

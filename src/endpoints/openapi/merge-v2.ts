@@ -11,12 +11,13 @@ const PARAMETER = '#/parameters/'
 const KINDS = 'x-kubernetes-group-version-kind'
 
 /**
- * Keeps the paths that start with one of the prefixes. A definition goes only if some path led to it before
+ * Keeps the paths that start with one of the prefixes, and the exact ones. A definition goes only if some path led to it before
  * and none does now: what was never referred to stays.
  */
-export function filterPaths(document: Json, prefixes: readonly string[]): Json {
+export function filterPaths(document: Json, prefixes: readonly string[], exact: readonly string[] = []): Json {
   const paths = objectOf(document['paths'])
-  const kept = Object.fromEntries(Object.entries(paths).filter(([path]) => prefixes.some((p) => path.startsWith(p))))
+  const isKept = (path: string): boolean => exact.includes(path) || prefixes.some((p) => path.startsWith(p))
+  const kept = Object.fromEntries(Object.entries(paths).filter(([path]) => isKept(path)))
   return withPaths(document, kept)
 }
 

@@ -5,7 +5,7 @@
  * Callers:  http1/server-connection.ts for requests, proxy/http1-client.ts for responses.
  * Not here: how long the body is (body-framing.ts).
  */
-import { isToken } from '../header-list.ts'
+import { isToken, withoutBlanks } from '../header-list.ts'
 import { ProtocolError } from './protocol-error.ts'
 
 export interface RequestHead {
@@ -21,10 +21,18 @@ export interface ResponseHead {
 }
 
 const HEAD_END = Buffer.from('\r\n\r\n')
-/** @returns the offset behind the empty line, or -1 where the head is not complete. Searches from `from` on. */
+const [CR, LF] = [13, 10]
+/**
+ * Searches from `from` on.
+ * @returns the offset behind the empty line, or -1 where the head is not complete.
+ * @throws ProtocolError where a line of what is there ends bare: its sender may wait for an answer already.
+ */
 export function endOfHead(bytes: Buffer, from: number): number {
   const at = bytes.indexOf(HEAD_END, from)
-  return at < 0 ? -1 : at + 4
+  if (at >= 0) return at + 4
+  for (let lf = bytes.indexOf(LF, from); lf >= 0; lf = bytes.indexOf(LF, lf + 1))
+    if (bytes[lf - 1] !== CR) throw new ProtocolError('line that ends with a bare LF')
+  return -1
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
@@ -95,17 +103,9 @@ function parseFields(text: string, at: number, maxHeaderCount: number): string[]
     if (colon < 0 || colon > lineEnd) throw new ProtocolError('header line without a colon')
     const name = text.slice(at, colon)
     if (!isToken(name)) throw new ProtocolError('malformed header name')
-    fields.push(name, trimmed(text, colon + 1, lineEnd))
+    fields.push(name, withoutBlanks(text, colon + 1, lineEnd))
     if (fields.length > 2 * maxHeaderCount) throw new ProtocolError('too many header fields', 431)
     at = lineEnd + 2
   }
   return fields
-}
-
-const TAB = 9
-const SPACE = 32
-function trimmed(text: string, from: number, to: number): string {
-  while (from < to && (text.charCodeAt(from) === SPACE || text.charCodeAt(from) === TAB)) from++
-  while (to > from && (text.charCodeAt(to - 1) === SPACE || text.charCodeAt(to - 1) === TAB)) to--
-  return text.slice(from, to)
 }

@@ -13,15 +13,14 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connection, VerifiedCertificate } from '../exchange.ts'
 import type { ConnectionSeed, ServerConnection } from '../server-connection.ts'
+import { expectationIsKnown } from '../expectation.ts'
 import { bodyDecoder } from './body-decoder.ts'
 import { requestFraming } from './body-framing.ts'
 import { endOfHead, RequestHeads } from './message-head.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { requestTarget } from './request-target.ts'
-import { Http1Exchange, type Http1Wire } from './server-exchange.ts'
+import { Http1Exchange, type Http1Wire, MAX_DISCARDED_BYTES } from './server-exchange.ts'
 
-/** A body nobody read is taken off the wire up to here, so that the connection can go on; more closes it. */
-const MAX_DISCARDED_BYTES = 262_144
 /** How long a connection that is being closed still takes in what the client sends: a reset would lose the answer. */
 const LINGER_MS = 1_000
 const EMPTY = Buffer.alloc(0)
@@ -44,8 +43,14 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
   #retired = false
   #closing = false
   #detached = false
-  /** Of the last byte or the last answer; what it times depends on the state. */
+  /** When the state under way began, in monotonic ms: bytes that trickle in move it in none of them. */
   #since: number
+  /** When a body's reader last got bytes, or asked for some. */
+  #bodySince: number
+  /** Whether a request was read. */
+  #served = false
+  /** The body under way is none: what the client still sends means nothing, and the answer is the last. */
+  #malformed = false
   #error: Error | undefined
   readonly #heads = new RequestHeads()
 
@@ -58,6 +63,7 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
     this.remotePort = seed.socket.remotePort ?? 0
     this.localPort = seed.socket.localPort ?? 0
     this.#since = seed.now()
+    this.#bodySince = this.#since
     this.#socket.on('data', this.#onData)
     this.#socket.on('end', this.#onEnd)
     this.#socket.on('drain', this.#onDrain)
@@ -70,6 +76,10 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
   }
   get clientCertificate(): VerifiedCertificate | undefined {
     return this.#seed.peer?.current()
+  }
+  get hasBadCertificate(): boolean {
+    const { peer } = this.#seed
+    return peer !== undefined && peer.current() === undefined
   }
   get retired(): boolean {
     return this.#retired
@@ -88,12 +98,14 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
     if (this.#closing) {
       if (elapsed > LINGER_MS) this.destroy()
     } else if (this.#exchange) {
-      if (this.#exchange.starved && elapsed > bodyTimeoutMs) this.#exchange.abort(new Error('the body took too long'))
+      if (this.#malformed && elapsed > LINGER_MS) this.#exchange.abort(new Error('nobody answered a malformed body'))
+      const starvedMs = this.#exchange.starved ? nowMs - this.#bodySince : 0
+      if (starvedMs > bodyTimeoutMs) this.#exchange.abort(new Error('the body took too long'))
     } else if (this.#discarding) {
       if (elapsed > bodyTimeoutMs) this.destroy()
     } else if (this.#pending.length > 0) {
       if (elapsed > headerTimeoutMs) this.#refuse(new ProtocolError('the headers took too long', 408))
-    } else if (elapsed > idleTimeoutMs) this.#endGently()
+    } else if (elapsed > (this.#served ? idleTimeoutMs : headerTimeoutMs)) this.#endGently()
   }
 
   // What the exchange calls.
@@ -105,7 +117,7 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
     return this.#socket.write(bytes, flushed)
   }
   wantBody(): void {
-    this.#since = this.#seed.now()
+    this.#bodySince = this.#seed.now()
     if (this.#processing) return
     if (this.#pending.length > 0) this.#process()
     if (this.#socket.isPaused()) this.#socket.resume()
@@ -137,8 +149,10 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#closing) return
-    if (!this.#exchange || this.#pending.length === 0) this.#since = this.#seed.now()
+    if (this.#closing || this.#malformed) return
+    // The first byte of a head; the very first head is timed from the connection's start.
+    if (!this.#exchange && !this.#discarding && this.#pending.length === 0 && this.#served)
+      this.#since = this.#seed.now()
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
     this.#process()
   }
@@ -178,7 +192,9 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
       this.#socket.pause()
       return false
     }
+    const before = this.#exchange.bytesIn
     const { at, full } = this.#exchange.feed(this.#pending, 0)
+    if (this.#exchange.bytesIn > before) this.#bodySince = this.#seed.now()
     this.#pending = at === this.#pending.length ? EMPTY : this.#pending.subarray(at)
     if (full) this.#socket.pause()
     return true
@@ -200,8 +216,11 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
       maxHeaderCount,
     )
     this.#pending = end === bytes.length ? EMPTY : bytes.subarray(end)
-    const exchange = new Http1Exchange(this, head, requestTarget(head), bodyDecoder(requestFraming(head)))
+    const at = requestTarget(head)
+    if (!expectationIsKnown(head.headers)) throw new ProtocolError('Expectation Failed', 417)
+    const exchange = new Http1Exchange(this, head, at, bodyDecoder(requestFraming(head)))
     this.#exchange = exchange
+    this.#served = true
     this.#seed.onRequest(exchange)
     return true
   }
@@ -210,8 +229,10 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
     const { at } = discarding.exchange.feed(this.#pending, 0)
     this.#pending = this.#pending.subarray(at)
     discarding.bytes += before - this.#pending.length
-    if (discarding.exchange.bodyDone) this.#discarding = undefined
-    else if (discarding.bytes > MAX_DISCARDED_BYTES) this.#endGently()
+    if (discarding.exchange.bodyDone) {
+      this.#discarding = undefined
+      this.#since = this.#seed.now()
+    } else if (discarding.bytes > MAX_DISCARDED_BYTES) this.#endGently()
     return true
   }
   #broken(error: unknown): void {
@@ -221,9 +242,14 @@ export class Http1ServerConnection implements ServerConnection, Http1Wire {
       return
     }
     const exchange = this.#exchange
-    if (!exchange || exchange.phase === 'finished') this.#refuse(error)
-    else {
-      this.#seed.onProtocolError(error)
+    if (!exchange || exchange.phase === 'finished') return this.#refuse(error)
+    this.#seed.onProtocolError(error)
+    if (exchange.phase === 'waiting') {
+      this.#malformed = true
+      this.#since = this.#seed.now()
+      this.#pending = EMPTY
+      exchange.bodyMalformed(error)
+    } else {
       exchange.clientGone(error)
       this.destroy()
     }

@@ -14,6 +14,7 @@ const CONNECTION: Connection = {
   protocol: 'http/1.1',
   secure: true,
   clientCertificate: undefined,
+  hasBadCertificate: false,
   retire() {},
 }
 

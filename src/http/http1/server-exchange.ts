@@ -9,7 +9,9 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Connection, Exchange, HeaderList, Outcome } from '../exchange.ts'
 import { ClientGoneError, ExchangeEnd } from '../exchange-end.ts'
+import { expectsContinue } from '../expectation.ts'
 import { ListView, tokensOf } from '../header-list.ts'
+import { isTunnelProtocol } from '../tunnel-protocol.ts'
 import { type BodySource, RequestBody } from '../request-body.ts'
 import type { BodyDecoder } from './body-decoder.ts'
 import type { RequestHead } from './message-head.ts'
@@ -29,6 +31,8 @@ export interface Http1Wire {
   finished(exchange: Http1Exchange, close: boolean): void
 }
 
+/** A body that no handler reads is taken off the wire up to here, so that the connection can go on; more closes it. */
+export const MAX_DISCARDED_BYTES = 262_144
 const SMALL_BYTES = 16_384
 /** More is handed to the socket piece by piece: what it is given at once is encrypted in one go. */
 const PIECE_BYTES = 262_144
@@ -72,11 +76,14 @@ export class Http1Exchange implements Exchange, BodySource {
     this.#http10 = head.minorVersion === 0
     const connectionTokens = tokensOf(head.headers, 'connection')
     this.#close = this.#http10 ? !connectionTokens.includes('keep-alive') : connectionTokens.includes('close')
-    this.upgrade = connectionTokens.includes('upgrade') ? this.headers.get('upgrade') : undefined
-    this.#expectsContinue =
-      this.hasBody && !this.#http10 && this.headers.get('expect')?.toLowerCase() === '100-continue'
+    this.upgrade = this.#http10 || !connectionTokens.includes('upgrade') ? undefined : this.#tunnelProtocol()
+    this.#expectsContinue = this.hasBody && !this.#http10 && expectsContinue(head.headers)
   }
 
+  #tunnelProtocol(): string | undefined {
+    const [protocol, ...others] = this.headers.all('upgrade')
+    return protocol !== undefined && others.length === 0 && isTunnelProtocol(protocol) ? protocol : undefined
+  }
   get connection(): Connection {
     return this.#wire.connection
   }
@@ -88,6 +95,10 @@ export class Http1Exchange implements Exchange, BodySource {
   }
   get bodyDone(): boolean {
     return this.#decoder.done
+  }
+  /** Of the body's content. */
+  get bytesIn(): number {
+    return this.#received
   }
   /** True: bytes of the body have nobody to go to yet, so the connection keeps them and stops reading. */
   get holdsBody(): boolean {
@@ -196,6 +207,12 @@ export class Http1Exchange implements Exchange, BodySource {
     this.#drained = undefined
     for (const resume of waiting ?? []) resume()
   }
+  /** From the connection: what came is no body. Its reader hears of it and answers; there is no request behind it. */
+  bodyMalformed(error: Error): void {
+    this.#close = true
+    this.#bodyDiscarded = true
+    this.#body?.destroy(error)
+  }
   /** From the connection: the socket is gone. */
   clientGone(error: Error | undefined): void {
     this.#settle('client-gone', error ?? new ClientGoneError())
@@ -217,10 +234,15 @@ export class Http1Exchange implements Exchange, BodySource {
     }
     if (!head.hasDate) text += `Date: ${this.#wire.dateValue()}\r\n`
     // A client that waits for its 100 will not send the body of a request that is answered.
-    if (head.close || this.#wire.retired || this.#expectsContinue) this.#close = true
+    if (head.close || this.#wire.retired || this.#expectsContinue || this.#leavesTooMuch()) this.#close = true
     if (this.#close) text += 'Connection: close\r\n'
     else if (this.#http10) text += 'Connection: keep-alive\r\n'
     return `${text}\r\n`
+  }
+  /** The client is to know that the connection ends with this answer: its next request would be lost on it. */
+  #leavesTooMuch(): boolean {
+    if (this.#decoder.done) return false
+    return Number(this.headers.get('content-length') ?? 0) - this.#received > MAX_DISCARDED_BYTES
   }
   /** The last of an answer; each piece in a turn of the event loop of its own. */
   #sendPieces(head: string, body: Uint8Array, tail: string): void {

@@ -6,6 +6,7 @@
  *
  * Callers: http2/wire.ts.
  */
+import { withoutBlanks } from '../header-list.ts'
 import { H2Code, Http2Error } from './errors.ts'
 import { DEFAULT_TABLE_BYTES, FIELD_OVERHEAD_BYTES, STATIC_COUNT, STATIC_FIELDS } from './hpack-table.ts'
 import { decodeHuffman } from './huffman.ts'
@@ -29,12 +30,17 @@ export interface HeaderBlock {
 }
 interface Entry {
   readonly name: string
+  /** Without blanks at its ends, as a field of HTTP/1.1 has none. */
   readonly value: string
+  /** Of name and value as they came: what the table counts. */
+  readonly bytes: number
   readonly badName: boolean
   readonly bad: boolean
 }
 interface Text {
   readonly text: string
+  /** Without blanks at its ends. */
+  readonly value: string
   readonly badValue: boolean
 }
 
@@ -43,7 +49,7 @@ const compression = (why: string): Http2Error => new Http2Error(H2Code.compressi
 const MAX_INTEGER = 2 ** 28
 const NAME = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]|^[ \t]|[ \t]$/
+const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/
 const COLON = 58
 /** Moving the table down costs more than letting it go. */
 const MAX_EVICTED = 32
@@ -55,7 +61,7 @@ const MAX_RECENT_BYTES = 128
 const PER_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'])
 const STATIC_ENTRIES: readonly Entry[] = STATIC_FIELDS.map(({ name, value }) => {
   const badName = PER_CONNECTION.has(name)
-  return { name, value, badName, bad: badName }
+  return { name, value, bytes: name.length + value.length, badName, bad: badName }
 })
 
 export class HpackDecoder {
@@ -89,7 +95,7 @@ export class HpackDecoder {
     this.#takeSizeUpdates()
     while (this.#at < this.#end) {
       const entry = this.#field()
-      bytes += entry.name.length + entry.value.length
+      bytes += entry.bytes
       malformed ||= entry.bad
       if (bytes > maxHeaderBytes || fields.length === 2 * maxHeaderCount) bytes = Number.POSITIVE_INFINITY
       else if (entry.name.charCodeAt(0) !== COLON) fields.push(entry.name, entry.value)
@@ -126,9 +132,12 @@ export class HpackDecoder {
     const index = this.#integer(prefixMask)
     const known = index === 0 ? undefined : this.#entry(index)
     const name = known ? known.name : this.#string().text
-    const { text: value, badValue } = this.#string()
+    const { text, value, badValue } = this.#string()
     const badName = known?.badName ?? (!NAME.test(name) || PER_CONNECTION.has(name))
-    return { name, value, badName, bad: badName || badValue || (name === 'te' && value !== 'trailers') }
+    const bad = badName || badValue || (name === 'te' && value !== 'trailers')
+    const bytes = name.length + text.length
+    // Pseudo-fields keep their blanks, and are refused for them: a path with one is no path.
+    return { name, value: name.charCodeAt(0) === COLON ? text : value, bytes, badName, bad }
   }
   #entry(index: number): Entry {
     if (index === 0) throw compression('index of no field')
@@ -190,7 +199,7 @@ export class HpackDecoder {
 
 function made(bytes: Buffer, from: number, to: number): Text {
   const text = bytes.toString('latin1', from, to)
-  return { text, badValue: BAD_VALUE.test(text) }
+  return { text, value: withoutBlanks(text), badValue: BAD_VALUE.test(text) }
 }
 function holds(bytes: Buffer, from: number, to: number, text: string): boolean {
   if (text.length !== to - from) return false
@@ -200,4 +209,4 @@ function holds(bytes: Buffer, from: number, to: number, text: string): boolean {
 
 const EMPTY = Buffer.alloc(0)
 const MAX_SCRATCH_BYTES = 4_096
-const sizeOf = (entry: Entry): number => entry.name.length + entry.value.length + FIELD_OVERHEAD_BYTES
+const sizeOf = (entry: Entry): number => entry.bytes + FIELD_OVERHEAD_BYTES

@@ -93,7 +93,7 @@ const MALFORMED: readonly { name: string; field: [string, string] }[] = [
   { name: 'a blank in a name', field: ['a b', 'c'] },
   { name: 'LF in a value', field: ['a', 'b\nc'] },
   { name: 'NUL in a value', field: ['a', 'b\u0000c'] },
-  { name: 'a blank in front of a value', field: ['a', ' b'] },
+  { name: 'a blank in a pseudo-field', field: [':path', '/ \u0000'] },
   { name: 'connection', field: ['connection', 'close'] },
   { name: 'transfer-encoding', field: ['transfer-encoding', 'chunked'] },
   { name: 'te other than trailers', field: ['te', 'gzip'] },
@@ -107,6 +107,25 @@ for (const { name, field } of MALFORMED) {
     assert.deepEqual([good.malformed, good.fields], [false, ['x-good', 'value', 'x-good', 'value']])
   })
 }
+
+test('decoder: blanks around a value are not part of it, and count in the table all the same', () => {
+  const decoder = new HpackDecoder({ maxHeaderBytes: 8_192, maxHeaderCount: 10 })
+  for (const [value, want] of [
+    [' b', 'b'],
+    ['b\t ', 'b'],
+    ['  ', ''],
+    ['b c', 'b c'],
+  ] as const) {
+    const given = decode(decoder, literal('a', value))
+    assert.deepEqual([given.malformed, given.fields, given.bytes], [false, ['a', want], 1 + value.length])
+    assert.deepEqual(decode(decoder, hex('be')).fields, ['a', want])
+  }
+  assert.deepEqual(decode(decoder, literal(':path', '/ ')).pseudo, [':path', '/ '])
+  // 4,096 bytes hold exactly 32 such entries: the first is there still, the 33rd is not.
+  for (let i = 0; i < 32; i++) decode(decoder, literal('n', ` ${'v'.repeat(93)} `))
+  assert.equal(decode(decoder, Buffer.from([0x80 | (61 + 32)])).fields[0], 'n')
+  assert.throws(() => decode(decoder, Buffer.from([0x80 | (61 + 33)])), { code: 9 })
+})
 
 test('decoder: a pseudo-field behind others is malformed', () => {
   assert.equal(decode(new HpackDecoder(LIMITS), Buffer.concat([literal('a', 'b'), hex('82')])).malformed, true)

@@ -1,6 +1,8 @@
 /** What the pseudo-fields of a request say. Source: RFC 9113 section 8.3, RFC 8441. */
 import type { HeaderList } from '../exchange.ts'
+import { expectationIsKnown } from '../expectation.ts'
 import { headerValue, isToken } from '../header-list.ts'
+import { isTunnelProtocol } from '../tunnel-protocol.ts'
 import type { HeaderBlock } from './hpack-decoder.ts'
 
 export interface Http2RequestHead {
@@ -39,10 +41,13 @@ export function requestHead(block: HeaderBlock, endStream: boolean): Http2Reques
   if (method === undefined || !isToken(method)) return undefined
   if (method === 'CONNECT' && protocol === undefined) return authority && !target && !scheme ? 405 : undefined
   if (target === undefined || scheme === undefined || (protocol !== undefined && method !== 'CONNECT')) return undefined
+  // A CONNECT without its protocol is no plain request: RFC 8441 section 3 has nothing to fall back to.
+  if (protocol !== undefined && !isTunnelProtocol(protocol)) return 501
   const contentLength = lengthOf(fields)
   if (contentLength === undefined || (endStream && contentLength > 0)) return undefined
   if (block.tooLarge) return 431
   if (!target.startsWith('/') && !(target === '*' && method === 'OPTIONS')) return 400
+  if (!expectationIsKnown(fields)) return 417
   authority ??= headerValue(fields, 'host') ?? ''
   return { method, target, authority, protocol, headers: fields, hasBody: !endStream, contentLength }
 }

@@ -9,6 +9,7 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { Connection, Exchange, HeaderList, Outcome } from '../exchange.ts'
 import { ClientGoneError, ExchangeEnd } from '../exchange-end.ts'
+import { expectsContinue } from '../expectation.ts'
 import { isToken, ListView, lowerName, sendableValue } from '../header-list.ts'
 import { type BodySource, RequestBody } from '../request-body.ts'
 import { H2Code } from './errors.ts'
@@ -20,7 +21,8 @@ import type { Http2Wire } from './wire.ts'
 
 export interface StreamOwner {
   dateValue(): string
-  ended(id: number, headerBytes: number): void
+  /** @param resetByUs frames of it may still be on their way. */
+  ended(id: number, headerBytes: number, resetByUs: boolean): void
   /** The client broke the rules of one stream. */
   faulted(): void
 }
@@ -86,7 +88,8 @@ export class Http2Exchange implements Exchange, BodySource {
     this.#headerBytes = o.headerBytes
     this.#expected = head.contentLength
     this.connection = o.connection
-    this.method = head.method
+    // What HTTP/1.1 asks for with a GET: all that goes by the method is to see the same.
+    this.method = head.protocol === undefined ? head.method : 'GET'
     this.target = head.target
     this.authority = head.authority
     this.headers = new ListView(head.headers)
@@ -118,8 +121,7 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#body) return this.#body
     const body = new RequestBody(this)
     this.#body = body
-    if (this.#phase === 'waiting' && !this.#bodyDone && this.headers.get('expect')?.toLowerCase() === '100-continue')
-      this.inform(100, NONE)
+    if (this.#phase === 'waiting' && !this.#bodyDone && expectsContinue(this.headers.raw)) this.inform(100, NONE)
     this.resumeBody()
     return body
   }
@@ -326,12 +328,12 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#closed) return
     this.#closed = true
     if (code !== undefined && !this.#wire.closed) this.#wire.sendReset(this.id, code)
-    this.#owner.ended(this.id, this.#headerBytes)
+    this.#owner.ended(this.id, this.#headerBytes, code !== undefined)
   }
   #gone(error: Error): void {
     if (!this.#closed) {
       this.#closed = true
-      this.#owner.ended(this.id, this.#headerBytes)
+      this.#owner.ended(this.id, this.#headerBytes, false)
     }
     if (this.#body instanceof Http2Tunnel) this.#body.destroy()
     else this.#settle('client-gone', error)

@@ -15,6 +15,7 @@ import { Setting } from './frames.ts'
 import type { HeaderBlock } from './hpack-decoder.ts'
 import { type Http2RequestHead, requestHead } from './request-head.ts'
 import { Http2Exchange, STREAM_WINDOW_BYTES, type StreamOwner } from './server-exchange.ts'
+import { RecentStreams } from './recent-streams.ts'
 import { StreamTable } from './stream-table.ts'
 import { Http2Wire, type WireOwner } from './wire.ts'
 
@@ -34,6 +35,9 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   readonly #wire: Http2Wire
   readonly #streams = new StreamTable<Http2Exchange>()
   #lastStream = 0
+  /** How many streams the client opened. */
+  #opened = 0
+  readonly #abandoned = new RecentStreams()
   #openHeaderBytes = 0
   #draining = false
   #since: number
@@ -67,6 +71,10 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   get clientCertificate(): VerifiedCertificate | undefined {
     return this.#seed.peer?.current()
   }
+  get hasBadCertificate(): boolean {
+    const { peer } = this.#seed
+    return peer !== undefined && peer.current() === undefined
+  }
   retire(): void {
     if (this.#draining || this.#wire.closed) return
     this.#draining = true
@@ -77,7 +85,9 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     this.#wire.destroy()
   }
   sweep(nowMs: number): void {
-    const { idleTimeoutMs, bodyTimeoutMs } = this.#seed.limits
+    const { idleTimeoutMs, headerTimeoutMs, bodyTimeoutMs } = this.#seed.limits
+    if (this.#wire.unfinishedForMs(nowMs) > headerTimeoutMs)
+      return this.#wire.fail(new Http2Error(H2Code.enhanceYourCalm, 'what was begun took too long'))
     if (this.#streams.size === 0 && nowMs - this.#since > idleTimeoutMs) this.retire()
     for (const exchange of this.#streams.all())
       if (exchange.starvedForMs(nowMs) > bodyTimeoutMs) exchange.abort(new Error('the body took too long'))
@@ -87,8 +97,9 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   dateValue(): string {
     return this.#seed.dateValue()
   }
-  ended(id: number, headerBytes: number): void {
+  ended(id: number, headerBytes: number, resetByUs: boolean): void {
     if (!this.#streams.delete(id)) return
+    if (resetByUs) this.#abandoned.add(id)
     this.#openHeaderBytes -= headerBytes
     if (this.#streams.size > 0) return
     this.#since = this.#seed.now()
@@ -102,10 +113,14 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   // What the wire reports.
   headers(id: number, block: HeaderBlock, endStream: boolean): void {
     if (id % 2 === 0) throw new Http2Error(H2Code.protocol, 'HEADERS on a stream of ours')
-    // Those of a stream that is over come too late; those behind our GOAWAY are the client's to send again.
-    if (id <= this.#lastStream) return this.#streams.get(id)?.receiveTrailers(block, endStream)
+    if (id <= this.#lastStream) {
+      const exchange = this.#streams.get(id)
+      return exchange ? exchange.receiveTrailers(block, endStream) : this.#tooLate(id)
+    }
+    // Those behind our GOAWAY are the client's to send again.
     if (this.#draining) return
     this.#lastStream = id
+    this.#opened++
     if (block.malformed) return this.#refuse(id, H2Code.protocol)
     const { maxConcurrentStreams } = this.#seed.limits
     if (this.#streams.size >= maxConcurrentStreams || this.#openHeaderBytes > MAX_OPEN_HEADER_BYTES)
@@ -117,8 +132,9 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
   }
   data(id: number, chunk: Buffer, endStream: boolean, counted: number): void {
     const exchange = this.#streams.get(id)
-    if (exchange) exchange.receive(chunk, endStream, counted)
-    else this.#wire.consumed(counted)
+    if (exchange) return exchange.receive(chunk, endStream, counted)
+    this.#wire.consumed(counted)
+    if (id <= this.#lastStream) this.#tooLate(id)
   }
   reset(id: number, code: number): void {
     this.#streams.get(id)?.receiveReset(code)
@@ -156,15 +172,27 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     this.#openHeaderBytes += headerBytes
     this.#seed.onRequest(exchange)
   }
+  /**
+   * A stream that we reset may go on until the client hears of it. Whatever else is over was ended by the client itself,
+   * or skipped.
+   */
+  #tooLate(id: number): void {
+    if (this.#abandoned.has(id)) return
+    const skipped = this.#lastStream !== 2 * this.#opened - 1
+    throw new Http2Error(skipped ? H2Code.protocol : H2Code.streamClosed, 'a frame on a stream that is over')
+  }
   #refuse(id: number, code: number): void {
     this.#wire.sendReset(id, code)
+    this.#abandoned.add(id)
     this.#countReset()
   }
   /** Of a request that no handler sees. */
   #answer(id: number, status: number, endStream: boolean): void {
     const fields = [':status', String(status), 'content-type', 'text/plain; charset=utf-8', 'date', this.dateValue()]
     this.#wire.sendHeaders(id, [...fields, 'content-length', '0'], true)
-    if (!endStream) this.#wire.sendReset(id, H2Code.noError)
+    if (endStream) return
+    this.#wire.sendReset(id, H2Code.noError)
+    this.#abandoned.add(id)
   }
   /** Streams are cheap to open and to reset, and dear to serve. */
   #countReset(): void {

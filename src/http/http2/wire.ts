@@ -82,12 +82,14 @@ export class Http2Wire {
   #flushing = false
   #sent: (() => void)[] = []
   #rest: Buffer = EMPTY
+  /** Monotonic ms at which what is only half here began. */
+  #restSinceMs: number
   #prefaceLeft: number
   #settled = false
   /** Of a DATA frame whose rest is still to come. */
   #partial: { readonly stream: number; left: number; readonly flags: number } | undefined
   /** Of a header block that goes on in CONTINUATION frames. */
-  #block: { stream: number; endStream: boolean; parts: Buffer[]; bytes: number } | undefined
+  #block: { stream: number; endStream: boolean; parts: Buffer[]; bytes: number; sinceMs: number } | undefined
   #closed = false
   #onPong: (() => void) | undefined
   #receiveWindow: number
@@ -105,6 +107,7 @@ export class Http2Wire {
     this.#socket = socket
     this.#owner = owner
     this.#options = options
+    this.#restSinceMs = options.now()
     this.#decoder = new HpackDecoder(options)
     this.#prefaceLeft = options.side === 'server' ? CLIENT_PREFACE.length : 0
     this.#receiveWindow = options.connectionWindowBytes
@@ -127,6 +130,14 @@ export class Http2Wire {
   /** The peer's settings are here. */
   get settled(): boolean {
     return this.#settled
+  }
+  /**
+   * How long the peer has been at what it should say in one go, however it trickles in: the preface with its settings, a
+   * header block, a frame that is no DATA. 0 where nothing of the kind is half here.
+   */
+  unfinishedForMs(nowMs: number): number {
+    if (this.#block) return nowMs - this.#block.sinceMs
+    return this.#settled && this.#rest.length === 0 ? 0 : nowMs - this.#restSinceMs
   }
   /** The socket has enough to do: body bytes wait. */
   get congested(): boolean {
@@ -282,10 +293,13 @@ export class Http2Wire {
     if (this.#closed) return
     this.bytesRead += chunk.length
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    const continues = this.#rest.length > 0
     this.#rest = EMPTY
     try {
       const at = this.#takeFrames(bytes)
-      if (at < bytes.length && !this.#closed) this.#rest = bytes.subarray(at)
+      if (at === bytes.length || this.#closed) return
+      this.#rest = bytes.subarray(at)
+      if (this.#settled && (at > 0 || !continues)) this.#restSinceMs = this.#options.now()
     } catch (e) {
       if (!(e instanceof Http2Error)) throw e
       this.fail(e)
@@ -403,7 +417,7 @@ export class Http2Wire {
     const endStream = (flags & Flag.endStream) !== 0
     if ((flags & Flag.endHeaders) !== 0)
       return this.#owner.headers(stream, this.#decoder.decode(bytes, start, to - padding), endStream)
-    this.#block = { stream, endStream, parts: [], bytes: 0 }
+    this.#block = { stream, endStream, parts: [], bytes: 0, sinceMs: this.#options.now() }
     this.#addToBlock(this.#block, bytes.subarray(start, to - padding))
   }
   #onContinuation(bytes: Buffer, from: number, to: number, flags: number): void {

@@ -4,6 +4,7 @@
  *
  * The document is not changed: containers on the way to a change are copied, each once for the whole patch.
  */
+import { MAX_DEPTH } from '../../api/codec/json-scan.ts'
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
 import { getKey, isObject, jsonEqual, type JsonObject } from './json-value.ts'
 import { PatchError } from './patch-error.ts'
@@ -146,10 +147,14 @@ function copyObject(value: JsonObject): JsonObject {
 function pointerOf(operation: JsonObject, name: 'path' | 'from'): string[] {
   const pointer = getKey(operation, name)
   if (typeof pointer !== 'string' || !pointer.startsWith('/')) throw failed(`${name} is no pointer`)
-  return pointer
-    .slice(1)
-    .split('/')
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const parts = pointer.slice(1).split('/', MAX_DEPTH + 1)
+  if (parts.length > MAX_DEPTH) throw failed(`${name} is deeper than a document`)
+  return parts.map(unescape)
+}
+
+const ESCAPE = /~[01]/g
+function unescape(part: string): string {
+  return part.includes('~') ? part.replace(ESCAPE, (escape) => (escape === '~1' ? '/' : '~')) : part
 }
 
 function indexOf(key: string, length: number): number {

@@ -97,7 +97,7 @@ function splitSpecialItems(
   patch: unknown[],
   mergeKey: string,
 ): { kept: unknown[]; patch: JsonObject[] } {
-  let kept = current
+  const removed = new Set<string>()
   let replaced = false
   const plain: JsonObject[] = []
   for (const item of patch) {
@@ -107,12 +107,16 @@ function splitSpecialItems(
     else if (directive === 'delete') {
       const id = getKey(item, mergeKey)
       if (id === undefined) throw missingMergeKey(item, mergeKey)
-      kept = kept.filter((other) => !isObject(other) || goText(getKey(other, mergeKey)) !== goText(id))
+      removed.add(goText(id))
     } else if (directive === 'replace') replaced = true
     else if (directive === 'merge')
       throw new PatchError('rejected', 'merging lists cannot yet be specified in the patch')
     else throw unknownDirective(directive, item)
   }
+  const kept =
+    removed.size === 0
+      ? current
+      : current.filter((other) => !isObject(other) || !removed.has(goText(getKey(other, mergeKey))))
   return replaced ? { kept: plain.map((item) => withoutDirectives(item)), patch: [] } : { kept, patch: plain }
 }
 

@@ -122,6 +122,19 @@ function leaseStrategy(table: ResourceTable): Strategy {
   }
 }
 
+/** Of the secrets that a ServiceAccount names only the names are kept: they are in its namespace. */
+function serviceAccountStrategy(table: ResourceTable): Strategy {
+  return {
+    ...plainStrategy(table),
+    returnsDeletedObject: true,
+    prepare: (_w, obj) => {
+      const account = obj as Fields
+      const secrets = account['secrets'] as readonly { readonly name?: string }[] | undefined
+      if (secrets) account['secrets'] = secrets.map(({ name }) => (name === undefined ? {} : { name }))
+    },
+  }
+}
+
 function ownStrategyOf(table: ResourceTable): Strategy {
   switch (table.resource) {
     case 'namespaces':
@@ -135,7 +148,7 @@ function ownStrategyOf(table: ResourceTable): Strategy {
     case 'endpointslices':
       return endpointSliceStrategy(table)
     case 'serviceaccounts':
-      return { ...plainStrategy(table), returnsDeletedObject: true }
+      return serviceAccountStrategy(table)
     default:
       return table.generationOf === undefined ? plainStrategy(table) : specStrategy(table, table.generationOf)
   }

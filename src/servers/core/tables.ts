@@ -2,7 +2,7 @@
  * The tables of the built-in API groups. A group's file is read on the first use of one of its kinds.
  *
  * Owns:    the compiled tables, kept for good once loaded (a few hundred KB for all groups together).
- * Callers: app/wire.ts makes one; the core server, discovery, OpenAPI and the codecs read it.
+ * Callers: app/run/wire.ts makes one; the core server, discovery, OpenAPI and the codecs read it.
  */
 import { metaTypes, readTable } from '../../api/schema/meta-types.ts'
 import { CompiledTypes, type ObjectType, type TableFile, type TypeTable } from '../../api/schema/type-table.ts'

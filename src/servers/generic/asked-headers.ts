@@ -1,5 +1,5 @@
 /** Headers of a request that is only asked about, as people write them: `Name: value`. */
-import { isToken, sendableValue } from '../../http/header-list.ts'
+import { isToken, sendableValue, valueOfText, withoutBlanks } from '../../http/header-list.ts'
 import type { HeaderList } from '../../http/exchange.ts'
 
 const MAX_HEADERS = 64
@@ -14,6 +14,6 @@ export function askedHeaders(lines: readonly string[]): HeaderList {
     const name = line.slice(0, Math.max(colon, 0))
     if (!isToken(name)) throw new Error(`${JSON.stringify(line)} is not of the form "Name: value"`)
     if (IDENTITY.test(name)) throw new Error(`${name} says who asks, which is asked for by user and groups`)
-    return [name, sendableValue(name, line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''))]
+    return [name, sendableValue(name, valueOfText(withoutBlanks(line, colon + 1)))]
   })
 }

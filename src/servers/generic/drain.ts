@@ -3,7 +3,7 @@
  *
  *   serving --refuse()--> refusing --(nothing under way)--> drained
  *
- * Callers: filters/draining.ts counts and refuses; endpoints' watches listen to watchesEnd; app/stop.ts drives it.
+ * Callers: filters/draining.ts counts and refuses; endpoints' watches listen to watchesEnd; app/run/stop.ts drives it.
  */
 import type { Clock } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'

@@ -1,6 +1,6 @@
 /**
  * The delegate of paths that belong to no API: exact matches first, then prefixes, longest first.
- * Callers: app/wire.ts registers what it serves (health, version, metrics, discovery, OpenAPI).
+ * Callers: app/run/wire.ts registers what it serves (health, version, metrics, discovery, OpenAPI).
  */
 import type { Handler } from '../../http/filter.ts'
 import type { RequestInfo } from '../../http/request-info.ts'

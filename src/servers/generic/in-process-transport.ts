@@ -2,7 +2,7 @@
  * Requests of this process to itself: they enter behind the access filters, as the user they are given,
  * and cost no socket.
  *
- * Callers:  app/wire.ts, for the clients of the controllers; the discovery and OpenAPI downloads.
+ * Callers:  app/run/wire.ts, for the clients of the controllers; the discovery and OpenAPI downloads.
  */
 import { PassThrough, type Readable } from 'node:stream'
 import type { UserInfo } from '../../api/meta.ts'
@@ -27,6 +27,7 @@ const CONNECTION: Connection = {
   secure: true,
   inProcess: true,
   clientCertificate: undefined,
+  hasBadCertificate: false,
   retire() {},
 }
 

@@ -7,8 +7,8 @@ export function indexHandler(paths: () => readonly string[]): Handler {
 }
 
 /** `/version`. */
-export function indentedHandler(value: object): Handler {
-  return (ctx) => sendIndented(ctx, value)
+export function indentedHandler(value: () => object): Handler {
+  return (ctx) => sendIndented(ctx, value())
 }
 
 function sendIndented(ctx: Parameters<Handler>[0], value: object): void {

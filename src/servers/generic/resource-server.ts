@@ -2,9 +2,10 @@
  * A delegate that serves resources of some group versions from the storage: the core server's and the aggregator's own.
  *
  * Owns:     a watch cache, a registry and handlers for each resource, made when it is added.
- * Callers:  servers/core/core-server.ts and servers/aggregator/apiservice-server.ts add resources.
+ * Callers:  servers/core/core-server.ts and servers/aggregator/kinds/apiservice-server.ts add resources.
  * Not here: the verbs (endpoints/), what differs per kind (strategies).
  */
+import type { YamlThread } from '../../api/codec/yaml-thread.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { genericServerResponse } from '../../api/status-error.ts'
 import type { ObjectType, TypeTable } from '../../api/schema/type-table.ts'
@@ -44,6 +45,7 @@ import type { HealthCheck } from './health.ts'
 export interface ResourceServerOptions {
   readonly name: string
   readonly types: TypeTable
+  readonly yaml: YamlThread
   readonly storage: Storage
   readonly clock: Clock
   readonly log: Logger
@@ -279,6 +281,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     return {
       resource,
       types: o.types,
+      yaml: o.yaml,
       registry: new Registry({
         resource,
         strategy,

@@ -2,7 +2,7 @@
  * Looks at one APIService from all sides, or at a server that is fronted, over the connections and with the certificates
  * of the traffic.
  *
- * Callers:  app/wire-debug.ts serves it below /debug/; `portico doctor` prints it.
+ * Callers:  app/run/wire-debug.ts serves it below /debug/; `portico doctor` prints it.
  * Not here: verdicts that requests are routed by (availability-controller.ts). This only looks, and changes nothing.
  *
  *   resolve -> dial -> tls -> readyz, discovery -> identity, openapi, watchlist, latency side by side
@@ -23,7 +23,7 @@ import {
   watchListPhase,
 } from './offer-phases.ts'
 import { type Diagnosis, type Phase, type PhaseName, type RoutedDiagnosis, runPhase, skipped } from './report.ts'
-import { serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
+import { callersPhase, serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
 
 const PHASE_TIMEOUT_MS = 10_000
 
@@ -33,7 +33,7 @@ export interface DiagnosisTarget {
   /** undefined: this server answers itself. */
   readonly backend: DiagnosedBackend | undefined
   /** The others that routes lead to. */
-  readonly routed: readonly (DiagnosedBackend & DiagnosedServer)[]
+  readonly routed: readonly (DiagnosedBackend & { readonly name: string })[]
   readonly remarks: readonly string[]
 }
 interface Reachable {
@@ -54,6 +54,8 @@ export interface DiagnosedBackend extends Reachable {
 }
 export interface DiagnosedServer extends Reachable {
   readonly name: string
+  /** Asked the way that requests of callers go. @returns what stands in their way; undefined: nothing. */
+  problemOfCallers(signal: AbortSignal): Promise<string | undefined>
 }
 export interface DiagnosisOptions {
   readonly clock: Clock
@@ -101,7 +103,8 @@ export async function diagnoseServer(
     const asking = { transport: server.transport, clock }
     const ready = await runPhase('readyz', limits, (s) => readyzPhase(asking, s))
     const discovered = await runPhase('discovery', limits, (s) => serverDiscoveryPhase(asking, s))
-    const rest = [skipped('identity', 'of APIServices alone'), skipped('watchlist', 'of APIServices alone')]
+    const identity = await runPhase('identity', limits, (s) => callersPhase(server.problemOfCallers(s)))
+    const rest = [identity, skipped('watchlist', 'of APIServices alone')]
     if (discovered.result === 'failed') return [ready, discovered, ...rest]
     const openapi = await runPhase('openapi', limits, (s) => serverOpenApiPhase(asking, s))
     return [

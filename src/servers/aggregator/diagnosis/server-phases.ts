@@ -1,5 +1,5 @@
 /** What a server offers that is fronted as a whole: asked with our own credentials for it. */
-import { ACCEPT_V2 } from '../discovery-downloads.ts'
+import { ACCEPT_V2 } from '../discovery/discovery-downloads.ts'
 import { type Asking, get } from './offer-phases.ts'
 import { type Finding, failed, ok, warning } from './report.ts'
 
@@ -21,4 +21,10 @@ export async function serverDiscoveryPhase(asking: AskingServer, signal: AbortSi
 export async function serverOpenApiPhase(asking: AskingServer, signal: AbortSignal): Promise<Finding> {
   const { status } = await get(asking, '/openapi/v3', signal)
   return status === 200 ? ok('v3') : warning(`/openapi/v3: bad status ${status}`)
+}
+
+/** Requests of callers may fail where our own do not: they go with another certificate, or need a permission. */
+export async function callersPhase(problemOfCallers: Promise<string | undefined>): Promise<Finding> {
+  const problem = await problemOfCallers
+  return problem === undefined ? ok('callers get through as themselves') : failed(problem)
 }

@@ -32,6 +32,8 @@ export interface FrontedConnectionOptions {
   readonly tracer: Tracer
   readonly clock: Clock
   readonly onMissingSan: () => void
+  /** See ForwardRules. */
+  readonly trackWatch: (end: () => void) => () => void
 }
 export interface FrontedLane {
   readonly rules: ForwardRules
@@ -82,6 +84,7 @@ function rulesOf(
     authorization,
     // It is an API server: where it redirects, as a service proxy does, it knows where to.
     rejectRedirects: false,
+    trackWatch: o.trackWatch,
     retries: defaultRetries,
     budget: new RetryBudget(defaultRetries.budgetPercent),
     metrics: o.metrics,
@@ -106,5 +109,5 @@ function endpointOf(
       )
     : undefined
   const address: Address = { host, port: Number(url.port) || (secure ? 443 : 80), tls }
-  return onlyEndpoint(o.upstreams.pool(address))
+  return onlyEndpoint(address, (a) => o.upstreams.pool(a))
 }

@@ -2,7 +2,7 @@
  * A delegate that is another API server: what it serves is asked of it over the network, with the caller's identity.
  *
  * Owns:     the background work that keeps its discovery and OpenAPI documents.
- * Callers:  app/wire-fronted.ts makes one per configured delegate.
+ * Callers:  app/run/wire-fronted.ts makes one per configured delegate.
  * Not here: connections and credentials (fronted-connection.ts).
  *
  * Requests of this process itself (informers, downloads) go with our own credentials, all others as their caller.
@@ -26,7 +26,7 @@ import type { Delegate, PostStartHook, Route } from '../../generic/delegate.ts'
 import type { HealthCheck } from '../../generic/health.ts'
 import { inProcessTransport } from '../../generic/in-process-transport.ts'
 import { isLongRunning } from '../../generic/long-running.ts'
-import { DOT_SEGMENT } from '../backend.ts'
+import { DOT_SEGMENT } from '../backends/backend.ts'
 import type { DiagnosedServer } from '../diagnosis/diagnosis.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import {
@@ -35,12 +35,15 @@ import {
   type FrontedConnectionOptions,
   connectFronted,
 } from './fronted-connection.ts'
+import { CallersWay, PROBE_CALLER } from './callers-way.ts'
 import { FrontedDiscovery } from './fronted-discovery.ts'
 import { type GroupFilter, groupOfPath } from './fronted-groups.ts'
 import { FrontedOpenApi } from './fronted-openapi.ts'
+import { FrontedPaths } from './fronted-paths.ts'
 
 const DISCOVERY_EVERY_MS = 5000
-const OPENAPI_EVERY_MS = 60_000
+/** While somebody reads. The index of version 3 is small; version 2 is one large document, which an ETag spares. */
+const OPENAPI_EVERY_MS = { v3: 1_000, v2: 10_000 }
 /** A server that does not answer is asked again soon: it is noticed when it is back. */
 const AFTER_FAILURE_MS = 1000
 /** Somebody who makes a kind uses it next: what is new shows soon. */
@@ -71,6 +74,8 @@ export class FrontedDelegate implements Delegate {
   readonly openApi: { readonly v3: FrontedOpenApi; readonly v2: FrontedOpenApi }
   readonly #o: FrontedDelegateOptions
   readonly #discovery: FrontedDiscovery
+  readonly #paths: FrontedPaths
+  readonly #callersWay: CallersWay
   readonly #handler: Handler
   /** An error says why the credentials cannot be used. */
   #connection: FrontedConnection | Error
@@ -85,10 +90,15 @@ export class FrontedDelegate implements Delegate {
     this.#connection = this.#connect()
     o.access.subscribe(() => this.#reconnect())
     o.frontProxy.subscribe(() => this.#reconnect())
-    this.#handler = (ctx) => this.#serve(ctx)
+    this.#handler = (ctx) => this.#serve(ctx, ctx.exchange.connection.inProcess === true ? 'own' : 'callers')
     const transport = this.#ownTransport()
     this.#discovery = new FrontedDiscovery({ transport, clock: o.clock, serves: o.serves })
-    const documents = { transport, serves: (path: string) => this.#claims(path), run: o.runOpenApi }
+    this.#paths = new FrontedPaths(transport)
+    this.#callersWay = new CallersWay(
+      this.#transportOf((ctx) => this.#serve(ctx, 'callers'), PROBE_CALLER),
+      o.identity,
+    )
+    const documents = { transport, serves: (path: string) => this.#describes(path), run: o.runOpenApi }
     this.openApi = {
       v3: new FrontedOpenApi({ ...documents, version: 'v3' }),
       v2: new FrontedOpenApi({ ...documents, version: 'v2' }),
@@ -100,7 +110,8 @@ export class FrontedDelegate implements Delegate {
       this.#openApiPauses.v2.end()
     })
     this.postStartHooks = [{ name: `delegate-${o.name}`, run: async () => this.#keepUp() }]
-    this.healthChecks = [{ name: `delegate-${o.name}`, check: () => this.#discovery.problem, probes: ['readyz'] }]
+    const check = (): string | undefined => this.#discovery.problem ?? this.#callersWay.problem
+    this.healthChecks = [{ name: `delegate-${o.name}`, check, probes: ['readyz'] }]
   }
   get discovery(): Published<readonly GroupDiscovery[]> {
     return this.#discovery.groups
@@ -121,14 +132,23 @@ export class FrontedDelegate implements Delegate {
       },
       refused: () => [],
       transport: this.#ownTransport(),
+      problemOfCallers: (signal) => this.#callersWay.ask(signal),
     }
+  }
+  /** Whether everything is left to it that nobody else serves: what it says of itself is said of the whole. */
+  get isForEverything(): boolean {
+    return this.#o.otherPaths
+  }
+  /** undefined: it was never reached. */
+  get version(): object | undefined {
+    return this.#paths.version
   }
   /** Whether it answers, as far as is known. */
   get isAnswering(): boolean {
     return this.#discovery.problem === undefined
   }
   listedPaths(): readonly string[] {
-    return []
+    return this.#paths.listed.filter((path) => this.#describes(path))
   }
 
   route(info: RequestInfo): Route | undefined {
@@ -146,7 +166,13 @@ export class FrontedDelegate implements Delegate {
     return this.#o.otherPaths && !/^\/(api|apis|openapi|version)?\/?$/.test(path)
   }
 
-  #serve(ctx: RequestContext): void {
+  /** What is said of it in lists and documents: also the roots that are merged, where everything is left to it. */
+  #describes(path: string): boolean {
+    const group = groupOfPath(path)
+    return group === undefined ? this.#o.otherPaths : this.#o.serves(group)
+  }
+
+  #serve(ctx: RequestContext, as: 'own' | 'callers'): void {
     ctx.served('apiserver')
     const connection = this.#connection
     if (connection instanceof Error) {
@@ -157,22 +183,25 @@ export class FrontedDelegate implements Delegate {
       throw serviceUnavailable('service unavailable')
     }
     if (DOT_SEGMENT.test(ctx.path)) throw badRequest('a path may not hold the segments . and ..')
-    const own = ctx.exchange.connection.inProcess === true
-    if (!own && this.#o.identity === 'passthrough') refuseWhatCannotPass(ctx)
-    if (!own && KINDS_OF_KINDS.has(ctx.info.apiGroup) && !READS.has(ctx.info.verb)) this.#lookOften()
+    const isCaller = as === 'callers'
+    if (isCaller && this.#o.identity === 'passthrough') refuseWhatCannotPass(ctx)
+    if (isCaller && KINDS_OF_KINDS.has(ctx.info.apiGroup) && !READS.has(ctx.info.verb)) this.#lookOften()
     const { pathPrefix } = connection
     forward(ctx, {
-      ...connection[own ? 'own' : 'callers'],
+      ...connection[as],
       longRunning: isLongRunning(ctx.info),
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
     })
   }
 
   #ownTransport(): Transport {
-    const { self, clock, log } = this.#o
+    return this.#transportOf(this.#handler, this.#o.self)
+  }
+  #transportOf(handler: Handler, user: UserInfo): Transport {
+    const { clock, log } = this.#o
     return inProcessTransport({
-      handler: this.#handler,
-      user: self,
+      handler,
+      user,
       clock,
       log,
       rejectErrors: true,
@@ -206,7 +235,7 @@ export class FrontedDelegate implements Delegate {
   /** Resolves when what it offers was asked for once, whether or not it answered: readyz tells the rest. */
   async #keepUp(): Promise<void> {
     const { life } = this.#o
-    await this.#look(() => this.#discovery.refresh(life.signal))
+    await this.#lookAtServer(life.signal)
     const running = Promise.all([
       this.#keepDiscovery(life.signal),
       this.#keepOpenApi('v3', life.signal),
@@ -218,10 +247,18 @@ export class FrontedDelegate implements Delegate {
     const { clock } = this.#o
     while (!signal.aborted) {
       const busy = clock.monotonicMs() < this.#busyUntilMs
-      const soon = this.#discovery.isFailing ? AFTER_FAILURE_MS : DISCOVERY_EVERY_MS
+      const failing = this.#discovery.isFailing || this.#callersWay.problem !== undefined
+      const soon = failing ? AFTER_FAILURE_MS : DISCOVERY_EVERY_MS
       await this.#discoveryPause.last(busy ? AFTER_WRITE.everyMs : soon, signal)
-      if (!signal.aborted) await this.#look(() => this.#discovery.refresh(signal))
+      if (!signal.aborted) await this.#lookAtServer(signal)
     }
+  }
+  async #lookAtServer(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#look(() => this.#discovery.refresh(signal)),
+      this.#callersWay.look(signal),
+      this.#paths.refresh(signal),
+    ])
   }
   /** While somebody reads. */
   async #keepOpenApi(version: 'v3' | 'v2', signal: AbortSignal): Promise<void> {
@@ -231,7 +268,7 @@ export class FrontedDelegate implements Delegate {
       await Promise.race([documents.wanted, stopped])
       if (signal.aborted) return
       const well = await this.#look(() => documents.refresh(signal))
-      await this.#openApiPauses[version].last(well ? OPENAPI_EVERY_MS : AFTER_FAILURE_MS, signal)
+      await this.#openApiPauses[version].last(well ? OPENAPI_EVERY_MS[version] : AFTER_FAILURE_MS, signal)
     }
   }
   async #look(refresh: () => Promise<void>): Promise<boolean> {

@@ -9,8 +9,8 @@ import { sortGroups } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery, ResourceDiscovery, VersionDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { Publisher } from '../../../lib/published.ts'
-import { ACCEPT_V2, isAggregated, readAll } from '../discovery-downloads.ts'
-import { readAggregated, readGroupVersions, readResourceList, readStale } from '../read-discovery.ts'
+import { ACCEPT_V2, isAggregated, readAll } from '../discovery/discovery-downloads.ts'
+import { readAggregated, readGroupVersions, readResourceList, readStale } from '../discovery/read-discovery.ts'
 import { groupPriority, versionPriority } from './fronted-groups.ts'
 
 const STALE_AFTER_MS = 30_000

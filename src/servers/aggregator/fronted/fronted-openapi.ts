@@ -8,7 +8,7 @@ import type { Transport } from '../../../client/transport.ts'
 import { Deferred } from '../../../lib/deferred.ts'
 import { Publisher } from '../../../lib/published.ts'
 import { textOf } from '../../../lib/shared-bytes.ts'
-import { readShared } from '../discovery-downloads.ts'
+import { readShared } from '../discovery/discovery-downloads.ts'
 import type { ReadDocuments, RemoteDocument } from '../openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import { documentUrls } from '../openapi/read-openapi.ts'
@@ -89,8 +89,10 @@ export class FrontedOpenApi implements ReadDocuments {
     if (status === 304 && known) return new Map([[V2, known]])
     if (status !== 200) return new Map()
     const all = await this.#o.run('prefixes', body)
-    const prefixes = [...all].flatMap(([prefix, path]) => (this.#o.serves(path) ? [prefix] : []))
-    const document = await this.#o.run('filtered', { body, prefixes })
+    const served = [...all].filter(([, path]) => this.#o.serves(path))
+    const prefixes = served.flatMap(([prefix, path]) => (prefix === path ? [] : [prefix]))
+    const paths = served.flatMap(([prefix, path]) => (prefix === path ? [path] : []))
+    const document = await this.#o.run('filtered', { body, prefixes, paths })
     return new Map([[V2, { key: V2, validator: etag, document }]])
   }
 

@@ -3,7 +3,7 @@
  * most once, and never for one that is down.
  *
  * Owns:     the last good document of each remote group version.
- * Callers:  app/aggregator-controllers.ts runs one per version over the names of APIServices; openapi-endpoint.ts reads.
+ * Callers:  app/run/aggregator-controllers.ts runs one per version over the names of APIServices; openapi-endpoint.ts reads.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { APIService } from '../../../api/apiservice.ts'
@@ -18,11 +18,11 @@ import { Publisher } from '../../../lib/published.ts'
 import { textOf } from '../../../lib/shared-bytes.ts'
 import { Turns } from '../../../lib/turns.ts'
 import type { Logger } from '../../../observability/logger.ts'
-import type { AvailabilityView } from '../availability-view.ts'
-import type { Backend } from '../backend.ts'
-import type { ConditionWriter } from '../condition-writer.ts'
-import { readShared } from '../discovery-downloads.ts'
-import type { DocumentSource } from '../document-source.ts'
+import type { AvailabilityView } from '../registrations/availability-view.ts'
+import type { Backend } from '../backends/backend.ts'
+import type { ConditionWriter } from '../registrations/condition-writer.ts'
+import { readShared } from '../discovery/discovery-downloads.ts'
+import type { DocumentSource } from '../backends/document-source.ts'
 import type { ReadDocuments, RemoteDocument } from './openapi-readers.ts'
 import type { Part, RunOpenApiWork } from './openapi-work.ts'
 import { documentUrl } from './read-openapi.ts'

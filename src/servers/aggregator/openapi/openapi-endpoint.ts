@@ -9,6 +9,7 @@ import { encodeJson } from '../../../api/codec/codec.ts'
 import { notAcceptable } from '../../../api/status-error.ts'
 import { Document, etagOf, sendDocument } from '../../../endpoints/document.ts'
 import { buildV2, buildV3 } from '../../../endpoints/openapi/build-documents.ts'
+import { buildRootDocument, rootKeys } from '../../../endpoints/openapi/build-root-documents.ts'
 import type { DescribedGroupVersion, DocumentInfo } from '../../../endpoints/openapi/described-api.ts'
 import { OPENAPI_V2_PROTOBUF, OPENAPI_V3_PROTOBUF } from '../../../endpoints/openapi/document-protobuf.ts'
 import { accepts, parseAccept } from '../../../http/accept.ts'
@@ -30,6 +31,8 @@ export interface OpenApiEndpointOptions {
   /** Of others, the first of a key wins. */
   readonly v3: readonly ReadDocuments[]
   readonly v2: readonly ReadDocuments[]
+  /** Of the server that everything is left to: its definitions keep their names, and it says what the API is. */
+  readonly baseV2?: ReadDocuments | undefined
   readonly run: RunOpenApiWork
   readonly info: DocumentInfo
   readonly clock: Clock
@@ -131,7 +134,11 @@ export class OpenApiEndpoint {
   /** One document per turn of the event loop: together they take longer than it should be held. */
   async #makeIndex(): Promise<Document> {
     const paths: Record<string, { serverRelativeURL: string }> = {}
-    const keys = [...this.#o.local().map(keyOf), ...[...this.#remote.value.values()].map((r) => r.key)]
+    const keys = [
+      ...this.#rootKeys(),
+      ...this.#o.local().map(keyOf),
+      ...[...this.#remote.value.values()].map((r) => r.key),
+    ]
     for (const key of [...new Set(keys)].sort()) {
       if (!this.#localV3.has(key)) await nextTurn()
       const found = this.#find(key)
@@ -147,12 +154,22 @@ export class OpenApiEndpoint {
       if (remote.key === key && remote.document) return this.#encodedOf(remote.document)
     const known = this.#localV3.get(key)
     if (known) return known
-    const gv = this.#o.local().find((d) => keyOf(d) === key)
-    if (!gv) return undefined
-    const bytes = Buffer.from(encodeJson(buildV3(gv, this.#o.info)))
+    const document = this.#build(key)
+    if (!document) return undefined
+    const bytes = Buffer.from(encodeJson(document))
     const encoded = new Encoded({ bytes, etag: etagOf(bytes) }, 3, this.#o.run)
     this.#localV3.set(key, encoded)
     return encoded
+  }
+  #build(key: string): object | undefined {
+    const { info } = this.#o
+    const gv = this.#o.local().find((d) => keyOf(d) === key)
+    if (gv) return buildV3(gv, info)
+    return this.#rootKeys().includes(key) ? buildRootDocument(key, info) : undefined
+  }
+  /** Of what is served here; backends speak for their groups themselves. */
+  #rootKeys(): string[] {
+    return rootKeys(this.#o.local().map((d) => d.group))
   }
   #encodedOf(document: EncodedDocument): Encoded {
     let encoded = this.#encoded.get(document)
@@ -165,8 +182,13 @@ export class OpenApiEndpoint {
 
   async #merged(): Promise<Encoded> {
     this.#localV2 ??= await this.#buildV2()
-    const remote = [...this.#remoteV2.value.values()].flatMap((r) => (r.document ? [r.document.bytes] : []))
-    return new Encoded((await this.#o.run('merged', [...this.#localV2, ...remote]))!, 2, this.#o.run)
+    const isBase = new Set(this.#o.baseV2?.documents.value.values())
+    const remote = [...this.#remoteV2.value.values()]
+    const bytesOf = (documents: readonly RemoteDocument[]): Uint8Array[] =>
+      documents.flatMap((r) => (r.document ? [r.document.bytes] : []))
+    const base = bytesOf(remote.filter((r) => isBase.has(r)))
+    const others = bytesOf(remote.filter((r) => !isBase.has(r)))
+    return new Encoded((await this.#o.run('merged', [...base, ...this.#localV2, ...others]))!, 2, this.#o.run)
   }
   async #buildV2(): Promise<Uint8Array[]> {
     const document = await inTurns(buildV2(this.#o.local(), this.#o.info))

@@ -11,7 +11,7 @@ import { OpenApiProtobuf } from '../../../endpoints/openapi/document-protobuf.ts
 import { filterPaths, mergeV2 } from '../../../endpoints/openapi/merge-v2.ts'
 import type { Json } from '../../../endpoints/openapi/schemas.ts'
 import { sharedCopy, textOf } from '../../../lib/shared-bytes.ts'
-import { type Share, ownedPaths } from '../document-source.ts'
+import { type Share, ownedPaths } from '../backends/document-source.ts'
 import { readOpenApi, withPathsOf } from './read-openapi.ts'
 
 export interface EncodedDocument {
@@ -59,9 +59,12 @@ export const openApiWork = {
   /** What its paths begin with, few for all the paths of a group, each with one of them. */
   prefixes: (body: Uint8Array): Map<string, string> =>
     new Map(Object.keys(readOpenApi(textOf(body))['paths'] ?? {}).map((path) => [prefixOf(path), path])),
-  /** Version 2 with these paths alone. */
-  filtered: ({ body, prefixes }: { body: Uint8Array; prefixes: readonly string[] }): EncodedDocument =>
-    encoded(filterPaths(readOpenApi(textOf(body)), prefixes)),
+  /** Version 2 with what begins so, and with these paths, alone. */
+  filtered: (o: {
+    readonly body: Uint8Array
+    readonly prefixes: readonly string[]
+    readonly paths: readonly string[]
+  }): EncodedDocument => encoded(filterPaths(readOpenApi(textOf(o.body)), o.prefixes, o.paths)),
   /** @param documents of version 2, best first. */
   merged: (documents: readonly Uint8Array[]): EncodedDocument | undefined => {
     const document = mergeV2(documents.map(parsed))

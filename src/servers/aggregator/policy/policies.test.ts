@@ -10,7 +10,7 @@ import { FakeClock } from '../../../lib/fake-clock.ts'
 import { policiesFor } from './effective-policy.ts'
 import { Policies } from './policies.ts'
 import { PolicyIndex } from './policy-index.ts'
-import { PolicyStatusController } from './policy-status-controller.ts'
+import { PolicyStatusController } from '../kinds/policy-status-controller.ts'
 
 /** Objects as an informer shows them. */
 class Objects<T extends KubeObject> {

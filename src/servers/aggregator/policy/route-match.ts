@@ -2,6 +2,7 @@
 import type { RouteMatch } from '../../../api/backend-policy.ts'
 import type { UserInfo } from '../../../api/meta.ts'
 import type { HeaderView } from '../../../http/exchange.ts'
+import { textOfValue } from '../../../http/header-list.ts'
 import type { RequestInfo } from '../../../http/request-info.ts'
 
 /** What routes look at: a RequestContext, or a request that is only asked about. */
@@ -63,7 +64,7 @@ function headerCondition({ name, value }: { name: string; value?: string }): Com
   return {
     matches: ({ exchange }) => {
       const given = exchange.headers.get(lower)
-      return given !== undefined && (any || given === value)
+      return given !== undefined && (any || textOfValue(given) === value)
     },
     why: () => (any ? `header ${name}` : `header ${name}: ${value}`),
   }

@@ -3,6 +3,7 @@ import type { TokenAuthenticator } from '../../../access/authentication/authenti
 import type { Attributes, Authorizer } from '../../../access/authorization/authorizer.ts'
 import { SYSTEM_AUTHENTICATED } from '../../../access/groups.ts'
 import { type FieldError, fieldError } from '../../../api/field-error.ts'
+import type { YamlThread } from '../../../api/codec/yaml-thread.ts'
 import type { KubeObject, UserInfo } from '../../../api/meta.ts'
 import type { TypeTable } from '../../../api/schema/type-table.ts'
 import { badRequest, invalid } from '../../../api/status-error.ts'
@@ -18,6 +19,7 @@ import { formatGroupVersion } from '../../../api/group-version.ts'
 
 export interface ReviewHandlers {
   readonly types: TypeTable
+  readonly yaml: YamlThread
   readonly tokens: TokenAuthenticator
   readonly authorizer: Authorizer
 }
@@ -55,7 +57,7 @@ const AUTHORIZATION = 'authorization.k8s.io'
 /** By `group/resource`. */
 export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> {
   const handler = (group: string, kind: string, answer: Answer): Handler =>
-    question(o.types, { group, kind, model: `io.k8s.api.${group.split('.')[0]}.v1.${kind}` }, answer)
+    question(o, { group, kind, model: `io.k8s.api.${group.split('.')[0]}.v1.${kind}` }, answer)
   const access = (kind: string): Handler =>
     handler(AUTHORIZATION, kind, (ctx, review) => accessReview(o.authorizer, ctx, review, kind))
   return new Map([
@@ -72,26 +74,30 @@ export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> 
     [`${AUTHORIZATION}/selfsubjectaccessreviews`, access('SelfSubjectAccessReview')],
     [
       `${AUTHORIZATION}/selfsubjectrulesreviews`,
-      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx, review) => rulesReview(ctx.user!, review)),
+      handler(AUTHORIZATION, 'SelfSubjectRulesReview', async (ctx, review) =>
+        rulesReview(o.authorizer, ctx.user!, review),
+      ),
     ],
   ])
 }
 
-function question(types: TypeTable, q: Question, answer: Answer): Handler {
+function question({ types, yaml }: ReviewHandlers, q: Question, answer: Answer): Handler {
   const expected = { group: q.group, version: 'v1', kind: q.kind }
   return async (ctx) => {
     const form = negotiate(ctx)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'CreateOptions')
-    const review = decodeObject(ctx, body, {
+    const review = (await decodeObject(ctx, body, {
       encoding: bodyEncoding(ctx),
       types,
+      yaml,
       expected,
       validation: options.fieldValidation,
-    }) as Review
+    })) as Review
     const status = await answer(ctx, review)
     await writeObject(ctx, 201, { kind: q.kind, apiVersion: formatGroupVersion(expected), ...review, status }, form, {
       types,
+      yaml,
       model: q.model,
     })
   }
@@ -210,14 +216,19 @@ function attributesOf(spec: AccessSpec, user: UserInfo): Attributes {
   }
 }
 
-/** What an authorizer without rules per user can tell: all for the privileged, else only that it is not all. */
-function rulesReview(user: UserInfo, review: Review): Record<string, unknown> {
-  if ((review.spec?.['namespace'] ?? '') === '') throw badRequest('no namespace on request')
-  const all = user.groups.includes('system:masters')
+function rulesReview(authorizer: Authorizer, user: UserInfo, review: Review): Record<string, unknown> {
+  const namespace = review.spec?.['namespace'] ?? ''
+  if (typeof namespace !== 'string' || namespace === '') throw badRequest('no namespace on request')
+  const unknown = {
+    resourceRules: [],
+    nonResourceRules: [],
+    problems: ['the authorizer does not support user rule resolution'],
+  }
+  const { resourceRules, nonResourceRules, problems } = authorizer.rulesOf?.(user, namespace) ?? unknown
   return {
-    resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
-    nonResourceRules: all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : [],
-    incomplete: !all,
-    ...(all ? {} : { evaluationError: 'the authorizer does not support user rule resolution' }),
+    resourceRules,
+    nonResourceRules,
+    incomplete: problems.length > 0,
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join(', ') }),
   }
 }

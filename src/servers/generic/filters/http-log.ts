@@ -1,4 +1,5 @@
 import type { Filter } from '../../../http/filter.ts'
+import { textOfValue } from '../../../http/header-list.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { Logger } from '../../../observability/logger.ts'
@@ -22,11 +23,12 @@ export function httpLogFilter(log: Logger, clock: Clock): Filter {
 
 function logWhenOver(ctx: RequestContext, clock: Clock): void {
   ctx.exchange.onFinish((outcome) => {
+    const agent = ctx.exchange.headers.get('user-agent')
     ctx.log.info('HTTP', {
       verb: ctx.info.verb,
       path: ctx.path,
       latencyMs: Math.round((clock.monotonicMs() - ctx.receivedMonotonicMs) * 1000) / 1000,
-      userAgent: ctx.exchange.headers.get('user-agent'),
+      userAgent: agent && textOfValue(agent),
       srcIP: ctx.exchange.connection.remoteAddress,
       protocol: ctx.exchange.connection.protocol,
       user: ctx.user?.name,

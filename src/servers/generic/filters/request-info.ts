@@ -6,12 +6,27 @@ import { isLongRunning } from '../long-running.ts'
 
 /**
  * A path whose escapes cannot be decoded is refused: a backend that is laxer would serve another path than the one
- * that was authorized. What can be decoded differs from what came as soon as it holds a `%`.
+ * that was authorized. What can be decoded differs from what came as soon as it holds a `%`. So are `#` and a raw
+ * backslash, which some servers take for the end of the path and for a slash.
  */
-function isMalformed({ path, exchange: { target } }: RequestContext): boolean {
-  if (!path.includes('%')) return false
+function isMalformed({ path, rawQuery, exchange: { target } }: RequestContext): boolean {
+  if (hasMoreThan(MAX_PARAMETERS, '&', rawQuery) || hasMoreThan(MAX_SEGMENTS, '/', path)) return true
   const mark = target.indexOf('?')
-  return path === (mark < 0 ? target : target.slice(0, mark))
+  const rawPath = mark < 0 ? target : target.slice(0, mark)
+  return target.includes('#') || rawPath.includes('\\') || (path.includes('%') && path === rawPath)
+}
+
+/** Each would become an object of its own before anybody is asked who the client is. Source: Go's net/url takes as many. */
+const MAX_PARAMETERS = 10_000
+const MAX_SEGMENTS = 10_000
+function hasMoreThan(max: number, separator: string, text: string): boolean {
+  if (text.length <= max) return false
+  let at = -1
+  for (let count = 0; count <= max; count++) {
+    at = text.indexOf(separator, at + 1)
+    if (at < 0) return false
+  }
+  return true
 }
 
 /** What a backend's policy says of requests of this kind. */
@@ -24,7 +39,11 @@ export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
     about:
       'Reads verb, group, version, resource, namespace and name from method and path; everything behind goes by that.',
     wrap: (next) => (ctx) => {
+      // Asks about the server as a whole (RFC 9110 section 9.3.7); the listener takes it of OPTIONS alone.
+      if (ctx.exchange.target === '*') return ctx.answer(200, ['Content-Length', '0'])
       if (isMalformed(ctx)) return writeText(ctx, 400, '400 Bad Request')
+      // Readers of paths that skip slashes would take it for another path.
+      if (ctx.path.startsWith('//')) return writeText(ctx, 404, '404 page not found')
       try {
         ctx.info = infoOf(ctx)
       } catch (e) {

@@ -1,5 +1,6 @@
 import { SYSTEM_MASTERS } from '../../../access/groups.ts'
 import type { Filter } from '../../../http/filter.ts'
+import { textOfValue } from '../../../http/header-list.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
 import type { RequestInfo } from '../../../http/request-info.ts'
 import type { Clock } from '../../../lib/clock.ts'
@@ -46,7 +47,7 @@ function record(ctx: RequestContext, tracer: Tracer, above: Pick<StartSpan, 'par
       'http.request.method': exchange.method,
       'url.path': ctx.path,
       'audit-id': ctx.auditId,
-      'user_agent.original': exchange.headers.get('user-agent') ?? '',
+      'user_agent.original': textOfValue(exchange.headers.get('user-agent') ?? '') ?? '',
       'network.protocol.version': exchange.connection.protocol === 'h2' ? '2' : '1.1',
     },
   })

@@ -1,0 +1,61 @@
+/** The data folder: private to its owner, files replaced by atomic rename. */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { ConfigurationError } from '../config/configuration-error.ts'
+
+const PRIVATE_FOLDER = 0o700
+const PRIVATE_FILE = 0o600
+
+export class DataDir {
+  readonly path: string
+
+  /** @throws ConfigurationError where the folder cannot be made or written. */
+  constructor(path: string) {
+    this.path = path
+    try {
+      makeFolder(resolve(path))
+      chmodSync(path, PRIVATE_FOLDER)
+      this.write('.writable', '')
+    } catch (e) {
+      throw new ConfigurationError(`--data-dir: ${(e as Error).message}`)
+    }
+  }
+  file(name: string): string {
+    return join(this.path, name)
+  }
+  read(name: string): string | undefined {
+    const path = this.file(name)
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  }
+  /** Whoever reads meanwhile sees the old content or the new one, never half. */
+  write(name: string, content: string): void {
+    const path = this.file(name)
+    mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER })
+    const next = `${path}.next`
+    const fd = openSync(next, 'w', PRIVATE_FILE)
+    try {
+      writeSync(fd, content)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(next, path)
+  }
+}
+
+/** One by one: under a parent that takes no folders, such as /proc, Node's recursive form never comes back. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  mkdirSync(path, { mode: PRIVATE_FOLDER })
+}

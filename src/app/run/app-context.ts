@@ -1,0 +1,15 @@
+/** What all parts of this process share: its configuration, and what every server works with. */
+import type { Deferred } from '../../lib/deferred.ts'
+import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-source.ts'
+import type { Hooks } from '../../servers/generic/hooks.ts'
+import type { ServerContext } from '../../servers/generic/server-context.ts'
+import type { Config } from '../config/config.ts'
+
+export interface AppContext extends ServerContext {
+  readonly config: Config
+  /** Of the names of backends by DNS. */
+  readonly lookup: SystemLookup
+  readonly hooks: Hooks
+  /** Resolved when kube-system and its like are there. */
+  readonly systemNamespaces: Deferred
+}

@@ -1,0 +1,49 @@
+/** The paths that belong to no API: index, version, health, metrics, discovery roots. */
+import { genericServerResponse } from '../../api/status-error.ts'
+import type { Handler } from '../../http/filter.ts'
+import { writeText } from '../../http/write-status.ts'
+import type { FixedPaths } from '../../servers/generic/fixed-paths.ts'
+import type { Probe } from '../../servers/generic/health.ts'
+import { indentedHandler, indexHandler } from '../../servers/generic/index-handler.ts'
+import { metricsHandler } from '../../servers/generic/metrics-endpoint.ts'
+import { versionInfo } from '../../servers/generic/version.ts'
+import { packageVersion } from './build-info.ts'
+import { exposition } from './exposition.ts'
+import { type DebugParts, addDebugPaths } from './wire-debug.ts'
+import type { AppContext } from './app-context.ts'
+
+export function addFixedPaths(around: AppContext, o: DebugParts): void {
+  const { fixed } = o
+  const paths = (): readonly string[] => [...o.delegates.flatMap((d) => d.listedPaths()), ...around.health.paths()]
+  fixed.exact('/', { handler: indexHandler(paths), listed: false })
+  fixed.exact('/index.html', { handler: indexHandler(paths) })
+  const version = versionInfo(packageVersion())
+  const answerVersion = readOnly(indentedHandler(() => o.version() ?? version))
+  fixed.exact('/version', { handler: answerVersion })
+  fixed.exact('/version/', { handler: answerVersion, listed: false })
+  fixed.exact('/metrics', { handler: metricsHandler(exposition(around, version)) })
+  fixed.exact('/metrics/slis', { handler: metricsHandler(() => around.metrics.render(HEALTH_METRICS)) })
+  for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(around, fixed, probe)
+  o.aggregator.addPaths(fixed)
+  addDebugPaths(around, o)
+}
+
+const HEALTH_METRICS = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total'])
+
+function readOnly(handler: Handler): Handler {
+  return (ctx) => {
+    const { method } = ctx.exchange
+    if (method !== 'GET' && method !== 'HEAD') throw genericServerResponse(405, method, { group: '', resource: '' }, '')
+    return handler(ctx)
+  }
+}
+
+function addProbe(around: AppContext, fixed: FixedPaths, probe: Probe): void {
+  const { health } = around
+  fixed.exact(`/${probe}`, { handler: (ctx) => health.serve(ctx, probe), listed: false })
+  fixed.prefix(`/${probe}/`, (ctx) => {
+    const name = ctx.path.slice(probe.length + 2)
+    if (!health.has(probe, name)) return writeText(ctx, 404, '404 page not found')
+    return health.serveOne(ctx, probe, name)
+  })
+}

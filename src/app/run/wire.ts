@@ -1,0 +1,224 @@
+/**
+ * Acquires the parts of the server in order and releases them in reverse:
+ * storage, delegates with their in-process client, controllers, listeners, ready.
+ */
+import { lookup } from 'node:dns/promises'
+import { YamlThread } from '../../api/codec/yaml-thread.ts'
+import type { UserInfo } from '../../api/meta.ts'
+import { SYSTEM_MASTERS } from '../../access/groups.ts'
+import { Client } from '../../client/client.ts'
+import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
+import type { Handler } from '../../http/filter.ts'
+import { type Clock, systemClock } from '../../lib/clock.ts'
+import { Deferred } from '../../lib/deferred.ts'
+import { Lifetime } from '../../lib/lifetime.ts'
+import type { Logger } from '../../observability/logger.ts'
+import { MetricsRegistry } from '../../observability/metrics-registry.ts'
+import { createLogger } from '../../observability/pino-logger.ts'
+import type { Tracer } from '../../observability/tracer.ts'
+import { coreServer } from '../../servers/core/core-server.ts'
+import { CoreTables } from '../../servers/core/tables.ts'
+import { delegateChain } from '../../servers/generic/delegate-chain.ts'
+import type { Delegate, PostStartHook } from '../../servers/generic/delegate.ts'
+import { Drain } from '../../servers/generic/drain.ts'
+import { FixedPaths } from '../../servers/generic/fixed-paths.ts'
+import type { RulesOf } from '../../servers/generic/filters/request-info.ts'
+import { type ChainOptions, buildHandlerChain } from '../../servers/generic/handler-chain.ts'
+import { HealthChecks } from '../../servers/generic/health.ts'
+import { Hooks } from '../../servers/generic/hooks.ts'
+import { inProcessTransport } from '../../servers/generic/in-process-transport.ts'
+import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-source.ts'
+import type { AppContext } from './app-context.ts'
+import { packageVersion } from './build-info.ts'
+import { type Config, describeOptions } from '../config/config.ts'
+import { DataDir } from '../files/data-dir.ts'
+import { OwnAddresses } from './own-addresses.ts'
+import { openStorage } from './open-storage.ts'
+import { openTracer } from './open-tracer.ts'
+import { type Access, insecureAccess, wireAccess } from './wire-access.ts'
+import { wireAggregator } from './wire-aggregator.ts'
+import { openCredentials } from '../files/credentials.ts'
+import { controllerHooks } from './wire-controllers.ts'
+import { wireBehind } from './wire-fronted.ts'
+import { addFixedPaths } from './wire-fixed-paths.ts'
+import { type Listeners, startListeners } from './wire-listeners.ts'
+import { addEtcdChecks } from './storage-health.ts'
+import { stopServer } from './stop.ts'
+
+export interface PorticoServer {
+  /** The TLS port that was taken. */
+  readonly port: number
+  readonly insecurePort: number | undefined
+  readonly log: Logger
+  readonly metrics: MetricsRegistry
+  /** Resolves when every post-start hook is done and /readyz passes. */
+  readonly ready: Promise<void>
+  /** Rejects when a part failed that the server cannot do without. */
+  readonly failed: Promise<void>
+  /** Drains and releases everything; see stop.ts. */
+  stop(): Promise<void>
+}
+
+/** The process itself, where it calls its own API. */
+const LOOPBACK: UserInfo = { name: 'system:apiserver', groups: [SYSTEM_MASTERS, 'system:authenticated'] }
+const USER_AGENT = 'portico/loopback'
+
+interface Foundations {
+  readonly clock: Clock
+  readonly log: Logger
+  /** Of the names of backends by DNS. */
+  readonly lookup: SystemLookup
+}
+export interface StartServer extends Partial<Foundations> {
+  /** Instead of the configured one; stays the caller's. */
+  readonly tracer?: Tracer
+}
+
+/** @throws ConfigurationError; StorageError where the storage does not come up. */
+export async function startServer(config: Config, o: StartServer = {}): Promise<PorticoServer> {
+  const clock = o.clock ?? systemClock
+  const log = o.log ?? createLogger({ v: config.values.v })
+  log.info('starting', { version: packageVersion(), node: process.version, options: describeOptions(config) })
+  const life = new Lifetime()
+  try {
+    return await acquire(config, { lookup, ...o, clock, log }, life)
+  } catch (e) {
+    // Why it did not start is what counts, not what could not be released after it.
+    await life[Symbol.asyncDispose]().catch((error: unknown) => log.error('not everything was released', { error }))
+    throw e
+  }
+}
+
+function contextOf(config: Config, o: StartServer & Foundations, life: Lifetime): AppContext {
+  const metrics = new MetricsRegistry()
+  return {
+    ...o,
+    config,
+    metrics,
+    tracer: o.tracer ?? life.own(openTracer(config, o.log, metrics)),
+    life,
+    drain: new Drain(o.clock),
+    health: new HealthChecks(metrics),
+    hooks: new Hooks(),
+    systemNamespaces: new Deferred(),
+  }
+}
+
+async function acquire(config: Config, o: StartServer & Foundations, life: Lifetime): Promise<PorticoServer> {
+  const around = contextOf(config, o, life)
+  const { clock, log, metrics } = around
+  const dataDir = new DataDir(config.values['data-dir'])
+  const credentials = life.own(openCredentials(around, dataDir))
+  const storage = life.own(await openStorage(config.storage, config.values, { clock, log }))
+  if (config.storage.kind === 'etcd') addEtcdChecks(around.health, storage, clock)
+  const access = wireAccess(around)
+
+  const tables = new CoreTables()
+  const shared = {
+    storage,
+    clock,
+    log,
+    metrics,
+    storagePrefix: config.values['etcd-prefix'],
+    minRequestTimeoutMs: config.values['min-request-timeout'] * 1000,
+    trackWatch: (end: () => void) => around.drain.trackWatch(end),
+    yaml: life.own(new YamlThread(clock)),
+  }
+  const core = life.own(
+    coreServer({
+      ...shared,
+      tables,
+      eventTtlSeconds: config.values['event-ttl'] / 1000,
+      reviews: { types: tables, yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
+    }),
+  )
+  const fixed = new FixedPaths()
+  const delegates: Delegate[] = [fixed]
+  const chain = delegateChain(delegates)
+  const client = loopbackClient(around, (ctx) => chain(ctx))
+  const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
+  const replicaClient = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
+  const own = new OwnAddresses(config)
+  const aggregator = wireAggregator(around, {
+    ...shared,
+    tables,
+    ...behind,
+    client,
+    replicaClient,
+    credentials,
+    own,
+  })
+  delegates.push(...aggregator.delegates, ...behind.others)
+
+  const failed = new Deferred()
+  const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
+  const controllers = controllerHooks(around, { ...behind, client, replicaClient, credentials, discovery })
+  registerHooks(around, delegates, controllers)
+  const { version } = behind
+  addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer, version })
+  const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)
+  own.listening(listeners.port, listeners.insecurePort)
+  credentials.writeKubeconfig(listeners.port)
+  const ready = around.hooks.run(life.signal, log)
+  ready.catch(failed.reject)
+  const announced = ready.then(() => log.info('ready', { port: listeners.port }))
+  // Whoever runs the server may wait for `failed` alone.
+  announced.catch(() => {})
+  return {
+    port: listeners.port,
+    insecurePort: listeners.insecurePort,
+    log,
+    metrics,
+    ready: announced,
+    failed: failed.promise,
+    stop: () => stopServer(around, listeners),
+  }
+}
+
+function loopbackClient({ clock, log, config }: AppContext, handler: Handler): Client {
+  const timeoutMs = config.values['request-timeout']
+  return new Client(inProcessTransport({ handler, user: LOOPBACK, clock, log, timeoutMs }), {
+    'user-agent': USER_AGENT,
+  })
+}
+
+function registerHooks(around: AppContext, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {
+  const graceMs = around.config.values['livez-grace-period']
+  for (const delegate of delegates) {
+    for (const check of delegate.healthChecks) around.health.add(check)
+    for (const hook of delegate.postStartHooks) around.hooks.add(hook, around.health, around.clock, graceMs)
+  }
+  for (const hook of more) around.hooks.add(hook, around.health, around.clock, graceMs)
+}
+
+function openListeners(
+  around: AppContext,
+  last: Handler,
+  access: Access,
+  credentials: ReturnType<typeof openCredentials>,
+  rulesOf: RulesOf,
+): Promise<Listeners> {
+  const { config, clock, log, metrics, tracer, drain } = around
+  const chainOf = (a: Access): Handler => {
+    const options: ChainOptions = {
+      clock,
+      log,
+      metrics,
+      tracer,
+      drain,
+      authenticator: a.authenticator,
+      authorizer: a.authorizer,
+      requestTimeoutMs: config.values['request-timeout'],
+      hstsDirectives: config.values['strict-transport-security-directives'],
+      corsAllowedOrigins: config.corsAllowedOrigins,
+      goawayChance: config.goawayChance,
+      rulesOf,
+    }
+    return buildHandlerChain(options, last)
+  }
+  return startListeners(around, {
+    secure: chainOf(access),
+    insecure: chainOf(insecureAccess(access)),
+    tls: credentials.tls,
+  })
+}

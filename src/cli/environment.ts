@@ -1,0 +1,2 @@
+/** Of the process, as commands are given it. */
+export type Environment = Readonly<Record<string, string | undefined>>

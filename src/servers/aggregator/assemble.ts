@@ -1,0 +1,205 @@
+/** Puts the aggregator together: its API, its controllers, its delegate, its paths. */
+import { APISERVICES, type APIService } from '../../api/apiservice.ts'
+import { BACKEND_POLICIES, type BackendPolicy } from '../../api/backend-policy.ts'
+import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Published } from '../../lib/published.ts'
+import { aggregatorHooks } from './hooks.ts'
+import type { AggregatorInformers, AggregatorInputs, AggregatorViews } from './inputs.ts'
+import type { AssembledServer, ServerContext } from '../generic/server-context.ts'
+import { Informer } from '../../client/informer.ts'
+import type { KubeObject } from '../../api/meta.ts'
+import type { Transport } from '../../client/transport.ts'
+import type { APIServiceTable } from './registrations/apiservice-table.ts'
+import type { Backend } from './backends/backend.ts'
+import { ambiguousNames, ambiguousPriorities, overlappingPolicies, type Registered } from './kinds/ambiguity.ts'
+import { AggregatorDelegate } from './discovery/aggregator.ts'
+import { apiServiceServer } from './kinds/apiservice-server.ts'
+import { AvailabilityView } from './registrations/availability-view.ts'
+import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from './diagnosis/impact.ts'
+import { OpenApiEndpoint, V3_PREFIX } from './openapi/openapi-endpoint.ts'
+import { policiesFor } from './policy/effective-policy.ts'
+import { Policies } from './policy/policies.ts'
+import { type EndpointSlice, type Service, sliceServiceName } from './reach/service-resolver.ts'
+import type { FixedPaths } from '../generic/fixed-paths.ts'
+import type { RulesOf } from '../generic/filters/request-info.ts'
+import { BY_SERVICE, makeControllers, OPENAPI_INFO, transportTo } from './controllers.ts'
+import { addApiServiceReadiness, addReadinessChecks } from './readiness-paths.ts'
+
+export interface Aggregator extends AssembledServer {
+  /** Of everything served, backends included. */
+  readonly discovery: Published<readonly GroupDiscovery[]>
+  readonly table: Published<APIServiceTable>
+  /** To a backend as the aggregator's own user, whatever its availability. */
+  readonly transportTo: (backend: Pick<Backend, 'direct'>) => Transport
+  /** What the policy of whoever serves it says of a request. */
+  readonly rulesOf: RulesOf
+  /** What may mean something else than who registered it thinks. */
+  remarks(apiService: APIService): readonly string[]
+  /** The BackendPolicy whose backends and routes are in force there. */
+  routingPolicyOf(apiService: APIService): string | undefined
+  /** Undefined where there is no such APIService. */
+  impact(name: string): Impact | undefined
+}
+/** The Lease of the replica that probes identities and writes conditions. */
+const CONDITIONS_LEASE = 'portico-apiservice-conditions'
+export function assembleAggregator(context: ServerContext, inputs: AggregatorInputs): Aggregator {
+  const { clock, metrics, life } = context
+  const { options } = inputs
+  const registered: Registered = {
+    apiServices: () => informers.apiServices.lister.list(),
+    policies: () => views.policies.list.value,
+  }
+  const server = apiServiceServer({ ...inputs, registered })
+  life.own(server)
+  const informers = makeInformers(context, inputs)
+  const views: AggregatorViews = {
+    informers,
+    view: new AvailabilityView(),
+    policies: new Policies(informers.policies),
+  }
+  const controllers = makeControllers(context, { ...inputs, server }, views)
+  const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
+  wakeByServices(informers, (namespace, name) => {
+    registration.reconciler.serviceChanged(namespace, name)
+    availability.reconciler.serviceChanged(namespace, name)
+  })
+  const openapi = new OpenApiEndpoint({
+    local: () => [...server.described(), ...inputs.described()],
+    v3: [openApiV3.reconciler, ...inputs.documents.map((d) => d.v3)],
+    v2: [openApiV2.reconciler, ...inputs.documents.map((d) => d.v2)],
+    baseV2: inputs.documents.find((d) => d.isBase)?.v2,
+    run: inputs.runOpenApi,
+    info: OPENAPI_INFO,
+    clock,
+  })
+  life.defer(() => openapi[Symbol.dispose]())
+  const delegate = new AggregatorDelegate({
+    table: registration.reconciler.table,
+    remote: discovery.reconciler.groups,
+    isOmitted: (group, version) => discovery.reconciler.isOmitted(group, version),
+    own: server.discovery,
+    local: inputs.others.map((d) => d.discovery),
+    serverAddress: () => `${options.advertiseAddress}:${inputs.own.port}`,
+    metrics,
+  })
+  const lead = async (signal: AbortSignal): Promise<void> => {
+    await Promise.all([conditions.reconciler.lead(signal), identity.reconciler.lead(signal)])
+  }
+  delegate.postStartHooks.push(
+    ...aggregatorHooks(context, { informers, controllers, delegate }),
+    inputs.ledBy({ name: CONDITIONS_LEASE, lead }),
+  )
+  delegate.healthChecks.push(
+    { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },
+    { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },
+  )
+  addReadinessChecks(context.health, options.readyzApiServices, views)
+  return {
+    delegates: [server, delegate],
+    discovery: delegate.discovery,
+    table: registration.reconciler.table,
+    transportTo: transportTo(context),
+    rulesOf: (info) =>
+      info.isResourceRequest
+        ? registration.reconciler.table.value.get(info.apiGroup, info.apiVersion)?.backend?.rulesOf(info)
+        : undefined,
+    remarks: (apiService) => remarksOf(apiService, registered, delegate.discovery.value),
+    routingPolicyOf: (apiService) =>
+      [...views.policies.for(apiService).sections].find(([, sections]) => sections.includes('backends'))?.[0],
+    impact: (name) => impactOf(name, impactFacts(views, discovery.reconciler, clock)),
+    addPaths: (fixed) => {
+      addOpenApi(fixed, openapi)
+      addApiServiceReadiness(fixed, views)
+    },
+  }
+}
+
+function impactFacts(
+  { informers, view, policies }: AggregatorViews,
+  discovery: ImpactFacts['discovery'],
+  clock: Clock,
+): ImpactFacts {
+  return {
+    apiServices: informers.apiServices.lister,
+    namespaces: informers.namespaces.lister,
+    view,
+    discovery,
+    onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
+    now: () => clock.now(),
+  }
+}
+
+function remarksOf(apiService: APIService, registered: Registered, groups: readonly GroupDiscovery[]): string[] {
+  const policies = policiesFor(apiService, registered.policies())
+  return [
+    ...ambiguousPriorities(apiService, registered.apiServices()),
+    ...ambiguousNames(apiService.spec.group ?? '', groups),
+    // Each pair once.
+    ...policies.flatMap((policy, i) => overlappingPolicies(policy, policies.slice(i + 1), [apiService])),
+  ]
+}
+
+function makeInformers(
+  { life, clock, log }: ServerContext,
+  { client, overlays }: AggregatorInputs,
+): AggregatorInformers {
+  const core = { group: '', version: 'v1' }
+  const apiServices = life.own(
+    new Informer<APIService>({
+      source: client.resource<APIService>(APISERVICES),
+      overlay: overlays?.apiServices,
+      clock,
+      log,
+    }),
+  )
+  const services = life.own(
+    new Informer<Service>({ source: client.resource<Service>({ ...core, resource: 'services' }), clock, log }),
+  )
+  const slices = life.own(
+    new Informer<EndpointSlice>({
+      source: client.resource<EndpointSlice>({ group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' }),
+      clock,
+      log,
+      indexers: { [BY_SERVICE]: (s) => [`${s.metadata.namespace}/${sliceServiceName(s)}`] },
+    }),
+  )
+  const policies = life.own(
+    new Informer<BackendPolicy>({
+      source: client.resource<BackendPolicy>(BACKEND_POLICIES),
+      overlay: overlays?.policies,
+      clock,
+      log,
+    }),
+  )
+  const namespaces = life.own(
+    new Informer<NamespaceStatus>({
+      source: client.resource<NamespaceStatus>({ ...core, resource: 'namespaces' }),
+      clock,
+      log,
+    }),
+  )
+  return { apiServices, services, slices, policies, namespaces }
+}
+
+function wakeByServices(
+  { services, slices }: AggregatorInformers,
+  changed: (namespace: string, name: string) => void,
+): void {
+  const service = (s: KubeObject): void => changed(s.metadata.namespace ?? '', s.metadata.name!)
+  const slice = (s: EndpointSlice): void => changed(s.metadata.namespace ?? '', sliceServiceName(s))
+  services.addHandler({ added: service, updated: (_b, s) => service(s), deleted: service })
+  slices.addHandler({ added: slice, updated: (_b, s) => slice(s), deleted: slice })
+}
+
+function addOpenApi(fixed: FixedPaths, openapi: OpenApiEndpoint): void {
+  fixed.exact('/openapi/v2', { handler: openapi.v2 })
+  fixed.exact('/openapi/v3', { handler: openapi.index })
+  fixed.exact('/openapi/v3/', { handler: openapi.index, listed: false })
+  fixed.prefix(V3_PREFIX, openapi.v3)
+}
+
+function notSynced(informers: readonly { hasSynced: boolean }[]): string | undefined {
+  const waiting = informers.filter((i) => !i.hasSynced).length
+  return waiting === 0 ? undefined : `${waiting} informers not started yet`
+}

@@ -1,0 +1,55 @@
+/** What all backends share. */
+import type { Handler } from '../../../http/filter.ts'
+import type { KeyPair } from '../../../http/certificates.ts'
+import type { RequestContext } from '../../../http/request-context.ts'
+import type { Clock } from '../../../lib/clock.ts'
+import type { Published } from '../../../lib/published.ts'
+import type { Logger } from '../../../observability/logger.ts'
+import type { Tracer } from '../../../observability/tracer.ts'
+import type { BreakerState } from '../../../proxy/circuit-breaker.ts'
+import type { IdentityNames } from '../../../proxy/identity-headers.ts'
+import type { ProxyMetrics } from '../../../proxy/proxy-metrics.ts'
+import type { TlsContexts } from '../../../proxy/upstream-tls.ts'
+import type { Upstreams } from '../../../proxy/upstreams.ts'
+import type { CertificateMaterial } from './certificate-material.ts'
+import type { DnsLookup } from '../reach/endpoint-source.ts'
+import type { ForbiddenAddresses } from '../reach/forbidden-addresses.ts'
+import type { ObservedPhase } from './passive-signals.ts'
+import type { RefusalLane } from './refusal-lane.ts'
+import type { ServiceResolver } from '../reach/service-resolver.ts'
+import type { WatchListGuard } from './watch-list-guard.ts'
+
+export interface BackendSurroundings {
+  readonly upstreams: Upstreams
+  readonly resolver: ServiceResolver
+  readonly lookupDns: DnsLookup
+  readonly metrics: ProxyMetrics
+  readonly tracer: Tracer
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log: Logger
+  readonly rejectRedirects: boolean
+  readonly identityNames: IdentityNames
+  readonly onMissingSan: () => void
+  readonly tlsContexts: TlsContexts
+  readonly forbidden: ForbiddenAddresses
+  /** What we show where a policy names nothing else: the front proxy's. */
+  readonly clientCertificate: Published<KeyPair>
+  readonly material: CertificateMaterial
+  readonly trackWatch: (end: () => void) => () => void
+  /** Over which the watches of an endpoint that goes are ended. */
+  readonly drainMs: number
+  /** For what a route leaves to this process. */
+  readonly local: Handler
+  readonly terminated: (ctx: RequestContext, code: string, component: string) => void
+  /** undefined: there is none any more. */
+  readonly breakerChanged: (apiService: string, backend: string, state: BreakerState | undefined) => void
+  /** What stands in the way of reaching it is another thing than before, or nothing: it is worth another probe. */
+  readonly problemChanged: (apiService: string) => void
+  readonly watchLists: WatchListGuard
+  readonly refusals: RefusalLane
+  /** How a client's request to a backend went; not where it was given no chance. */
+  readonly observed: (apiService: string, ok: boolean, phase: ObservedPhase) => void
+  /** A request to a backend that a route chose could not be answered. */
+  readonly routedFailed: (apiService: string) => void
+}

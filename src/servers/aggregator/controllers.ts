@@ -1,0 +1,255 @@
+/** Makes the aggregator's controllers; hooks.ts starts them. */
+import { SYSTEM_MASTERS } from '../../access/groups.ts'
+import { APISERVICES, type APIService } from '../../api/apiservice.ts'
+import { encodeJson } from '../../api/codec/codec.ts'
+import { BACKEND_POLICIES, type BackendPolicy } from '../../api/backend-policy.ts'
+import type { UserInfo } from '../../api/meta.ts'
+import type { Reconciler } from '../../client/controller.ts'
+import type { Transport } from '../../client/transport.ts'
+import { WorkQueue } from '../../client/work-queue.ts'
+import { WorkQueueMetrics } from '../../client/work-queue-metrics.ts'
+import { onNewBackend } from './registrations/apiservice-table.ts'
+import { AutoRegistration, type RegisteredServer } from './registrations/auto-registration.ts'
+import { AvailabilityController } from './availability/availability-controller.ts'
+import type { Backend } from './backends/backend.ts'
+import type { BackendSurroundings } from './backends/backend-surroundings.ts'
+import { ConditionWriter } from './registrations/condition-writer.ts'
+import { DiscoveryCache } from './discovery/discovery-cache.ts'
+import { DiscoveryManager } from './discovery/discovery-manager.ts'
+import { IdentityController } from './diagnosis/identity-controller.ts'
+import { OpenApiDownloads } from './openapi/openapi-downloads.ts'
+import type { ProbeSettings } from './policy/effective-policy.ts'
+import { PolicyStatusController } from './kinds/policy-status-controller.ts'
+import { RegistrationController } from './registrations/registration-controller.ts'
+import { RoutedBackendController } from './availability/routed-backend-controller.ts'
+import type { ServiceLookup } from './reach/service-resolver.ts'
+import { delegateChain } from '../generic/delegate-chain.ts'
+import { inProcessTransport } from '../generic/in-process-transport.ts'
+import type { AggregatorControllers, RunnableController } from './hooks.ts'
+import type { AggregatorInformers, AggregatorInputs, AggregatorViews } from './inputs.ts'
+import type { ServerContext } from '../generic/server-context.ts'
+import { forgetGoneGroups } from './registrations/forget-groups.ts'
+import { backendParts } from './backends/backend-parts.ts'
+import { buildV3 } from '../../endpoints/openapi/build-documents.ts'
+import { keyOf } from './openapi/openapi-endpoint.ts'
+import { KUBERNETES_MINOR } from '../generic/version.ts'
+
+export const OPENAPI_INFO = { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` }
+
+/** Who probes backends and downloads their documents. */
+const AGGREGATOR_USER: UserInfo = { name: 'system:kube-aggregator', groups: [SYSTEM_MASTERS] }
+const AGGREGATOR_AGENT = 'portico/aggregator'
+export const BY_SERVICE = 'service'
+/** Enough that backends which never answer (5 s each) hold up no other. */
+const PROBE_WORKERS = 64
+const DISCOVERY_WORKERS = 64
+const OPENAPI_WORKERS = 64
+const CONDITION_WORKERS = 16
+const AUTOREGISTER_WORKERS = 5
+const IDENTITY_WORKERS = 8
+const POLICY_WORKERS = 2
+
+export function makeControllers(
+  context: ServerContext,
+  inputs: AggregatorInputs & { readonly server: RegisteredServer },
+  views: AggregatorViews,
+): AggregatorControllers {
+  const { informers, view, policies } = views
+  const { clock, log } = context
+  const lookup = lookupIn(informers)
+  const controller = controllerFactory(context)
+  const client = inputs.client.resource<APIService>(APISERVICES)
+  const informer = informers.apiServices
+  const observed: BackendSurroundings['observed'] = (...how) => availability.reconciler.observed(...how)
+  const backends = backendParts(context, {
+    ...inputs,
+    services: lookup,
+    local: delegateChain(inputs.others),
+    observed,
+    routedFailed: (name) => routed.reconciler.failed(name),
+    problemChanged: (name) => {
+      availability.queue.add(name)
+      routed.queue.add(name)
+    },
+  })
+  // One that comes back may be another version.
+  view.subscribe((name) => backends.watchLists.forget(name))
+  const registration = controller(
+    'APIServiceRegistrationController',
+    1,
+    (queue) => new RegistrationController({ informer, queue, policies, backends, view }),
+  )
+  context.life.defer(() => registration.reconciler.stop())
+  forgetGoneGroups(context, registration.reconciler.table)
+  const intervalMs = inputs.options.statusIntervalMs
+  const conditions = controller(
+    'APIServiceConditionController',
+    CONDITION_WORKERS,
+    (queue) => new ConditionWriter({ informer, client, queue, clock, log, intervalMs }),
+  )
+  const deps: ProbeDeps = {
+    informer,
+    view,
+    table: registration.reconciler.table,
+    conditions: conditions.reconciler,
+    transportTo: transportTo(context),
+    clock,
+    log,
+  }
+  const { availability, routed } = makeProbes(context, { controller, views, deps, lookup })
+  const controllers = {
+    registration,
+    availability,
+    routed,
+    conditions,
+    auto: controller(
+      'autoregister',
+      AUTOREGISTER_WORKERS,
+      (queue) => new AutoRegistration({ informer, client, queue, sources: [inputs.server, ...inputs.others] }),
+    ),
+    ...makeReaders(context, { controller, inputs, views, deps }),
+  }
+  countEntries(context, {
+    view,
+    availability: availability.reconciler,
+    routed: routed.reconciler,
+    conditions: conditions.reconciler,
+    discovery: controllers.discovery.reconciler,
+    watchlists: backends.watchLists,
+  })
+  return controllers
+}
+
+function makeProbes(
+  { metrics }: ServerContext,
+  o: { controller: ControllerFactory; views: AggregatorViews; deps: ProbeDeps; lookup: ServiceLookup },
+): Pick<AggregatorControllers, 'availability' | 'routed'> {
+  const { controller, deps, lookup } = o
+  const { informers, policies } = o.views
+  const rulesOf = (apiService: APIService): ProbeSettings => policies.for(apiService).policy.probe
+  const isTerminating = (namespace: string): boolean =>
+    informers.namespaces.lister.get(namespace)?.metadata.deletionTimestamp !== undefined
+  const availability = controller(
+    'RemoteAvailabilityController',
+    PROBE_WORKERS,
+    (queue) => new AvailabilityController({ ...deps, queue, lookup, isTerminating, metrics, rulesOf }),
+  )
+  const changed = (name: string): void => void availability.queue.add(name)
+  const routed = controller(
+    'routed-backend-probe',
+    PROBE_WORKERS,
+    (queue) => new RoutedBackendController({ ...deps, queue, rulesOf, changed, metrics }),
+  )
+  return { availability, routed }
+}
+
+/** What is kept per APIService, so that a leak shows. */
+function countEntries({ metrics }: ServerContext, kept: Readonly<Record<string, { readonly size: number }>>): void {
+  const gauge = metrics.gauge({
+    name: 'portico_aggregator_kept_entries',
+    help: 'Entries that are kept for APIServices, by part.',
+    labels: ['part'],
+  })
+  metrics.onCollect(() => {
+    for (const [part, { size }] of Object.entries(kept)) gauge.with(part).set(size)
+  })
+}
+
+type ProbeDeps = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 'cache' | 'onUnavailable'>
+
+function makeReaders(
+  { life, clock, log }: ServerContext,
+  o: { controller: ControllerFactory; inputs: AggregatorInputs; views: AggregatorViews; deps: ProbeDeps },
+): Pick<AggregatorControllers, 'discovery' | 'openApiV3' | 'openApiV2' | 'identity' | 'policyStatus'> {
+  const { controller, deps } = o
+  const { informers, policies } = o.views
+  const cache = life.own(new DiscoveryCache({ path: o.inputs.options.discoveryCachePath, clock, log }))
+  const discovery = controller(
+    'discovery-manager',
+    DISCOVERY_WORKERS,
+    (queue) =>
+      new DiscoveryManager({
+        ...deps,
+        queue,
+        cache,
+        onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
+      }),
+  )
+  const local = (key: string): Uint8Array | undefined => {
+    const described = o.inputs.described().find((gv) => keyOf(gv) === key)
+    return described && Buffer.from(encodeJson(buildV3(described, OPENAPI_INFO)))
+  }
+  const openApi = (version: 'v3' | 'v2', name: string): RunnableController<OpenApiDownloads> =>
+    controller(
+      name,
+      OPENAPI_WORKERS,
+      (queue) =>
+        new OpenApiDownloads({
+          ...deps,
+          version,
+          queue,
+          local,
+          run: o.inputs.runOpenApi,
+          backendOf: (group, v) => deps.table.value.get(group, v)?.backend,
+          onNewBackend: (changed) => onNewBackend(deps.table, changed),
+        }),
+    )
+  return {
+    discovery,
+    identity: controller(
+      'identity-probe',
+      IDENTITY_WORKERS,
+      (queue) =>
+        new IdentityController({
+          ...deps,
+          queue,
+          discovery: discovery.reconciler,
+          intervalMs: o.inputs.options.identityProbeIntervalMs,
+        }),
+    ),
+    openApiV3: openApi('v3', 'open_api_v3_aggregation_controller'),
+    openApiV2: openApi('v2', 'open_api_aggregation_controller'),
+    policyStatus: controller(
+      'backendpolicy-status',
+      POLICY_WORKERS,
+      (queue) =>
+        new PolicyStatusController({
+          informer: informers.policies,
+          apiServices: informers.apiServices,
+          policies,
+          client: o.inputs.client.resource<BackendPolicy>(BACKEND_POLICIES),
+          queue,
+          clock,
+        }),
+    ),
+  }
+}
+
+type ControllerFactory = <R extends Reconciler>(
+  name: string,
+  workers: number,
+  make: (queue: WorkQueue) => R,
+) => RunnableController<R>
+
+function controllerFactory({ clock, metrics }: ServerContext): ControllerFactory {
+  const queues = new WorkQueueMetrics(metrics)
+  return (name, workers, make) => {
+    const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
+    return { name, workers, queue, reconciler: make(queue) }
+  }
+}
+
+/** As the aggregator's own user, whatever the availability; the backend's logs tell who asked. */
+export function transportTo({ clock, log }: ServerContext): (source: Pick<Backend, 'direct'>) => Transport {
+  return ({ direct }) => {
+    const transport = inProcessTransport({ handler: direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })
+    return (request) => transport({ ...request, headers: { 'user-agent': AGGREGATOR_AGENT, ...request.headers } })
+  }
+}
+
+function lookupIn({ services, slices }: AggregatorInformers): ServiceLookup {
+  return {
+    service: (namespace, name) => services.lister.get(`${namespace}/${name}`),
+    slices: (namespace, name) => slices.lister.byIndex(BY_SERVICE, `${namespace}/${name}`),
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * The delegate that hands each registered group version to whoever serves it, and all of discovery from memory.
+ *
+ * Owns:     the discovery documents, made anew when their content changes.
+ * Not here: the APIService API itself (apiservice-server.ts), how the table is kept (registration-controller.ts).
+ */
+import { compareVersions } from '../../../api/group-version.ts'
+import { serviceUnavailable } from '../../../api/status-error.ts'
+import {
+  AggregatedDocument,
+  type DiscoveryDocuments,
+  LegacyDocument,
+  discoveryHandler,
+} from '../../../endpoints/discovery-handler.ts'
+import {
+  aggregatedDocument,
+  apiGroup,
+  apiGroupList,
+  apiResourceList,
+  apiVersions,
+  mergeGroups,
+} from '../../../endpoints/discovery.ts'
+import type { GroupDiscovery } from '../../../endpoints/discovery-types.ts'
+import type { Handler } from '../../../http/filter.ts'
+import { type RequestInfo, splitPath } from '../../../http/request-info.ts'
+import { Publisher, type Published } from '../../../lib/published.ts'
+import type { Counter, MetricsRecorder } from '../../../observability/metrics.ts'
+import type { Delegate, PostStartHook, Route } from '../../generic/delegate.ts'
+import type { HealthCheck } from '../../generic/health.ts'
+import type { APIServiceTable, TableEntry, TableGroup } from '../registrations/apiservice-table.ts'
+import type { Backend } from '../backends/backend.ts'
+
+export interface AggregatorOptions {
+  readonly table: Published<APIServiceTable>
+  /** Of the backends. */
+  readonly remote: Published<readonly GroupDiscovery[]>
+  /** Left out of all lists, for its backend is unavailable. */
+  readonly isOmitted: (group: string, version: string) => boolean
+  /** Of the aggregator's own server: groups that have no APIService. */
+  readonly own: Published<readonly GroupDiscovery[]>
+  /** Of the other servers that are no backends. */
+  readonly local: readonly Published<readonly GroupDiscovery[]>[]
+  /** `host:port` that clients are told in `/api`. */
+  readonly serverAddress: () => string
+  readonly metrics: MetricsRecorder
+}
+
+export class AggregatorDelegate implements Delegate {
+  readonly name = 'aggregator-proxy'
+  readonly discovery = new Publisher<readonly GroupDiscovery[]>([])
+  readonly installed = new Publisher(false)
+  readonly postStartHooks: PostStartHook[] = []
+  readonly healthChecks: HealthCheck[] = []
+  readonly #o: AggregatorOptions
+  readonly #aggregations: Counter
+  #groups: readonly GroupDiscovery[] = []
+  #apis: DiscoveryDocuments | undefined
+  #api: DiscoveryDocuments | undefined
+  #legacy = new Map<string, LegacyDocument>()
+  readonly #apisHandler = discoveryHandler(() => this.#apisDocuments())
+  readonly #apiHandler = discoveryHandler(() => this.#apiDocuments())
+
+  constructor(o: AggregatorOptions) {
+    this.#o = o
+    this.#aggregations = o.metrics
+      .counter({
+        name: 'aggregator_discovery_aggregation_count_total',
+        help: '[ALPHA] Counter of number of times discovery was aggregated',
+      })
+      .with()
+    const changed = (): void => this.#changed()
+    for (const source of [o.table, o.remote, o.own, ...o.local]) source.subscribe(changed)
+    this.#changed()
+  }
+  listedPaths(): readonly string[] {
+    const groups = this.#o.table.value.groups.flatMap((g) => [
+      `/apis/${g.group}`,
+      ...g.versions.map((v) => `/apis/${g.group}/${v}`),
+    ])
+    return ['/api', '/apis', ...this.#ownGroups().map((g) => `/apis/${g.group}`), ...groups]
+  }
+
+  route(info: RequestInfo): Route | undefined {
+    if (info.isResourceRequest) return this.#routeTo(this.#o.table.value.get(info.apiGroup, info.apiVersion))
+    const parts = splitPath(info.path)
+    if (parts[0] === 'api')
+      return parts.length === 1
+        ? this.#fixed(info, this.#apiHandler, 'the core API')
+        : this.#routeVersion(info, '', parts[1]!, parts)
+    if (parts[0] !== 'apis') return undefined
+    if (parts.length === 1) return this.#fixed(info, this.#apisHandler, 'discovery of all groups')
+    if (parts.length === 2) return this.#routeGroup(info, parts[1]!)
+    return this.#routeVersion(info, parts[1]!, parts[2]!, parts)
+  }
+
+  #routeTo(entry: TableEntry | undefined): Route | undefined {
+    const backend = entry?.backend
+    return backend && new BackendRoute(backend)
+  }
+
+  #routeGroup(info: RequestInfo, group: string): Route | undefined {
+    const known = this.#o.table.value.group(group) ?? this.#ownGroups().find((g) => g.group === group)
+    if (!known) return undefined
+    return this.#fixed(
+      info,
+      (ctx) => {
+        const shown = this.#shown(known)
+        if (shown.versions.length === 0) throw serviceUnavailable('service unavailable')
+        return this.#legacyDocument(`group ${group}`, () => apiGroup(shown)).send(ctx)
+      },
+      `APIServices of the group ${group}`,
+    )
+  }
+
+  /** Discovery of a remote group version comes from memory; anything below it goes to the backend. */
+  #routeVersion(info: RequestInfo, group: string, version: string, parts: readonly string[]): Route | undefined {
+    const entry = this.#o.table.value.get(group, version)
+    if (!entry?.backend) return undefined
+    if (parts.length !== (group === '' ? 2 : 3)) return this.#routeTo(entry)
+    const handler: Handler = (ctx) => {
+      const known = this.#o.remote.value.find((g) => g.group === group)?.versions.find((v) => v.version === version)
+      if (!known || (known.freshness === 'Stale' && known.resources.length === 0))
+        throw serviceUnavailable('service unavailable')
+      return this.#legacyDocument(`version ${group}/${version}`, () =>
+        apiResourceList(group, version, known.resources),
+      ).send(ctx)
+    }
+    return this.#fixed(info, handler, `discovery of ${entry.backend.name}, kept in memory`)
+  }
+
+  #fixed(info: RequestInfo, handler: Handler, reason: string): Route {
+    return {
+      owner: this.name,
+      reason,
+      handler: (ctx) => {
+        ctx.served('apiserver', info.path)
+        return handler(ctx)
+      },
+    }
+  }
+
+  #changed(): void {
+    this.#groups = mergeGroups([this.#o.remote.value, this.#o.own.value, ...this.#o.local.map((l) => l.value)])
+    this.#apis = undefined
+    this.#api = undefined
+    this.#legacy.clear()
+    this.discovery.publish(this.#groups)
+  }
+
+  #legacyDocument(key: string, make: () => { kind: string }): LegacyDocument {
+    let found = this.#legacy.get(key)
+    if (!found) {
+      found = new LegacyDocument(make())
+      this.#legacy.set(key, found)
+    }
+    return found
+  }
+
+  /** Made on the first request after a change. */
+  #apisDocuments(): DiscoveryDocuments {
+    if (!this.#apis) {
+      this.#aggregations.inc()
+      const groups = this.#groups.filter((g) => g.group !== '')
+      this.#apis = documentsOf(groups, apiGroupList(this.#legacyGroups()))
+    }
+    return this.#apis
+  }
+  #apiDocuments(): DiscoveryDocuments {
+    this.#api ??= documentsOf(
+      this.#groups.filter((g) => g.group === ''),
+      apiVersions(this.#o.serverAddress()),
+    )
+    return this.#api
+  }
+
+  #shown({ group, versions }: TableGroup): TableGroup {
+    return { group, versions: versions.filter((v) => !this.#o.isOmitted(group, v)) }
+  }
+
+  /**
+   * Every group that has an APIService, available or not unless its policy says otherwise, in the order of the aggregated
+   * document; those that are missing there come last.
+   */
+  #legacyGroups(): TableGroup[] {
+    const own = this.#ownGroups()
+    const others = this.#o.table.value.groups
+      .filter((g) => !own.some((o) => o.group === g.group))
+      .map((g) => this.#shown(g))
+      .filter((g) => g.versions.length > 0)
+    const places = new Map(this.#groups.map((g, i) => [g.group, i]))
+    const placeOf = ({ group }: TableGroup): number => places.get(group) ?? places.size
+    return [...own, ...others].toSorted((a, b) => placeOf(a) - placeOf(b))
+  }
+  #ownGroups(): TableGroup[] {
+    return this.#o.own.value.map(({ group, versions }) => ({
+      group,
+      versions: versions.map((v) => v.version).toSorted(compareVersions),
+    }))
+  }
+}
+
+function documentsOf(groups: readonly GroupDiscovery[], legacy: { kind: string }): DiscoveryDocuments {
+  return {
+    v2: new AggregatedDocument(aggregatedDocument(groups, 'v2'), 'v2'),
+    v2beta1: new AggregatedDocument(aggregatedDocument(groups, 'v2beta1'), 'v2beta1'),
+    legacy: new LegacyDocument(legacy),
+  }
+}
+
+/** Made for each request; its reason is asked for by nobody but who explains a route. */
+class BackendRoute implements Route {
+  readonly handler: Handler
+  readonly owner: string
+
+  constructor(backend: Backend) {
+    this.handler = backend.handler
+    this.owner = backend.name
+  }
+  /** Which server behind it that is depends on the caller and the headers, too: explain-backend.ts. */
+  get reason(): string {
+    return `APIService ${this.owner} is registered for this group version`
+  }
+}

@@ -1,0 +1,59 @@
+import { type APIService, AVAILABLE, withCondition } from '../../../api/apiservice.ts'
+import type { KubeObject } from '../../../api/meta.ts'
+import { pathSegment } from '../../../api/names.ts'
+import { formatTime } from '../../../api/time.ts'
+import type { Strategy } from '../../../registry/strategy.ts'
+import { ambiguousPriorities, type Registered } from './ambiguity.ts'
+import { apiServiceWarnings, validateAPIService, validateConditions } from '../policy/apiservice-validation.ts'
+
+export const LOCAL = { reason: 'Local', message: 'Local APIServices are always available' }
+const DEFAULT_PORT = 443
+
+function fillDefaults(o: APIService): void {
+  o.spec ??= { groupPriorityMinimum: 0, versionPriority: 0 }
+  o.spec.groupPriorityMinimum ??= 0
+  o.spec.versionPriority ??= 0
+  if (o.spec.service) o.spec.service.port ??= DEFAULT_PORT
+}
+
+export const apiServiceStrategy = (registered: Registered): Strategy => ({
+  allowCreateOnUpdate: false,
+  allowUnconditionalUpdate: false,
+  nameRules: pathSegment,
+  prepare: (w, obj, old) => {
+    const o = obj as APIService
+    fillDefaults(o)
+    if (old) o.status = structuredClone((old as APIService).status ?? {})
+    else if (o.spec.service) o.status = {}
+    else o.status = { conditions: withCondition([], { type: AVAILABLE, status: 'True', ...LOCAL }, formatTime(w.now)) }
+  },
+  validate: (_w, obj) => validateAPIService(obj as APIService),
+  warnings: (_w, obj) => [
+    ...apiServiceWarnings(obj as APIService),
+    ...ambiguousPriorities(obj as APIService, registered.apiServices()),
+  ],
+})
+
+export const apiServiceStatusStrategy: Strategy = {
+  allowCreateOnUpdate: false,
+  allowUnconditionalUpdate: false,
+  prepare: (_w, obj, old) => keepAllButStatus(obj as APIService, old as APIService),
+  validate: (_w, obj) => validateConditions(obj as APIService),
+}
+
+/** Of a write to the status only that is taken; the spec, labels, annotations, finalizers and owners stay. */
+export function keepAllButStatus<T extends KubeObject & { spec?: unknown }>(o: T, old: T): void {
+  const stored = structuredClone(old)
+  o.spec = stored.spec
+  const kept = {
+    labels: stored.metadata.labels,
+    annotations: stored.metadata.annotations,
+    finalizers: stored.metadata.finalizers,
+    ownerReferences: stored.metadata.ownerReferences,
+    generation: stored.metadata.generation,
+  }
+  for (const [key, value] of Object.entries(kept)) {
+    if (value === undefined) delete (o.metadata as Record<string, unknown>)[key]
+    else Object.assign(o.metadata, { [key]: value })
+  }
+}
