@@ -2,12 +2,12 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { DataDir } from '../app/files/data-dir.ts'
 import { Pki } from '../app/files/pki.ts'
 import type { KeyPair } from '../http/certificates.ts'
 import { systemClock } from '../lib/clock.ts'
+import { parseOptions } from './server-connection.ts'
 
 export interface ClientOptions {
   readonly user: string
@@ -21,6 +21,7 @@ const TEXT = { type: 'string' } as const
 /** @throws ConfigurationError */
 export function readClientOptions(args: readonly string[]): ClientOptions {
   const values = parse(args)
+  if (values.server !== undefined) requireUrl(values.server)
   if (values.user === undefined || values.user === '') throw new ConfigurationError('--user: is needed')
   return {
     user: values.user,
@@ -30,13 +31,16 @@ export function readClientOptions(args: readonly string[]): ClientOptions {
     server: values.server,
   }
 }
+/** @throws ConfigurationError for what kubectl could not connect to. */
+function requireUrl(server: string): void {
+  const url = URL.canParse(server) ? new URL(server) : undefined
+  if (url && ['https:', 'http:'].includes(url.protocol) && url.hostname !== '') return
+  throw new ConfigurationError(`--server: ${JSON.stringify(server)} is no URL such as https://127.0.0.1:6443`)
+}
+
 function parse(args: readonly string[]) {
   const options = { user: TEXT, group: { ...TEXT, multiple: true }, 'data-dir': TEXT, out: TEXT, server: TEXT } as const
-  try {
-    return parseArgs({ args: [...args], options }).values
-  } catch (e) {
-    throw new ConfigurationError((e as Error).message.split('. ')[0]!)
-  }
+  return parseOptions({ args: [...args], options }).values
 }
 
 /** @throws ConfigurationError where the folder has no CA, or the user is named as the CA is. */

@@ -61,8 +61,13 @@ const REFUSALS: readonly { name: string; args: (dataDir: string) => string[]; sa
   {
     name: 'an unknown flag',
     args: (d) => ['kubeconfig', '--usr=a', `--data-dir=${d}`],
-    says: /^portico: Unknown option '--usr'\n$/,
+    says: /^portico: unknown flag --usr \(did you mean --user\?\)\n$/,
   },
+  ...['127.0.0.1:6443', 'portico', 'ftp://portico:1'].map((server) => ({
+    name: `a server that is no URL: ${server}`,
+    args: (d: string) => ['kubeconfig', '--user=a', `--server=${server}`, `--data-dir=${d}`],
+    says: /^portico: --server: "\S+" is no URL such as https:\/\/127\.0\.0\.1:6443\n$/,
+  })),
 ]
 test('portico certs refuses', async (t) => {
   await using portico = await startTestServer()

@@ -16,6 +16,7 @@ import { apiResourceList, sortGroups } from '../../endpoints/discovery.ts'
 import {
   type VerbHandlers,
   levelOf,
+  methodNotAllowed,
   pickHandler,
   pickSubresourceHandler,
   verbHandlers,
@@ -198,6 +199,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       handler,
       owner: this.name,
       reason: `serves ${info.resource} of ${info.apiGroup === '' ? 'the core group' : info.apiGroup}`,
+      ...(picked === methodNotAllowed ? { refusedWith: 405 as const } : {}),
     }
   }
 
