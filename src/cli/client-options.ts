@@ -10,7 +10,10 @@ import { systemClock } from '../lib/clock.ts'
 import { parseOptions } from './server-connection.ts'
 
 export interface ClientOptions {
+  /** '' for the certificate of a backend. */
   readonly user: string
+  /** Names of a backend. */
+  readonly serving: readonly string[]
   readonly groups: readonly string[]
   readonly dataDir: string
   readonly out: string | undefined
@@ -19,12 +22,14 @@ export interface ClientOptions {
 const TEXT = { type: 'string' } as const
 
 /** @throws ConfigurationError */
-export function readClientOptions(args: readonly string[]): ClientOptions {
-  const values = parse(args)
+export function readClientOptions(args: readonly string[], command: 'certs' | 'kubeconfig'): ClientOptions {
+  const { serving = [], ...values }: ReturnType<typeof parse> & { serving?: string[] } =
+    command === 'certs' ? parseCerts(args) : parse(args)
   if (values.server !== undefined) requireUrl(values.server)
-  if (values.user === undefined || values.user === '') throw new ConfigurationError('--user: is needed')
+  if (serving.length === 0 && (values.user ?? '') === '') throw new ConfigurationError('--user: is needed')
   return {
-    user: values.user,
+    user: values.user ?? '',
+    serving,
     groups: values.group ?? [],
     dataDir: values['data-dir'] ?? '.portico',
     out: values.out,
@@ -38,8 +43,13 @@ function requireUrl(server: string): void {
   throw new ConfigurationError(`--server: ${JSON.stringify(server)} is no URL such as https://127.0.0.1:6443`)
 }
 
+const SHARED = { user: TEXT, group: { ...TEXT, multiple: true }, 'data-dir': TEXT, out: TEXT, server: TEXT } as const
+function parseCerts(args: readonly string[]) {
+  const options = { ...SHARED, serving: { ...TEXT, multiple: true } } as const
+  return parseOptions({ args: [...args], options }).values
+}
 function parse(args: readonly string[]) {
-  const options = { user: TEXT, group: { ...TEXT, multiple: true }, 'data-dir': TEXT, out: TEXT, server: TEXT } as const
+  const options = SHARED
   return parseOptions({ args: [...args], options }).values
 }
 
