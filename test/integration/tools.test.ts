@@ -48,7 +48,7 @@ test('portico routes says who would serve a request, and why', async (t) => {
     {
       name: 'a resource of this server, for somebody else',
       args: ['POST', '/api/v1/namespaces/default/configmaps', '--as=jane', '--as-group=dev'],
-      code: 0,
+      code: 1,
       says: [/^delegate +core$/m, /^access +jane may not$/m, /configmaps of v1 in namespace default$/m],
     },
     {
