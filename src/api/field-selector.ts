@@ -30,6 +30,10 @@ export class FieldSelector {
   exactValue(field: string): string | undefined {
     return this.requirements.find((r) => r.field === field && r.operator === '=')?.value
   }
+  /** The same of other fields. */
+  renamed(name: (field: string) => string): FieldSelector {
+    return new FieldSelector(this.requirements.map((r) => ({ ...r, field: name(r.field) })))
+  }
   toString(): string {
     return this.requirements.map((r) => `${r.field}${r.operator}${escapeValue(r.value)}`).join(',')
   }

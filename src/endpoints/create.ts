@@ -6,16 +6,16 @@ import type { RequestContext } from '../http/request-context.ts'
 import type { Write } from '../registry/strategy.ts'
 import { answerObject } from './answer-object.ts'
 import { bodyEncoding } from './content-type.ts'
-import { type ExpectedType, decodeObject } from './decode-object.ts'
-import { typed } from './object-forms.ts'
+import { decodeObject } from './decode-object.ts'
 import { type WriteOptions, parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
+import { WritePath } from './write-path.ts'
 
 /** POST of a collection. */
 export function createHandler(scope: Scope): Handler {
-  const { resource, registry } = scope
+  const { forms, registry } = scope
   return async (ctx) => {
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const encoding = bodyEncoding(ctx)
@@ -23,27 +23,16 @@ export function createHandler(scope: Scope): Handler {
     const options = parseWriteOptions(ctx.query, 'CreateOptions')
     const object = await decodeObject(ctx, body, {
       encoding,
-      types: scope.types,
+      version: forms.version,
       yaml: scope.yaml,
-      expected: expectedType(scope),
       validation: options.fieldValidation,
     })
     placeInNamespace(scope, object, ctx.info.namespace)
-    const created = await registry.create(
-      writeOf(ctx, scope, object.metadata.name ?? '', { ...options, bodyBytes: body.byteLength }),
-      object,
-      {
-        admit: (o) => scope.admission(ctx, scope, 'create', o, undefined),
-        warn: (text) => ctx.warn(text),
-      },
-    )
-    await answerObject(ctx, scope, 201, typed(resource, created), form)
+    const write = writeOf(ctx, scope, object.metadata.name ?? '', { ...options, bodyBytes: body.byteLength })
+    const path = new WritePath(ctx, scope, write, options)
+    const created = await registry.create(write, await path.made(object, undefined), path.hooks)
+    await answerObject(ctx, scope, 201, created, form)
   }
-}
-
-export function expectedType(scope: Scope): ExpectedType {
-  const { group, version, kind } = scope.resource
-  return { group, version, kind }
 }
 
 export function writeOf(

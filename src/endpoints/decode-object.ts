@@ -1,18 +1,10 @@
-/** The object of a request's body: decoded by the tables, as strictly as the client asked. */
-import {
-  DecodeError,
-  type DecodedBody,
-  type Encoding,
-  decodeBody,
-  decodeBodySteps,
-  strictDecodingMessage,
-} from '../api/codec/codec.ts'
-import { formatGroupVersion } from '../api/group-version.ts'
+/** The object of a request's body: decoded in the version of its path, as strictly as the client asked. */
+import { DecodeError, type DecodedBody, type Encoding, strictDecodingMessage } from '../api/codec/codec.ts'
 import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { YamlBusyError, type YamlThread } from '../api/codec/yaml-thread.ts'
 import type { YamlAsJson } from '../api/codec/yaml-json.ts'
 import type { KubeObject } from '../api/meta.ts'
-import type { TypeTable } from '../api/schema/type-table.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import { inTurns } from '../lib/next-turn.ts'
 import { badRequest, tooManyRequests } from '../api/status-error.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -21,25 +13,18 @@ import type { WriteOptions } from './options.ts'
 /** Smaller ones are decoded at once. */
 const LARGE_BODY_BYTES = 128 * 1024
 
-export interface ExpectedType {
-  readonly group: string
-  readonly version: string
-  readonly kind: string
-}
 export interface DecodeRequest {
   readonly encoding: Encoding
-  readonly types: TypeTable
+  readonly version: KindVersion
   readonly yaml: YamlThread
-  readonly expected: ExpectedType
   readonly validation: WriteOptions['fieldValidation']
 }
 
-/** @returns the object without kind and apiVersion. @throws StatusError 400 in the words of kube-apiserver's decoder. */
+/** @returns the object without kind and apiVersion, defaulted. @throws StatusError 400 in the words of kube-apiserver's decoder. */
 export async function decodeObject(ctx: RequestContext, body: Uint8Array, o: DecodeRequest): Promise<KubeObject> {
-  const { expected } = o
-  const apiVersion = formatGroupVersion(expected)
+  const { apiVersion } = o.version
   const yaml = await readYaml(body, o)
-  const decoded = await decode(body, o, { apiVersion, ...(yaml ? { yaml } : {}) })
+  const decoded = await decode(body, o, yaml)
   if (decoded.apiVersion !== apiVersion) {
     throw badRequest(
       `the API version in the data (${decoded.apiVersion}) does not match the expected API version (${apiVersion})`,
@@ -48,7 +33,7 @@ export async function decodeObject(ctx: RequestContext, body: Uint8Array, o: Dec
   reportProblems(ctx, decoded.problems, o)
   const { kind: _k, apiVersion: _a, ...object } = decoded.object
   object.metadata = { ...object.metadata }
-  delete object.metadata.managedFields
+  o.version.fillDefaults(object)
   return object
 }
 
@@ -68,25 +53,30 @@ export async function readYaml(
 function reportProblems(
   ctx: RequestContext,
   problems: readonly string[],
-  { validation, expected }: DecodeRequest,
+  { validation, version }: DecodeRequest,
 ): void {
   if (problems.length === 0) return
   if (validation === 'Strict')
-    throw badRequest(strictDecodingMessage(expected.kind, expected.version, expected.kind, problems))
+    throw badRequest(strictDecodingMessage(version.kind, version.version, version.kind, problems))
   if (validation === 'Warn') for (const problem of problems) ctx.warn(problem)
 }
 
 async function decode(
   body: Uint8Array,
-  { encoding, types, expected }: DecodeRequest,
-  more: { apiVersion: string; yaml?: YamlAsJson },
+  { encoding, version }: DecodeRequest,
+  yaml: YamlAsJson | undefined,
 ): Promise<DecodedBody> {
-  const reading = { ...more, kind: expected.kind, maxValues: MAX_VALUES }
+  const steps = version.decode(body, encoding, { maxValues: MAX_VALUES, ...(yaml ? { yaml } : {}) })
   try {
-    return body.byteLength > LARGE_BODY_BYTES
-      ? await inTurns(decodeBodySteps(body, encoding, types, reading))
-      : decodeBody(body, encoding, types, reading)
+    return body.byteLength > LARGE_BODY_BYTES ? await inTurns(steps) : atOnce(steps)
   } catch (e) {
     throw e instanceof DecodeError ? badRequest(e.message, e) : e
+  }
+}
+
+export function atOnce<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
   }
 }

@@ -9,6 +9,7 @@ import { listForm, sendList } from './list.ts'
 import { parseListOptions } from './list-options.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
+import { WritePath } from './write-path.ts'
 
 const WORKERS = 8
 
@@ -43,9 +44,7 @@ async function deleteAll(
     for (const { metadata } of queue) {
       const write = { ...writeOf(ctx, scope, metadata.name!, options), namespace: metadata.namespace ?? '' }
       try {
-        await scope.registry.delete(write, options, {
-          admit: (o, old) => scope.admission(ctx, scope, 'delete', o, old),
-        })
+        await scope.registry.delete(write, options, new WritePath(ctx, scope, write, options).deleteHooks)
       } catch (e) {
         if (!(e instanceof StatusError) || e.code !== 404) throw e
       }

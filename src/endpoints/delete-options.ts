@@ -1,12 +1,12 @@
 /** DeleteOptions: from the body, or from the query where there is none. */
-import { DecodeError, decodeBody } from '../api/codec/codec.ts'
+import { DecodeError } from '../api/codec/codec.ts'
 import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { type FieldError, fieldError } from '../api/field-error.ts'
 import { badRequest, invalid } from '../api/status-error.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { DeleteOptions, PropagationPolicy } from '../registry/deletion.ts'
 import { bodyEncoding } from './content-type.ts'
-import { readYaml } from './decode-object.ts'
+import { atOnce, readYaml } from './decode-object.ts'
 import { dryRunErrors, flagParameter, intParameter } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
@@ -16,7 +16,7 @@ const POLICIES: readonly PropagationPolicy[] = ['Orphan', 'Background', 'Foregro
 export interface ParsedDeleteOptions extends DeleteOptions {
   readonly orphanDependents?: boolean
 }
-type Wire = Pick<Scope, 'types' | 'yaml'>
+type Wire = Pick<Scope, 'deleteOptions' | 'yaml'>
 interface Raw {
   gracePeriodSeconds?: number
   propagationPolicy?: string
@@ -45,13 +45,12 @@ export async function readDeleteOptions(ctx: RequestContext, scope: Wire): Promi
   }
 }
 
-async function fromBody(ctx: RequestContext, body: Uint8Array, { types, yaml }: Wire): Promise<Raw> {
+async function fromBody(ctx: RequestContext, body: Uint8Array, { deleteOptions, yaml }: Wire): Promise<Raw> {
   const encoding = bodyEncoding(ctx)
   const read = await readYaml(body, { encoding, yaml })
   const reading = { maxValues: MAX_VALUES, ...(read ? { yaml: read } : {}) }
   try {
-    const decoded = decodeBody(body, encoding, types, { apiVersion: 'v1', kind: 'DeleteOptions', ...reading })
-    return decoded.object as Raw
+    return atOnce(deleteOptions.decode(body, encoding, reading)).object as Raw
   } catch (e) {
     if (!(e instanceof DecodeError)) throw e
     // Options of another kind are told without the words about objects.

@@ -6,9 +6,9 @@ import { answerObject } from './answer-object.ts'
 import { writeOf } from './create.ts'
 import { readDeleteOptions } from './delete-options.ts'
 import { deletedStatus } from './deleted-status.ts'
-import { typed } from './object-forms.ts'
 import type { Scope } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
+import { WritePath } from './write-path.ts'
 
 export function deleteHandler(scope: Scope): Handler {
   const { resource, registry, strategy } = scope
@@ -16,12 +16,11 @@ export function deleteHandler(scope: Scope): Handler {
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const options = await readDeleteOptions(ctx, scope)
     const write = writeOf(ctx, scope, ctx.info.name, options)
-    const { object, gone } = await registry.delete(write, options, {
-      admit: (o, old) => scope.admission(ctx, scope, 'delete', o, old),
-    })
+    const path = new WritePath(ctx, scope, write, options)
+    const { object, gone } = await registry.delete(write, options, path.deleteHooks)
     // 202 only for a caller that explicitly asked, in the old way, that dependents go too: clients know it so.
     const code = !gone && options.orphanDependents === false ? 202 : 200
     if (gone && strategy.returnsDeletedObject !== true) return writeStatus(ctx, code, deletedStatus(resource, object))
-    return answerObject(ctx, scope, code, typed(resource, object), form)
+    return answerObject(ctx, scope, code, object, form)
   }
 }

@@ -1,6 +1,8 @@
 /** Serves `/apis`, `/api`, `/apis/{group}` and `/apis/{group}/{version}` from documents kept ready. */
 import { type Encoding, encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
-import { metaTypes } from '../api/schema/meta-types.ts'
+import { encodeMessage } from '../api/codec/protobuf-encode.ts'
+import { metaType, metaTypes } from '../api/schema/meta-types.ts'
+import type { ObjectType } from '../api/schema/type-table.ts'
 import type { Handler } from '../http/filter.ts'
 import { MEDIA_TYPES, negotiate } from '../http/negotiation.ts'
 import { accepts, parseAccept } from '../http/accept.ts'
@@ -58,17 +60,17 @@ export interface DiscoveryDocuments {
 /** A legacy document: encoded per request but for plain JSON, which is kept. */
 export class LegacyDocument {
   readonly object: object
-  readonly #model: string
+  readonly #type: ObjectType
   readonly #json: Document
   constructor(object: { kind: string }) {
     this.object = object
-    this.#model = `io.k8s.apimachinery.pkg.apis.meta.v1.${object.kind}`
+    this.#type = metaType(object.kind)
     this.#json = new Document(Buffer.from(`${encodeJson(object)}\n`), MEDIA_TYPES.json)
   }
   async send(ctx: RequestContext): Promise<void> {
     const form = negotiate(ctx)
     const plain = form.encoding === 'json' && !form.pretty
-    const bytes = plain ? this.#json.bytes : encodeObject(this.object, form, { types: metaTypes(), model: this.#model })
+    const bytes = plain ? this.#json.bytes : encodeObject(this.object, form, (o) => encodeMessage(this.#type, o))
     await writeBytes(ctx, 200, bytes, MEDIA_TYPES[form.encoding])
   }
 }

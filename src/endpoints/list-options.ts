@@ -36,7 +36,9 @@ export function parseListOptions(ctx: RequestContext, resource: Resource, watch:
     sendInitialEvents: flagParameter(query, 'sendInitialEvents'),
   }
   checkFieldLabels(options.fields, resource)
-  const defaulted = watch ? withWatchDefaults(options) : options
+  const { storedLabel } = resource
+  const stored = storedLabel ? { ...options, fields: options.fields?.renamed(storedLabel) } : options
+  const defaulted = watch ? withWatchDefaults(stored) : stored
   const errors = watch ? watchErrors(defaulted) : listErrors(defaulted)
   if (errors.length > 0) throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors)
   return defaulted

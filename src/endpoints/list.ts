@@ -1,5 +1,5 @@
 /** GET of a collection: cached items joined, a page, a table, or metadata only. */
-import { encodeListBody, encodeRawItem } from './protobuf-list.ts'
+import { encodeListBody } from './protobuf-list.ts'
 import type { ListMeta } from '../api/meta.ts'
 import type { Handler } from '../http/filter.ts'
 import { MEDIA_TYPES, type Negotiated, negotiate } from '../http/negotiation.ts'
@@ -7,13 +7,17 @@ import type { RequestContext } from '../http/request-context.ts'
 import type { ByteText } from '../lib/byte-text.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import type { ListAnswer } from '../registry/list-reader.ts'
-import { apiVersionOf } from '../registry/resource.ts'
 import { parseListOptions } from './list-options.ts'
-import { itemJson } from './object-forms.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
 import { parseIncludeObject, toTable } from './table.ts'
-import { PARTIAL_LIST_MODEL, LIST_OFFER, checkTransform, partialMetadataList, transformVersion } from './transforms.ts'
+import {
+  PARTIAL_LIST_MESSAGE,
+  LIST_OFFER,
+  checkTransform,
+  partialMetadataList,
+  transformVersion,
+} from './transforms.ts'
 import { writeBytes, writeObject } from './write-object.ts'
 
 /** Items encoded before the event loop gets a turn. */
@@ -44,44 +48,38 @@ export function listForm(ctx: RequestContext, scope: Scope): Negotiated {
 }
 
 export function sendList(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
-  const { resource, types, yaml } = scope
+  const { forms, yaml } = scope
   const metadata = listMeta(answer)
   if (form.as) return sendTransformed(ctx, scope, answer, form)
   if (form.encoding === 'json' && !form.pretty) return sendJson(ctx, scope, answer, metadata)
-  const kind = `${resource.kind}List`
   if (form.encoding === 'protobuf') {
-    const items = answer.items.map((i) => encodeRawItem(resource, i))
-    return writeBytes(
-      ctx,
-      200,
-      encodeListBody({ apiVersion: apiVersionOf(resource), kind, metadata, items }),
-      MEDIA_TYPES.protobuf,
-    )
+    const items = answer.items.map((i) => forms.itemMessage(i))
+    return writeBytes(ctx, 200, encodeListBody(forms.version, metadata, items), MEDIA_TYPES.protobuf)
   }
-  const list = { kind, apiVersion: apiVersionOf(resource), metadata, items: answer.items.map((i) => i.object) }
-  return writeObject(ctx, 200, list, form, { types, yaml, model: '' })
+  const { listKind, apiVersion } = forms.version
+  const list = { kind: listKind, apiVersion, metadata, items: answer.items.map((i) => forms.view(i.object)) }
+  return writeObject(ctx, 200, list, form, { yaml })
 }
 
 function sendTransformed(ctx: RequestContext, scope: Scope, answer: ListAnswer, form: Negotiated): Promise<void> {
-  const { resource, types, yaml } = scope
+  const { forms, yaml } = scope
   const objects = answer.items.map((i) => i.object)
   const apiVersion = transformVersion(form.as!)
   const metadata = listMeta(answer)
   if (form.as!.kind === 'PartialObjectMetadataList') {
     return writeObject(ctx, 200, partialMetadataList(objects, metadata, apiVersion), form, {
-      types,
       yaml,
-      model: PARTIAL_LIST_MODEL,
+      message: PARTIAL_LIST_MESSAGE,
     })
   }
   const table = toTable(objects, metadata, {
     columns: scope.columns,
     include: parseIncludeObject(ctx.query),
     apiVersion,
-    kind: { kind: resource.kind, apiVersion: apiVersionOf(resource) },
+    typed: (object) => forms.typed(object),
     now: scope.clock.now(),
   })
-  return writeObject(ctx, 200, table, form, { types, yaml, model: '' })
+  return writeObject(ctx, 200, table, form, { yaml })
 }
 
 function listMeta(answer: ListAnswer): ListMeta {
@@ -96,10 +94,11 @@ const COMMA = 0x2c
 const CLOSE = Buffer.from(']}\n')
 
 async function sendJson(ctx: RequestContext, scope: Scope, answer: ListAnswer, metadata: ListMeta): Promise<void> {
-  const head = { kind: `${scope.resource.kind}List`, apiVersion: apiVersionOf(scope.resource), metadata }
+  const { listKind, apiVersion } = scope.forms.version
+  const head = { kind: listKind, apiVersion, metadata }
   const items: ByteText[] = []
   for (const [i, item] of answer.items.entries()) {
-    items.push(itemJson(item))
+    items.push(scope.forms.itemJson(item))
     if (i % SLICE === SLICE - 1) await nextTurn()
   }
   await writeBytes(ctx, 200, joinList(`${JSON.stringify(head).slice(0, -1)},"items":[`, items), MEDIA_TYPES.json)

@@ -1,39 +1,68 @@
 /**
- * The bytes of cached objects in the forms that answers are put together from: encoded once, joined many times.
- * The JSON of an object is kept without kind and apiVersion: list items omit them, gets and watches prepend them.
+ * How cached objects are seen and written in one served version. Bytes are made once per object, version and encoding, and
+ * joined many times. The JSON of an object is kept without kind and apiVersion: list items omit them, gets and watches
+ * prepend them.
+ *
+ * Callers: scopes have one each; the endpoints ask it.
  */
 import { encodeJson } from '../api/codec/codec.ts'
+import type { Conversion } from '../api/kinds/kind.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { type ByteText, utf8ByteText } from '../lib/byte-text.ts'
+import { type ByteText, byteText, bytesOf, utf8ByteText } from '../lib/byte-text.ts'
 import type { Item } from '../registry/list-reader.ts'
-import { type Resource, apiVersionOf } from '../registry/resource.ts'
+import type { Form } from '../registry/watch-cache/cache-item.ts'
 
-const JSON_FORM = 'json'
+export class ObjectForms {
+  readonly version: KindVersion
+  readonly #conversion: Conversion | undefined
+  readonly #json: Form<KubeObject>
+  readonly #message: Form<KubeObject>
 
-/** `{"metadata":...}`: as an item of a list. */
-export function itemJson(item: Item): ByteText {
-  return item.encoded(JSON_FORM, (object: KubeObject) => utf8ByteText(encodeJson(object)))
-}
+  constructor(version: KindVersion, conversion: Conversion | undefined) {
+    this.version = version
+    this.#conversion = conversion
+    this.#json = { encode: (object) => utf8ByteText(encodeJson(this.view(object))) }
+    this.#message = { encode: (object) => byteText(version.encodeMessage(this.view(object))) }
+  }
 
-/** `{"kind":"ConfigMap","apiVersion":"v1",`: what itemJson's bytes go behind, without their brace. */
-export function typePrefix(kind: string, apiVersion: string): string {
-  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`
-}
+  /** A stored object in this version, without kind and apiVersion. The given one is not changed, and may be the answer. */
+  view(object: KubeObject): KubeObject {
+    return this.#conversion === undefined ? object : this.version.conform(this.#conversion.fromHub(object))
+  }
+  /** The way back. */
+  toHub(object: KubeObject): KubeObject {
+    return this.#conversion === undefined ? object : this.#conversion.toHub(object)
+  }
+  /** As clients see it: kind and apiVersion first. */
+  typed(object: KubeObject): KubeObject {
+    const { kind, apiVersion } = this.version
+    return { kind, apiVersion, ...this.view(object) }
+  }
 
-/** A whole object. @param prefix ends with that of typePrefix(). @param tail stands behind the object. */
-export function objectJson(item: Item, prefix: Uint8Array, tail: Uint8Array = NEWLINE): Uint8Array {
-  const json = itemJson(item)
-  const at = prefix.length - 1
-  const bytes = Buffer.allocUnsafe(at + json.length + tail.length)
-  bytes.write(json, at, 'latin1')
-  // Its last byte over the object's brace.
-  bytes.set(prefix)
-  bytes.set(tail, at + json.length)
-  return bytes
+  /** `{"metadata":...}`: as an item of a list. */
+  itemJson(item: Item): ByteText {
+    return item.encoded(this.#json)
+  }
+  /** The protobuf message without its envelope: an item of a list. */
+  itemMessage(item: Item): Uint8Array {
+    return bytesOf(item.encoded(this.#message))
+  }
+  /** A whole object. @param prefix ends with that of typePrefix(). @param tail stands behind the object. */
+  objectJson(item: Item, prefix: Uint8Array, tail: Uint8Array = NEWLINE): Uint8Array {
+    const json = this.itemJson(item)
+    const at = prefix.length - 1
+    const bytes = Buffer.allocUnsafe(at + json.length + tail.length)
+    bytes.write(json, at, 'latin1')
+    // Its last byte over the object's brace.
+    bytes.set(prefix)
+    bytes.set(tail, at + json.length)
+    return bytes
+  }
 }
 const NEWLINE = Buffer.from('\n')
 
-/** The object as clients see it: kind and apiVersion first. */
-export function typed(resource: Resource, object: KubeObject): KubeObject {
-  return { kind: resource.kind, apiVersion: apiVersionOf(resource), ...object }
+/** `{"kind":"ConfigMap","apiVersion":"v1",`: what itemJson's bytes go behind, without their brace. */
+export function typePrefix({ kind, apiVersion }: Pick<KindVersion, 'kind' | 'apiVersion'>): string {
+  return `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},`
 }

@@ -1,10 +1,9 @@
-/** PATCH: JSON patch, merge patch and strategic merge patch, applied to the stored object and tried again after a lost race. */
+/** PATCH: JSON patch, merge patch and strategic merge patch (apply is apply.ts), applied to the stored object and tried again after a lost race. */
 import { decodeUtf8, parseJson } from '../api/codec/json-reader.ts'
 import { MAX_VALUES } from '../api/codec/json-scan.ts'
 import { JsonSyntaxError } from '../api/codec/json-syntax-error.ts'
-import { TypeMismatchError, decodeTyped } from '../api/codec/typed-decode.ts'
-import { encodeJson } from '../api/codec/json-writer.ts'
 import { fieldError } from '../api/field-error.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
 import {
   StatusError,
@@ -19,49 +18,56 @@ import type { Handler } from '../http/filter.ts'
 import { negotiate } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { applyJsonPatch } from '../registry/patch/json-patch.ts'
-import type { JsonObject } from '../registry/patch/json-value.ts'
+import type { JsonObject } from '../api/json-value.ts'
 import { applyMergePatch } from '../registry/patch/merge-patch.ts'
 import { PatchError } from '../registry/patch/patch-error.ts'
 import { applyStrategicMergePatch } from '../registry/patch/strategic-merge.ts'
-import { type Resource, apiVersionOf } from '../registry/resource.ts'
+import { applyHandler } from './apply.ts'
 import { answerObject } from './answer-object.ts'
 import { contentTypeOf } from './content-type.ts'
 import { writeOf } from './create.ts'
-import { typed } from './object-forms.ts'
 import { type WriteOptions, parseWriteOptions } from './options.ts'
+import { fitted, unfit } from './patch-result.ts'
 import { readBody } from './read-body.ts'
 import { type Scope, groupResourceOf } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
 import { matchUrl } from './update.ts'
+import { WritePath } from './write-path.ts'
 
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'
+const APPLY_PATCH = 'application/apply-patch+yaml'
 const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json'
-const ACCEPTED = [JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH]
 
 type Apply = (current: JsonObject) => unknown
 
 export function patchHandler(scope: Scope): Handler {
-  const { resource, registry, strategy } = scope
+  const { forms, registry, strategy } = scope
+  const { strategicType } = forms.version
+  const accepted = [JSON_PATCH, MERGE_PATCH, ...(strategicType ? [STRATEGIC_MERGE_PATCH] : [])]
+  const apply = applyHandler(scope)
   return async (ctx) => {
     const type = contentTypeOf(ctx)
-    if (!ACCEPTED.includes(type)) throw unroutableMediaType(415)
+    if (type === APPLY_PATCH) return apply(ctx)
+    if (!accepted.includes(type)) throw unroutableMediaType(415)
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'PatchOptions')
     checkForce(ctx)
-    const patch = parsePatch(scope, type, body)
+    const patch = parsePatch(forms.version, type, body)
+    const write = writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength })
+    const path = new WritePath(ctx, scope, write, options)
     const { object } = await registry.update({
-      write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
+      write,
       strategy,
       reapply: true,
       transform: (current) => {
         if (!current) throw notFound(groupResourceOf(scope), ctx.info.name)
-        return patched(ctx, scope, current, patch, options)
+        return path.made(patched(ctx, scope, current, patch, options), current)
       },
-      hooks: { admit: (o, old) => scope.admission(ctx, scope, 'update', o, old), warn: (text) => ctx.warn(text) },
+      hooks: path.hooks,
     })
-    await answerObject(ctx, scope, 200, typed(resource, object), form)
+    await answerObject(ctx, scope, 200, object, form)
   }
 }
 
@@ -72,7 +78,7 @@ function checkForce(ctx: RequestContext): void {
   ])
 }
 
-function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
+function parsePatch({ strategicType }: KindVersion, type: string, body: Uint8Array): Apply {
   const value = parseBody(body)
   if (type === JSON_PATCH) return (current) => applyJsonPatch(current, value)
   if (typeof value !== 'object' || Array.isArray(value)) {
@@ -82,7 +88,7 @@ function parsePatch(scope: Scope, type: string, body: Uint8Array): Apply {
     )
   }
   if (type === MERGE_PATCH) return (current) => applyMergePatch(current, value)
-  return (current) => applyStrategicMergePatch(scope.resource.type, current, value)
+  return (current) => applyStrategicMergePatch(strategicType!, current, value)
 }
 
 function parseBody(body: Uint8Array): unknown {
@@ -101,24 +107,18 @@ function patched(
   apply: Apply,
   options: WriteOptions,
 ): KubeObject {
-  const { resource } = scope
-  const document = applied(apply, typed(resource, current))
-  checkKind(document, resource)
-  const { object, problems } = fit(scope, document)
-  if (problems.length > 0) {
-    if (options.fieldValidation === 'Strict') throw unfit(document, `strict decoding error: ${problems.join(', ')}`)
-    if (options.fieldValidation === 'Warn') for (const problem of problems) ctx.warn(problem)
-  }
-  const { kind: _k, apiVersion: _a, ...result } = object as KubeObject & Record<string, unknown>
-  delete result.metadata.managedFields
+  const { forms } = scope
+  const document = applied(apply, forms.typed(current))
+  checkKind(document, forms.version)
+  const result = fitted(ctx, forms.version, document, options)
   matchUrl(scope, result, ctx.info.namespace, ctx.info.name)
   return result
 }
 
 /** A patch may not make another kind of the object. */
-function checkKind(document: object, resource: Resource): void {
+function checkKind(document: object, version: KindVersion): void {
   const { kind, apiVersion } = document as { kind?: unknown; apiVersion?: unknown }
-  if (kind === resource.kind && apiVersion === apiVersionOf(resource)) return
+  if (kind === version.kind && apiVersion === version.apiVersion) return
   const named = `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}`
   throw unfit(document, `${named} in scheme "pkg/runtime/scheme.go:110"`)
 }
@@ -142,17 +142,4 @@ function patchStatus(e: PatchError): StatusError {
   return e.kind === 'malformed'
     ? badRequest(`error decoding patch: ${e.message}`, e)
     : genericServerResponse(422, 'patch', { group: '', resource: '' }, '')
-}
-
-function fit(scope: Scope, document: object): { object: object; problems: readonly string[] } {
-  try {
-    return decodeTyped(scope.resource.type, document)
-  } catch (e) {
-    if (e instanceof TypeMismatchError) throw unfit(document, e.message)
-    throw e instanceof StatusError ? e : badRequest((e as Error).message, e)
-  }
-}
-
-function unfit(document: unknown, why: string): StatusError {
-  return invalid({ group: '', kind: '' }, '', [fieldError.invalid('patch', encodeJson(document), why)])
 }

@@ -27,12 +27,13 @@ export interface TableRequest {
   readonly columns: readonly Column[]
   readonly include: IncludeObject
   readonly apiVersion: string
-  /** Of the listed kind, for includeObject=Object. */
-  readonly kind: { readonly kind: string; readonly apiVersion: string }
+  /** For includeObject=Object: the object as clients of the version see it. */
+  readonly typed: (object: KubeObject) => KubeObject
   /** Wall time in ms, for ages. */
   readonly now: number
 }
 
+/** @param objects of the store: cells are the same in all versions. */
 export function toTable(
   objects: readonly KubeObject[],
   metadata: ListMeta,
@@ -61,6 +62,6 @@ export function toTable(
 
 function rowObject(object: KubeObject, o: TableRequest): unknown {
   if (o.include === 'None') return null
-  if (o.include === 'Object') return { ...o.kind, ...object }
+  if (o.include === 'Object') return o.typed(object)
   return { kind: 'PartialObjectMetadata', apiVersion: o.apiVersion, metadata: object.metadata }
 }

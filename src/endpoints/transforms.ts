@@ -1,11 +1,15 @@
 /** What a client may ask for instead of the object itself: its metadata, or rows of a table. */
+import { encodeMessage } from '../api/codec/protobuf-encode.ts'
 import type { KubeObject, ListMeta } from '../api/meta.ts'
+import { metaType } from '../api/schema/meta-types.ts'
 import { StatusError } from '../api/status-error.ts'
 import { MEDIA_TYPES, type Offer, type Transform } from '../http/negotiation.ts'
 
 export const META_GROUP_VERSION = 'meta.k8s.io/v1'
-export const PARTIAL_MODEL = 'io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata'
-export const PARTIAL_LIST_MODEL = `${PARTIAL_MODEL}List`
+/** Protobuf messages without their envelopes. */
+export const PARTIAL_MESSAGE = (object: object): Uint8Array => encodeMessage(metaType('PartialObjectMetadata'), object)
+export const PARTIAL_LIST_MESSAGE = (object: object): Uint8Array =>
+  encodeMessage(metaType('PartialObjectMetadataList'), object)
 
 const KINDS = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList'])
 

@@ -4,39 +4,37 @@ import type { Handler } from '../http/filter.ts'
 import { negotiate } from '../http/negotiation.ts'
 import { answerObject } from './answer-object.ts'
 import { bodyEncoding } from './content-type.ts'
-import { expectedType, writeOf } from './create.ts'
+import { writeOf } from './create.ts'
 import { decodeObject } from './decode-object.ts'
-import { typed } from './object-forms.ts'
 import { parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
 import { TRANSFORM_OFFER } from './transforms.ts'
+import { WritePath } from './write-path.ts'
 
 /** PUT of an object or of a subresource of it. */
 export function updateHandler(scope: Scope): Handler {
-  const { resource, registry, strategy } = scope
+  const { forms, registry, strategy } = scope
   return async (ctx) => {
     const form = negotiate(ctx, TRANSFORM_OFFER)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'UpdateOptions')
     const given = await decodeObject(ctx, body, {
       encoding: bodyEncoding(ctx),
-      types: scope.types,
+      version: forms.version,
       yaml: scope.yaml,
-      expected: expectedType(scope),
       validation: options.fieldValidation,
     })
     matchUrl(scope, given, ctx.info.namespace, ctx.info.name)
+    const write = writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength })
+    const path = new WritePath(ctx, scope, write, options)
     const { object, created } = await registry.update({
-      write: writeOf(ctx, scope, ctx.info.name, { ...options, bodyBytes: body.byteLength }),
+      write,
       strategy,
-      transform: () => structuredClone(given),
-      hooks: {
-        admit: (o, old) => scope.admission(ctx, scope, old ? 'update' : 'create', o, old),
-        warn: (text) => ctx.warn(text),
-      },
+      transform: (live) => path.made(structuredClone(given), live),
+      hooks: path.hooks,
     })
-    await answerObject(ctx, scope, created ? 201 : 200, typed(resource, object), form)
+    await answerObject(ctx, scope, created ? 201 : 200, object, form)
   }
 }
 

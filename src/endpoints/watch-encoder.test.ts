@@ -1,15 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { THING_TYPES, THINGS, type Thing } from '../../test/harness/things.ts'
+import { THING_FORM, THING_TYPES, type Thing } from '../../test/harness/things.ts'
 import { decodeProtobuf } from '../api/codec/codec.ts'
 import { ProtobufReader } from '../api/codec/protobuf-wire.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import type { Item } from '../registry/list-reader.ts'
 import { CacheItem } from '../registry/watch-cache/cache-item.ts'
+import { LatestFrames } from './latest-frames.ts'
+import { ObjectForms } from './object-forms.ts'
 import { watchEncoder } from './watch-encoder.ts'
 
-const scope = { resource: THINGS, types: THING_TYPES, columns: [], clock: new FakeClock() }
+const scope = {
+  forms: new ObjectForms(THING_FORM, undefined),
+  frames: new LatestFrames(),
+  columns: [],
+  clock: new FakeClock(),
+}
 const encoder = (encoding: 'json' | 'protobuf'): ReturnType<typeof watchEncoder> =>
   watchEncoder(scope, { encoding, pretty: false, as: undefined, stream: true }, 'Metadata')
 const item = (name: string, value: string): Item => {

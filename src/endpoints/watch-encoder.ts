@@ -1,18 +1,17 @@
 /** Events of a watch as bytes. Plain JSON and protobuf are made once for all watches that an event is given to. */
-import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
-import { frameProtobuf, watchEventMessage } from '../api/codec/protobuf-envelope.ts'
+import { encodeJson, encodeYaml } from '../api/codec/codec.ts'
+import { encodeMessage } from '../api/codec/protobuf-encode.ts'
+import { frameProtobuf, watchEventMessage, wrapProtobuf } from '../api/codec/protobuf-envelope.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { metaTypes } from '../api/schema/meta-types.ts'
+import { metaType } from '../api/schema/meta-types.ts'
 import type { Status } from '../api/status-error.ts'
 import type { Negotiated } from '../http/negotiation.ts'
-import { STATUS_TYPE } from '../http/write-status.ts'
 import type { Item } from '../registry/list-reader.ts'
-import { apiVersionOf } from '../registry/resource.ts'
-import { objectJson, typePrefix, typed } from './object-forms.ts'
-import { encodeRawItem, encodeWatchFrame } from './protobuf-list.ts'
+import { typePrefix } from './object-forms.ts'
+import { encodeWatchFrame } from './protobuf-list.ts'
 import type { Scope } from './scope.ts'
 import { type IncludeObject, toTable } from './table.ts'
-import { PARTIAL_MODEL, partialMetadata, transformVersion } from './transforms.ts'
+import { PARTIAL_MESSAGE, partialMetadata, transformVersion } from './transforms.ts'
 
 export interface WatchEncoder {
   readonly contentType: string
@@ -26,7 +25,7 @@ export interface WatchEncoder {
 
 const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' }
 
-type Encoded = Pick<Scope, 'resource' | 'types' | 'columns' | 'clock'>
+type Encoded = Pick<Scope, 'forms' | 'frames' | 'columns' | 'clock'>
 
 export function watchEncoder(scope: Encoded, form: Negotiated, include: IncludeObject): WatchEncoder {
   if (!form.as && form.encoding === 'json' && !form.pretty) return jsonEncoder(scope)
@@ -36,7 +35,8 @@ export function watchEncoder(scope: Encoded, form: Negotiated, include: IncludeO
 
 function bookmarkObject(scope: Encoded, resourceVersion: string, initialEventsEnd: boolean): KubeObject {
   const metadata = { resourceVersion, ...(initialEventsEnd ? { annotations: INITIAL_EVENTS_END } : {}) }
-  return typed(scope.resource, { metadata })
+  const { kind, apiVersion } = scope.forms.version
+  return { kind, apiVersion, metadata }
 }
 
 function jsonLine(type: string, object: object): Uint8Array {
@@ -44,7 +44,8 @@ function jsonLine(type: string, object: object): Uint8Array {
 }
 
 function jsonEncoder(scope: Encoded): WatchEncoder {
-  const prefix = typePrefix(scope.resource.kind, apiVersionOf(scope.resource))
+  const { forms, frames } = scope
+  const prefix = typePrefix(forms.version)
   const heads = new Map(
     ['ADDED', 'MODIFIED', 'DELETED'].map((type) => [type, Buffer.from(`{"type":"${type}","object":${prefix}`)]),
   )
@@ -52,39 +53,30 @@ function jsonEncoder(scope: Encoded): WatchEncoder {
   return {
     contentType: 'application/json',
     isBinary: false,
-    event: (type, item) => latestFrame(item, `${type} ${prefix}`, () => objectJson(item, heads.get(type)!, tail)),
+    event: (type, item) => frames.of(item, `${type} ${prefix}`, () => forms.objectJson(item, heads.get(type)!, tail)),
     bookmark: (rv, end) => jsonLine('BOOKMARK', bookmarkObject(scope, rv, end)),
     error: (status) => jsonLine('ERROR', status),
   }
 }
 
 function protobufEncoder(scope: Encoded): WatchEncoder {
-  const { resource, types } = scope
-  const raw = (object: KubeObject): Uint8Array => encodeProtobuf(types, resource.type.model, object)
+  const { forms, frames } = scope
+  const { apiVersion, kind, encodeMessage: messageOf } = forms.version
+  const raw = (object: KubeObject): Uint8Array => wrapProtobuf({ apiVersion, kind, raw: messageOf(object) })
   return {
     contentType: 'application/vnd.kubernetes.protobuf;stream=watch',
     isBinary: true,
     event: (type, item) =>
-      latestFrame(item, `${type} protobuf`, () => encodeWatchFrame(resource, type, encodeRawItem(resource, item))),
+      frames.of(item, `${type} ${apiVersion} protobuf`, () =>
+        encodeWatchFrame(forms.version, type, forms.itemMessage(item)),
+      ),
     bookmark: (rv, end) => frameProtobuf(watchEventMessage('BOOKMARK', raw(bookmarkObject(scope, rv, end)))),
-    error: (status) => frameProtobuf(watchEventMessage('ERROR', encodeProtobuf(metaTypes(), STATUS_TYPE, status))),
+    error: (status) => frameProtobuf(watchEventMessage('ERROR', statusMessage(status))),
   }
 }
 
-/** An event is given to all its watches before the next one is: this much is worth to be kept, and no more. */
-let latest: Item | undefined
-const latestFrames = new Map<string, Uint8Array>()
-
-function latestFrame(item: Item, form: string, encode: () => Uint8Array): Uint8Array {
-  if (item !== latest) {
-    latest = item
-    latestFrames.clear()
-  }
-  const known = latestFrames.get(form)
-  if (known) return known
-  const frame = encode()
-  latestFrames.set(form, frame)
-  return frame
+function statusMessage(status: object): Uint8Array {
+  return wrapProtobuf({ apiVersion: 'v1', kind: 'Status', raw: encodeMessage(metaType('Status'), status) })
 }
 
 /** YAML, pretty JSON, tables and metadata: made for this watch alone. */
@@ -92,7 +84,7 @@ function objectEncoder(scope: Encoded, form: Negotiated, include: IncludeObject)
   let columnsSent = false
   const transform = (object: KubeObject, bookmark = false): object => {
     if (form.as?.kind === 'PartialObjectMetadata') return partialMetadata(object, transformVersion(form.as))
-    if (form.as?.kind !== 'Table') return object
+    if (form.as?.kind !== 'Table') return bookmark ? object : scope.forms.typed(object)
     const { resourceVersion = '' } = object.metadata
     const table = toTable(
       bookmark ? [] : [object],
@@ -101,7 +93,7 @@ function objectEncoder(scope: Encoded, form: Negotiated, include: IncludeObject)
         columns: scope.columns,
         include,
         apiVersion: transformVersion(form.as),
-        kind: { kind: scope.resource.kind, apiVersion: apiVersionOf(scope.resource) },
+        typed: (o) => scope.forms.typed(o),
         now: scope.clock.now(),
       },
       !columnsSent,
@@ -111,8 +103,9 @@ function objectEncoder(scope: Encoded, form: Negotiated, include: IncludeObject)
   }
   const frame = (type: string, object: object): Uint8Array => {
     if (form.encoding === 'protobuf') {
-      const model = type === 'ERROR' ? STATUS_TYPE : PARTIAL_MODEL
-      return frameProtobuf(watchEventMessage(type, encodeProtobuf(metaTypes(), model, object)))
+      if (type === 'ERROR') return frameProtobuf(watchEventMessage(type, statusMessage(object)))
+      const { kind = '', apiVersion = '' } = object as KubeObject
+      return frameProtobuf(watchEventMessage(type, wrapProtobuf({ apiVersion, kind, raw: PARTIAL_MESSAGE(object) })))
     }
     if (form.encoding === 'yaml') return Buffer.from(`---\n${encodeYaml({ type, object })}`)
     return jsonLine(type, object)
@@ -125,7 +118,7 @@ function objectEncoder(scope: Encoded, form: Negotiated, include: IncludeObject)
           ? 'application/yaml;stream=watch'
           : 'application/vnd.kubernetes.protobuf;stream=watch',
     isBinary: form.encoding === 'protobuf',
-    event: (type, item) => frame(type, transform(typed(scope.resource, item.object))),
+    event: (type, item) => frame(type, transform(item.object)),
     bookmark: (rv, end) => frame('BOOKMARK', transform(bookmarkObject(scope, rv, end), true)),
     error: (status) => frame('ERROR', status),
   }

@@ -1,11 +1,11 @@
 /** Sends one object, in the encoding that was negotiated; large ones gzipped where the client takes it. */
 import { promisify } from 'node:util'
 import { constants, gzip } from 'node:zlib'
-import { encodeJson, encodeProtobuf, encodeYaml } from '../api/codec/codec.ts'
+import { encodeJson, encodeYaml } from '../api/codec/codec.ts'
 import { INLINE_YAML_BYTES } from '../api/codec/yaml-reader.ts'
 import { YamlBusyError, type YamlThread } from '../api/codec/yaml-thread.ts'
 import { tooManyRequests } from '../api/status-error.ts'
-import type { TypeTable } from '../api/schema/type-table.ts'
+import { wrapProtobuf } from '../api/codec/protobuf-envelope.ts'
 import { MEDIA_TYPES, type Negotiated } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
 
@@ -13,17 +13,19 @@ const gzipAsync = promisify(gzip)
 /** Smaller answers are not worth the CPU: 128 KiB, as kube-apiserver's. */
 export const GZIP_FROM_BYTES = 128 * 1024
 
-export interface Typed {
-  readonly types: TypeTable
-  readonly model: string
-}
-export interface Written extends Typed {
+export interface Written {
   readonly yaml: YamlThread
+  /** Its protobuf message without the envelope. Absent: protobuf was not offered. */
+  readonly message?: (object: object) => Uint8Array
 }
 
 /** An object with its kind and apiVersion set, as bytes. Compact JSON ends with a newline, pretty JSON does not. */
-export function encodeObject(object: object, form: Negotiated, typed: Typed): Uint8Array {
-  if (form.encoding === 'protobuf') return encodeProtobuf(typed.types, typed.model, object)
+export function encodeObject(object: object, form: Negotiated, message: Written['message']): Uint8Array {
+  if (form.encoding === 'protobuf') {
+    if (!message) throw new Error('there is no protobuf form of it')
+    const { kind = '', apiVersion = '' } = object as { kind?: string; apiVersion?: string }
+    return wrapProtobuf({ apiVersion, kind, raw: message(object) })
+  }
   if (form.encoding === 'yaml') return Buffer.from(encodeYaml(object))
   return Buffer.from(form.pretty ? encodeJson(object, { pretty: true }) : `${encodeJson(object)}\n`)
 }
@@ -36,7 +38,7 @@ export async function writeObject(
   written: Written,
 ): Promise<void> {
   const yaml = form.encoding === 'yaml' ? await largeYaml(object, written.yaml) : undefined
-  await writeBytes(ctx, code, yaml ?? encodeObject(object, form, written), MEDIA_TYPES[form.encoding])
+  await writeBytes(ctx, code, yaml ?? encodeObject(object, form, written.message), MEDIA_TYPES[form.encoding])
 }
 
 /** @returns undefined for an object that is small enough to be written here. @throws StatusError 429. */

@@ -36,6 +36,11 @@ export class StorageMetrics {
       Object.fromEntries(OPERATIONS.map((o) => [o, family.with(o, group, resource)])) as Record<Operation, T>
     return { duration: of(this.#duration), total: of(this.#total), errors: of(this.#errors) }
   }
+  /** The resource is served no more: its series go. */
+  release(group: string, resource: string): void {
+    for (const operation of OPERATIONS)
+      for (const family of [this.#duration, this.#total, this.#errors]) family.remove(operation, group, resource)
+  }
 }
 export interface BoundStorageMetrics {
   readonly duration: Record<Operation, Histogram>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { THING_TYPES, THINGS, type Thing } from '../../test/harness/things.ts'
+import { THING_FORM, THINGS, type Thing } from '../../test/harness/things.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
@@ -26,7 +26,8 @@ function open(o: { strategy?: Strategy; random?: () => number } = {}): {
   const registry = new Registry({
     resource: THINGS,
     strategy: o.strategy ?? plain,
-    codec: objectCodec(THINGS, THING_TYPES),
+    form: THING_FORM,
+    codec: objectCodec(THING_FORM, 'json'),
     storage,
     clock,
     ...(o.random ? { random: o.random } : {}),

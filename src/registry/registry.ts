@@ -26,7 +26,7 @@ import { type Storage, type StoredValue, StorageError } from '../storage/storage
 import { type DeleteOptions, afterDelete, checkPreconditions, isFinished } from './deletion.ts'
 import { keyOf } from './keys.ts'
 import type { ObjectCodec } from './object-codec.ts'
-import { conform } from '../api/codec/typed-decode.ts'
+import type { KindVersion } from '../api/kinds/kind-version.ts'
 import { carryForUpdate, dedupOwnerReferences, fillForCreate, generateName } from './object-meta.ts'
 import type { Resource } from './resource.ts'
 import { fromStorageError } from './storage-errors.ts'
@@ -35,10 +35,9 @@ import type { Strategy, Write } from './strategy.ts'
 const NAME_ATTEMPTS = 8
 const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again'
 
-/** Validating admission, called after the registry's own validation and before storage. */
-export type Admit = (object: KubeObject, old: KubeObject | undefined) => void | Promise<void>
 export interface WriteHooks {
-  readonly admit?: Admit
+  /** Validating admission: after the registry's own steps, with what will be stored. */
+  readonly validate?: (object: KubeObject, old: KubeObject | undefined) => void | Promise<void>
   readonly warn?: (text: string) => void
 }
 export interface UpdateRequest {
@@ -49,6 +48,8 @@ export interface UpdateRequest {
   readonly strategy?: Strategy
   /** A patch without a resourceVersion of its own: a lost race is tried again on the newer object. */
   readonly reapply?: boolean
+  /** An apply makes what is missing, whatever the strategy says of updates. */
+  readonly createsMissing?: boolean
   readonly hooks?: WriteHooks
 }
 export interface Deleted {
@@ -61,6 +62,7 @@ export class Registry {
   readonly resource: Resource
   readonly strategy: Strategy
   readonly codec: ObjectCodec
+  readonly #form: KindVersion
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #random: () => number
@@ -69,6 +71,8 @@ export class Registry {
   constructor(o: {
     resource: Resource
     strategy: Strategy
+    /** Of the hub: what is stored. */
+    form: KindVersion
     codec: ObjectCodec
     storage: Storage
     clock: Clock
@@ -77,6 +81,7 @@ export class Registry {
     this.resource = o.resource
     this.strategy = o.strategy
     this.codec = o.codec
+    this.#form = o.form
     this.#storage = o.storage
     this.#clock = o.clock
     this.#random = o.random ?? Math.random
@@ -121,8 +126,8 @@ export class Registry {
     for (const text of this.strategy.warnings?.(write, object) ?? []) hooks.warn?.(text)
     await pause?.()
     this.strategy.canonicalize?.(object)
-    await hooks.admit?.(object, undefined)
-    object = conform(this.resource.type, object)
+    object = this.#form.conform(object)
+    await hooks.validate?.(object, undefined)
     await pause?.()
     const key = keyOf(this.resource, metadata.namespace ?? '', metadata.name ?? '')
     if (write.dryRun) {
@@ -156,7 +161,7 @@ export class Registry {
   }
 
   async #createByUpdate(o: UpdateRequest, strategy: Strategy): Promise<{ object: KubeObject; created: boolean }> {
-    if (!strategy.allowCreateOnUpdate) throw notFound(this.#gr, o.write.name)
+    if (!strategy.allowCreateOnUpdate && o.createsMissing !== true) throw notFound(this.#gr, o.write.name)
     const object = await o.transform(undefined)
     if ((object.metadata.resourceVersion ?? '') !== '') throw notFound(this.#gr, o.write.name)
     object.metadata.name = o.write.name
@@ -207,8 +212,8 @@ export class Registry {
     for (const text of strategy.warnings?.(write, object, old) ?? []) o.hooks?.warn?.(text)
     await pause?.()
     strategy.canonicalize?.(object)
-    await o.hooks?.admit?.(object, old)
-    object = conform(this.resource.type, object)
+    object = this.#form.conform(object)
+    await o.hooks?.validate?.(object, old)
     await pause?.()
     if (isFinished(object, strategy)) {
       if (write.dryRun) return { kind: 'done', object }
@@ -234,7 +239,7 @@ export class Registry {
       if (!stored) throw notFound(this.#gr, write.name)
       const object = this.#decode(stored)
       checkPreconditions(this.resource, object, options.preconditions)
-      await hooks.admit?.(object, object)
+      await hooks.validate?.(object, object)
       const kept = afterDelete(object, options, this.strategy, write.now)
       if (options.dryRun) return { object: kept ?? object, gone: kept === undefined }
       const expected: number = stored.revision
@@ -271,12 +276,11 @@ export class Registry {
     return {
       namespaced: this.resource.namespaced,
       name: this.strategy.nameRules ?? dns1123Subdomain,
-      coreFinalizers: this.resource.storedAs === 'protobuf',
+      coreFinalizers: this.resource.coreFinalizers,
     }
   }
   #refuse(object: KubeObject, errors: readonly FieldError[]): void {
-    if (errors.length > 0)
-      throw invalid({ group: this.resource.group, kind: this.resource.kind }, object.metadata.name ?? '', errors)
+    if (errors.length > 0) throw invalid(this.#form, object.metadata.name ?? '', errors)
   }
   #exists(current: StoredValue | undefined, name: string): StatusError {
     const deleting = current !== undefined && this.#decode(current).metadata.deletionTimestamp !== undefined

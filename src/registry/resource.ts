@@ -1,5 +1,4 @@
-/** What a registry serves: one resource of one group version. Made from the tables by the servers. */
-import type { ObjectType } from '../api/schema/type-table.ts'
+/** What a registry serves: one resource in one version, as its routes, errors and keys name it. */
 import { formatGroupVersion, type GroupResource } from '../api/group-version.ts'
 
 export interface Resource extends GroupResource {
@@ -7,17 +6,18 @@ export interface Resource extends GroupResource {
   readonly kind: string
   readonly singular: string
   readonly namespaced: boolean
-  readonly type: ObjectType
   /** Below the storage's root: `/registry/services/specs`. */
   readonly storagePrefix: string
-  /** Built-in kinds are stored as protobuf, APIServices as JSON: kube-apiserver's layout, byte for byte. */
-  readonly storedAs: 'protobuf' | 'json'
   /** Field labels that a field selector may name. */
   readonly selectableFields: readonly string[]
+  /** A field label of this version -> the store's; absent where they are the same. */
+  readonly storedLabel?: ((label: string) => string) | undefined
   /** The field named by a selectable label; dotted paths are read off the object when absent. */
-  readonly fieldOf?: (label: string, object: object) => string | undefined
+  readonly fieldOf?: ((label: string, object: object) => string | undefined) | undefined
   /** Objects vanish this long after their last write: events. */
   readonly ttlSeconds?: number
+  /** Unqualified finalizers must be those that Kubernetes itself knows. */
+  readonly coreFinalizers: boolean
 }
 
 export function apiVersionOf(r: Resource): string {

@@ -2,7 +2,10 @@ import type { KubeObject } from '../api/meta.ts'
 import type { Resource } from './resource.ts'
 
 /** The fields of an object that field selectors may name; an absent field is the empty text. */
-export function selectableFieldsOf(r: Resource, object: KubeObject): Record<string, string> {
+export function selectableFieldsOf(
+  r: Pick<Resource, 'selectableFields' | 'fieldOf'>,
+  object: KubeObject,
+): Record<string, string> {
   const fields: Record<string, string> = {}
   for (const label of r.selectableFields) fields[label] = r.fieldOf?.(label, object) ?? textAt(object, label)
   return fields

@@ -25,6 +25,8 @@ export interface Strategy {
   /** Last touches after validation. */
   canonicalize?(obj: KubeObject): void
   warnings?(w: Write, obj: KubeObject, old?: KubeObject): readonly string[]
+  /** Fields that writes here do not take, as dotted paths: nobody comes to own them by such a write. */
+  readonly resetFields?: readonly string[]
   /** How names are checked; DNS subdomain when absent. */
   readonly nameRules?: NameValidator
   /** Something besides metadata.finalizers that still holds a deleted object: spec.finalizers of a namespace. */

@@ -1,4 +1,7 @@
 /** A resource for tests of what serves any: `things` of group `test`, with `data` as a ConfigMap has it. */
+import type { KindVersion } from '../../src/api/kinds/kind-version.ts'
+import { tableKind } from '../../src/api/kinds/table-kind.ts'
+import { TableShapes } from '../../src/api/kinds/table-shapes.ts'
 import type { KubeObject } from '../../src/api/meta.ts'
 import { metaType, metaTypes } from '../../src/api/schema/meta-types.ts'
 import { CompiledTypes, type TypeTable } from '../../src/api/schema/type-table.ts'
@@ -34,12 +37,21 @@ export const THINGS: Resource = {
   resource: 'things',
   singular: 'thing',
   namespaced: true,
-  type: types.type('Thing')!,
   storagePrefix: '/registry/things',
-  storedAs: 'json',
   selectableFields: [],
+  coreFinalizers: false,
 }
+/** All that objects of the test are known by. */
 export const THING_TYPES: TypeTable = {
   byModel: (model) => types.byModel(model) ?? metaTypes().byModel(model),
   byKind: (_apiVersion, kind) => types.type(kind),
 }
+export const THING_SHAPES = new TableShapes()
+export const THING_FORM: KindVersion = tableKind({
+  group: 'test',
+  version: 'v1',
+  kind: 'Thing',
+  type: types.type('Thing')!,
+  types: THING_TYPES,
+  shapes: THING_SHAPES,
+})

@@ -31,11 +31,11 @@ function coreTypes(): TypeTable {
   const load = (
     name: string,
     foreign: (pkg: string, type: string) => ReturnType<CompiledTypes['type']>,
-  ): CompiledTypes => new CompiledTypes(read(`../../servers/core/tables/${name}.json`) as TableFile, foreign)
+  ): CompiledTypes => new CompiledTypes(read(`../../servers/core/tables/types/${name}.json`) as TableFile, foreign)
   const meta = (type: string): ReturnType<CompiledTypes['type']> =>
     metaTypes().byModel(`io.k8s.apimachinery.pkg.apis.meta.v1.${type}`)
-  const core = load('core', (_, type) => meta(type))
-  const events = load('events.k8s.io', (pkg, type) => (pkg === 'core' ? core.type(type) : meta(type)))
+  const core = load('core.v1', (_, type) => meta(type))
+  const events = load('events.k8s.io.v1', (pkg, type) => (pkg === 'core' ? core.type(type) : meta(type)))
   const all = [core, events]
   return {
     byModel: (model) => all.map((t) => t.byModel(model)).find(Boolean) ?? metaTypes().byModel(model),

@@ -132,8 +132,13 @@ function decodeProtobufBody(bytes: Uint8Array, types: TypeTable, expected: Expec
  *
  * @param expectedKind appears in the error. @throws DecodeError
  */
-export function decodeUntyped(bytes: Uint8Array, encoding: 'json' | 'yaml', expectedKind: string): DecodedUntyped {
-  return parseText(bytes, encoding, { kind: expectedKind }, false)
+export function decodeUntyped(
+  bytes: Uint8Array,
+  encoding: 'json' | 'yaml',
+  expectedKind: string,
+  reading: Reading = {},
+): DecodedUntyped {
+  return parseText(bytes, encoding, { kind: expectedKind, ...reading }, false)
 }
 
 function parseText(

@@ -5,6 +5,7 @@ import { BACKEND_POLICIES } from '../../api/backend-policy.ts'
 import type { Client } from '../../client/client.ts'
 import { type Aggregator, assembleAggregator } from '../../servers/aggregator/assemble.ts'
 import type { AggregatorInputs, AggregatorOptions } from '../../servers/aggregator/inputs.ts'
+import type { OwnGroup } from '../../servers/aggregator/kinds/apiservice-server.ts'
 import type { CoreTables } from '../../servers/core/tables.ts'
 import { followBackendFiles } from '../files/backend-files.ts'
 import { certificateMetrics } from '../files/certificate-metrics.ts'
@@ -18,7 +19,7 @@ const DISCOVERY_CACHE = 'discovery-cache.ndjson'
 export interface AggregatorParts
   extends Omit<
     AggregatorInputs,
-    'options' | 'tables' | 'types' | 'frontProxyClient' | 'lookup' | 'overlays' | 'ledBy'
+    'options' | 'tables' | 'types' | 'deleteOptions' | 'frontProxyClient' | 'lookup' | 'overlays' | 'ledBy'
   > {
   readonly tables: CoreTables
   readonly credentials: Credentials
@@ -37,7 +38,8 @@ export function wireAggregator(
     ...parts,
     options: optionsOf(config),
     types: tables,
-    tables: { apiRegistration: tables.group(APISERVICES.group)!, gateway: tables.group(BACKEND_POLICIES.group)! },
+    tables: { apiRegistration: ownGroup(tables, APISERVICES), gateway: ownGroup(tables, BACKEND_POLICIES) },
+    deleteOptions: tables.deleteOptions,
     frontProxyClient: credentials.frontProxyClient,
     lookup,
     overlays: path === '' ? undefined : life.own(followBackendFiles(path, { types: tables, clock, log })),
@@ -45,6 +47,12 @@ export function wireAggregator(
   })
   certificateMetrics(context, { credentials, table: aggregator.table })
   return aggregator
+}
+
+function ownGroup(tables: CoreTables, { group, version }: { group: string; version: string }): OwnGroup {
+  const { resources, ...rows } = tables.rows(group, version)!
+  const resource = resources[0]!
+  return { ...rows, resource, form: tables.kindVersion(group, version, resource.kind) }
 }
 
 function optionsOf({ values, advertiseAddress, requestHeader }: AppContext['config']): AggregatorOptions {

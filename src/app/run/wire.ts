@@ -141,7 +141,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
       ...shared,
       tables,
       eventTtlSeconds: config.values['event-ttl'] / 1000,
-      reviews: { types: tables, yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
+      reviews: { yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
     }),
   )
   const fixed = new FixedPaths()

@@ -19,10 +19,14 @@ interface ResourceRow {
   verbs: string[]
   subresources?: { name: string; verbs: string[]; kind: string }[]
 }
+const index = read('../../servers/core/tables/index.json') as {
+  groupVersions: { group: string; version: string; resources: ResourceRow[] }[]
+}
 function described(file: string): DescribedGroupVersion {
-  const table = read(`../../servers/core/tables/${file}.json`) as TableFile & { resources: ResourceRow[] }
+  const table = read(`../../servers/core/tables/types/${file}.json`) as TableFile
+  const rows = index.groupVersions.find((gv) => gv.group === table.group && gv.version === table.version)!
   const types = new CompiledTypes(table, (_, name) => metaType(name))
-  const resources = table.resources.map((r) => ({
+  const resources = rows.resources.map((r) => ({
     ...r,
     type: types.type(r.kind)!,
     subresources: (r.subresources ?? []).map((s) => ({ ...s, type: types.type(s.kind)! })),
@@ -31,8 +35,8 @@ function described(file: string): DescribedGroupVersion {
 }
 
 const info = { title: 'test', version: 'v1.35.0' }
-const core = described('core')
-const registration = described('apiregistration.k8s.io')
+const core = described('core.v1')
+const registration = described('apiregistration.k8s.io.v1')
 
 interface RenderedOperation {
   operationId: string

@@ -20,10 +20,11 @@ export class Outbound {
   /** All is framed, its end too. */
   done = false
 
-  constructor(wire: Http2Wire, stream: number) {
+  /** @param granted what the peer gave the stream beyond the initial window before anything was sent on it. */
+  constructor(wire: Http2Wire, stream: number, granted = 0) {
     this.#wire = wire
     this.#stream = stream
-    this.#window = wire.initialWindow
+    this.#window = wire.initialWindow + granted
   }
   /** @returns false when the caller should wait until wake() answers true. */
   write(chunk: Uint8Array): boolean {

@@ -14,6 +14,7 @@ import { isToken, ListView, lowerName, sendableValue } from '../header-list.ts'
 import { type BodySource, RequestBody } from '../request-body.ts'
 import { H2Code } from './errors.ts'
 import type { HeaderBlock } from './hpack-decoder.ts'
+import { MAX_WINDOW_BYTES } from './frames.ts'
 import { Outbound } from './outbound.ts'
 import type { Http2RequestHead } from './request-head.ts'
 import { Http2Tunnel } from './tunnel.ts'
@@ -77,6 +78,8 @@ export class Http2Exchange implements Exchange, BodySource {
   #hasDate = false
   #ended = false
   #outbound: Outbound | undefined
+  /** Bytes that the client granted before anything was sent. */
+  #granted = 0
   #sent = 0
   #drained: (() => void)[] | undefined
 
@@ -165,8 +168,7 @@ export class Http2Exchange implements Exchange, BodySource {
     if (this.#head) this.#sendHead(false)
     if (this.#bodyless || chunk.length === 0) return true
     this.#sent += chunk.length
-    this.#outbound ??= new Outbound(this.#wire, this.id)
-    return this.#outbound.write(chunk)
+    return this.#sending().write(chunk)
   }
   end(chunk: Uint8Array = EMPTY, trailers: HeaderList = NONE): void {
     if (this.#phase !== 'responded' || this.#ended) return
@@ -183,9 +185,9 @@ export class Http2Exchange implements Exchange, BodySource {
       this.#sendHead(headOnly)
       if (headOnly) return this.#wire.onceSent(this.#complete)
     }
-    this.#outbound ??= new Outbound(this.#wire, this.id)
-    this.#outbound.end(body, last)
-    if (this.#outbound.done) this.#wire.onceSent(this.#complete)
+    const outbound = this.#sending()
+    outbound.end(body, last)
+    if (outbound.done) this.#wire.onceSent(this.#complete)
   }
   onDrain(resume: () => void): void {
     if (this.#phase !== 'finished') (this.#drained ??= []).push(resume)
@@ -201,8 +203,7 @@ export class Http2Exchange implements Exchange, BodySource {
     this.#phase = 'responded'
     this.#status = 200
     this.#wire.sendHeaders(this.id, fields, false)
-    const outbound = new Outbound(this.#wire, this.id)
-    this.#outbound = outbound
+    const outbound = this.#sending()
     const tunnel = new Http2Tunnel({
       write: (chunk) => {
         if (chunk) this.#sent += chunk.length
@@ -261,12 +262,22 @@ export class Http2Exchange implements Exchange, BodySource {
     this.#gone(new ClientGoneError(`http2: ${why}`))
     this.#owner.faulted()
   }
-  grow(bytes: number): void {
+  /** @param isGrant of this stream alone: it counts also before anything is sent; other changes are of the initial window. */
+  grow(bytes: number, isGrant: boolean): void {
+    if (!this.#outbound) {
+      if (isGrant) this.#granted += bytes
+      if (this.#wire.initialWindow + this.#granted > MAX_WINDOW_BYTES)
+        this.broken(H2Code.flowControl, 'stream window too large')
+      return
+    }
     try {
-      this.#outbound?.grow(bytes)
+      this.#outbound.grow(bytes)
     } catch (e) {
       this.broken(H2Code.flowControl, (e as Error).message)
     }
+  }
+  #sending(): Outbound {
+    return (this.#outbound ??= new Outbound(this.#wire, this.id, this.#granted))
   }
   /** The windows or the socket may take more. */
   wake(): void {

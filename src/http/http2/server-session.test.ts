@@ -257,6 +257,30 @@ test('HTTP/2 server: answers keep to the windows of the client', limited, async 
   assert.deepEqual([rig.body(1), drained, rig.outcomes[0]!.bytesOut], ['0123456789', 1, 10])
 })
 
+test(
+  'HTTP/2 server: a window that is granted before the answer begins counts, and may not be too large either',
+  limited,
+  async () => {
+    await using rig = await Rig.start({}, settings([Setting.initialWindowSize, 5]))
+    const answers: (() => void)[] = []
+    rig.handler = (e) => {
+      answers.push(() => {
+        e.respond(200, [])
+        e.end(Buffer.from('0123456789'))
+      })
+    }
+    rig.peer.write(Buffer.concat([headers(1, GET, LAST_FLAGS), frame(FrameType.windowUpdate, 0, 1, uint32(5))]))
+    rig.peer.write(frame(FrameType.ping, 0, 0, Buffer.alloc(8)))
+    await rig.until(() => rig.frames.some((f) => f.type === FrameType.ping))
+    answers[0]!()
+    await rig.until(() => rig.answered(1))
+    assert.equal(rig.body(1), '0123456789')
+    const most = frame(FrameType.windowUpdate, 0, 3, uint32(0x7fffffff))
+    rig.peer.write(Buffer.concat([headers(3, GET, LAST_FLAGS), most]))
+    await rig.until(() => rig.frames.some((f) => f.type === FrameType.reset && f.stream === 3))
+  },
+)
+
 test('HTTP/2 server: streams beyond the limit are refused, and may be sent again', limited, async () => {
   await using rig = await Rig.start({ maxConcurrentStreams: 2 })
   rig.handler = () => {}

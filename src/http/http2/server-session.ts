@@ -145,11 +145,11 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     if (this.#streams.size === 0) this.#wire.end()
   }
   settings(windowGrowth: number): void {
-    if (windowGrowth !== 0) for (const { id } of this.#streams.all()) this.#grow(id, windowGrowth)
+    if (windowGrowth !== 0) for (const { id } of this.#streams.all()) this.#grow(id, windowGrowth, false)
   }
   windowGrown(id: number, bytes: number): void {
     if (bytes === 0) this.#streams.get(id)?.broken(H2Code.protocol, 'window update of nothing')
-    else this.#grow(id, bytes)
+    else this.#grow(id, bytes, true)
   }
   writable(): void {
     for (const exchange of this.#streams.all()) exchange.wake()
@@ -203,9 +203,9 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     this.#resets = { left: filled - 1, atMs: now }
     if (filled < 1) throw new Http2Error(H2Code.enhanceYourCalm, 'too many streams were reset')
   }
-  #grow(id: number, bytes: number): void {
+  #grow(id: number, bytes: number, isGrant: boolean): void {
     const exchange = this.#streams.get(id)
-    exchange?.grow(bytes)
+    exchange?.grow(bytes, isGrant)
     exchange?.wake()
   }
 }

@@ -2,7 +2,7 @@
  * The order of a list after a strategic merge: items of the patch stand in the patch's order, items that only
  * the server has keep theirs, and where nothing says otherwise the patch's come first.
  */
-import { goText, isObject } from './json-value.ts'
+import { goText, isObject } from '../../api/json-value.ts'
 
 /** The identity of an item: its merge key's value, or a scalar itself. */
 export type Identify = (item: unknown) => string

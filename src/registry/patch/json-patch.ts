@@ -6,7 +6,7 @@
  */
 import { MAX_DEPTH } from '../../api/codec/json-scan.ts'
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
-import { getKey, isObject, jsonEqual, type JsonObject } from './json-value.ts'
+import { getKey, isObject, jsonEqual, type JsonObject } from '../../api/json-value.ts'
 import { PatchError } from './patch-error.ts'
 
 const MAX_OPERATIONS = 10_000

@@ -1,6 +1,6 @@
 /** JSON merge patches (RFC 7396). The document is not changed; what the patch leaves alone is shared with it. */
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
-import { getKey, isObject, type JsonObject } from './json-value.ts'
+import { getKey, isObject, type JsonObject } from '../../api/json-value.ts'
 import { PatchError } from './patch-error.ts'
 
 /** @throws PatchError for a patch that is no object: it would replace the whole. */

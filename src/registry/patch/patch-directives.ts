@@ -1,6 +1,6 @@
 /** The directives inside a strategic merge patch, and how a patch looks without them. */
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
-import { goText, isObject, type JsonObject } from './json-value.ts'
+import { goText, isObject, type JsonObject } from '../../api/json-value.ts'
 import { PatchError } from './patch-error.ts'
 
 export const DIRECTIVE = '$patch'

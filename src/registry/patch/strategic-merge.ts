@@ -8,7 +8,7 @@
 import { setOwn } from '../../api/codec/json-exact-reader.ts'
 import type { Field, FieldType, ObjectType } from '../../api/schema/type-table.ts'
 import { identifyBy, orderElements } from './element-order.ts'
-import { getKey, goText, isObject, type JsonObject } from './json-value.ts'
+import { getKey, goText, isObject, type JsonObject } from '../../api/json-value.ts'
 import {
   applyRetainKeys,
   DELETE_FROM_LIST,

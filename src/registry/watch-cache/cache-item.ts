@@ -11,6 +11,11 @@ export interface Decoded<T> {
   readonly fields: Readonly<Record<string, string>>
 }
 
+/** One way to write objects. Known by its identity: make one per version and encoding. */
+export interface Form<T> {
+  encode(object: T): ByteText
+}
+
 /** Forms kept for one item. A caller with more forms than this only pays again for encoding. */
 const FORMS_PER_ITEM = 8
 
@@ -21,7 +26,7 @@ export class CacheItem<T> implements Decoded<T> {
   readonly object: T
   readonly labels: Readonly<Record<string, string>>
   readonly fields: Readonly<Record<string, string>>
-  #encoded: Map<string, ByteText> | undefined
+  #encoded: Map<Form<T>, ByteText> | undefined
 
   constructor(key: string, revision: Revision, decoded: Decoded<T>) {
     this.key = key
@@ -31,14 +36,11 @@ export class CacheItem<T> implements Decoded<T> {
     this.fields = decoded.fields
   }
 
-  /**
-   * The object's bytes in one form, made by the first reader for all.
-   * @param form names what encode makes, such as `json`.
-   */
-  encoded(form: string, encode: (object: T) => ByteText): ByteText {
+  /** The object's bytes in one form, made by the first reader for all. */
+  encoded(form: Form<T>): ByteText {
     const known = this.#encoded?.get(form)
     if (known !== undefined) return known
-    const bytes = encode(this.object)
+    const bytes = form.encode(this.object)
     this.#encoded ??= new Map()
     if (this.#encoded.size < FORMS_PER_ITEM) this.#encoded.set(form, bytes)
     return bytes

@@ -73,4 +73,11 @@ export class WatchCacheMetrics {
       consistentRead: (success) => (success ? succeeded : failed).inc(),
     }
   }
+  /** The resource is served no more: its series go. */
+  release(group: string, resource: string): void {
+    for (const family of Object.values(this.#counters)) family.remove(group, resource)
+    for (const family of [this.#revision, this.#capacity, this.#readWait]) family.remove(group, resource)
+    for (const success of ['true', 'false'])
+      this.#consistent.remove(group, resource, success, success === 'true' ? 'false' : 'true')
+  }
 }

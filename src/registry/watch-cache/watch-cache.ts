@@ -135,11 +135,17 @@ export class WatchCache<T> implements AsyncDisposable {
 
   /** Waits up to 3 s for the first list, and up to 3 s for a revision. @throws WatchCacheError too-large, not-ready. */
   async reach(revision: Revision, signal?: AbortSignal): Promise<void> {
-    if (!this.isReady) await this.#untilReady(signal)
-    if (revision <= this.#gate.current) return
+    const { signal: closed } = this.#abort
+    if (closed.aborted) throw this.#notReady()
+    if (this.isReady && revision <= this.#gate.current) return
+    const either = signal ? AbortSignal.any([signal, closed]) : closed
     const startMs = this.#o.clock.monotonicMs()
     try {
-      await this.#gate.wait(revision, WAIT_MS, signal)
+      if (!this.isReady) await this.#untilReady(either)
+      await this.#gate.wait(revision, WAIT_MS, either)
+    } catch (e) {
+      // Its resource is served no more: what comes next finds that out.
+      throw closed.aborted ? this.#notReady() : e
     } finally {
       this.#o.metrics.readWaitSeconds.observe((this.#o.clock.monotonicMs() - startMs) / 1000)
     }
@@ -206,10 +212,10 @@ export class WatchCache<T> implements AsyncDisposable {
     return new WatchCacheError('not-ready', 'storage is (re)initializing', { retryAfterSeconds })
   }
 
-  async #untilReady(signal?: AbortSignal): Promise<void> {
+  async #untilReady(signal: AbortSignal): Promise<void> {
     this.start()
     const stop = new AbortController()
-    const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+    const either = AbortSignal.any([signal, stop.signal])
     const tooLong = sleep(this.#o.clock, WAIT_MS, either).then(() => {
       throw this.#notReady()
     })

@@ -1,95 +1,123 @@
 /** The core server: the built-in kinds that have tables, as a delegate. */
+import { AdmissionChain } from '../../access/admission/admission.ts'
+import { formatGroupVersion } from '../../api/group-version.ts'
+import type { Handler } from '../../http/filter.ts'
 import type { Scope } from '../../endpoints/scope.ts'
-import type { Resource } from '../../registry/resource.ts'
 import { ResourceServer, type ResourceServerOptions } from '../generic/resource-server.ts'
-import { eventField } from './event-fields.ts'
+import type {
+  PublishedGroupVersion,
+  ServedResource,
+  StoreSpec,
+  StoredResource,
+  ViewSubresource,
+} from '../generic/served-resource.ts'
+import { builtinKind } from './kinds.ts'
 import { namespaceLifecycle } from './namespace/namespace-lifecycle.ts'
 import { type ReviewHandlers, reviewHandlers } from './reviews/review-handlers.ts'
-import { strategyOf, subresourceStrategyOf } from './strategies.ts'
-import type { CoreTables, GroupTable, ResourceTable } from './tables.ts'
+import { strategyOf, viewOf } from './strategies.ts'
+import type { GroupVersionRows, ResourceTable } from './rows.ts'
+import type { CoreTables } from './tables.ts'
 
-export interface CoreServerOptions extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {
+export interface CoreServerOptions extends Omit<ResourceServerOptions, 'name' | 'admission' | 'deleteOptions'> {
   readonly tables: CoreTables
   /** `/registry`. */
   readonly storagePrefix: string
   readonly eventTtlSeconds: number
-  readonly reviews: ReviewHandlers
+  readonly reviews: Omit<ReviewHandlers, 'kindOf'>
 }
 
-/** Groups that another server owns, and the second form of events, which shares the storage of the first. */
-const NOT_HERE = new Set(['apiregistration.k8s.io', 'gateway.portico.dev', 'events.k8s.io'])
+/** Groups that another server owns. */
+const NOT_HERE = new Set(['apiregistration.k8s.io', 'gateway.portico.dev'])
+const DEFAULT_FIELDS = ['metadata.name', 'metadata.namespace']
 
 export function coreServer(o: CoreServerOptions): ResourceServer {
+  const { tables } = o
+  const namespaces = (): Scope => server.scope('', 'v1', 'namespaces')!
   const server = new ResourceServer({
     ...o,
     name: 'core',
-    types: o.tables,
-    admission: namespaceLifecycle(() => namespaces()),
+    deleteOptions: tables.deleteOptions,
+    admission: new AdmissionChain([namespaceLifecycle(namespaces)]),
   })
-  const namespaces = (): Scope => server.scope('', 'v1', 'namespaces')!
-  const creators = reviewHandlers(o.reviews)
-  for (const name of o.tables.groups()) {
-    if (NOT_HERE.has(name)) continue
-    const group = o.tables.group(name)!
-    server.addGroupVersion({
-      group: group.group,
-      version: group.version,
-      groupPriority: group.groupPriorityMinimum,
-      versionPriority: group.versionPriority,
-    })
-    for (const table of group.resources) addResource(server, group, table, o, creators)
-  }
+  const kindOf: ReviewHandlers['kindOf'] = (group, kind) => tables.kindVersion(group, 'v1', kind)
+  const maker = new ServedMaker(o, reviewHandlers({ ...o.reviews, kindOf }))
+  // The first table of a server replaces none: there is nothing to wait for.
+  void server.publish(tables.groupVersions.filter((gv) => !NOT_HERE.has(gv.group)).map((gv) => maker.groupVersion(gv)))
   return server
 }
 
-function addResource(
-  server: ResourceServer,
-  group: GroupTable,
-  table: ResourceTable,
-  o: CoreServerOptions,
-  creators: ReturnType<typeof reviewHandlers>,
-): void {
-  const create = creators.get(`${group.group}/${table.resource}`)
-  if (create) {
-    server.addVirtual({
-      group: group.group,
-      version: group.version,
-      kind: table.kind,
-      resource: table.resource,
-      singular: table.singular,
-      namespaced: table.namespaced,
-      type: group.types.type(table.kind)!,
-      create,
-    })
-    return
-  }
-  if (table.storagePrefix === undefined) return
-  const subresources = (table.subresources ?? []).flatMap((s) => {
-    const strategy = subresourceStrategyOf(table, s.name)
-    return strategy ? [{ name: s.name, verbs: s.verbs, strategy }] : []
-  })
-  server.add({ ...table, resource: resourceOf(group, table, o), strategy: strategyOf(table), subresources })
-}
+/** Makes what is served from the tables' rows; versions of one resource share their store. */
+class ServedMaker {
+  readonly #o: CoreServerOptions
+  readonly #creators: ReadonlyMap<string, Handler>
+  readonly #stores = new Map<string, StoreSpec>()
 
-/** A stored resource as its table describes it. */
-export function resourceOf(
-  group: Pick<GroupTable, 'group' | 'version' | 'types'>,
-  table: ResourceTable,
-  o: { storagePrefix: string; eventTtlSeconds?: number },
-): Resource {
-  return {
-    group: group.group,
-    version: group.version,
-    kind: table.kind,
-    resource: table.resource,
-    singular: table.singular,
-    namespaced: table.namespaced,
-    type: group.types.type(table.kind)!,
-    storagePrefix: `${o.storagePrefix}${table.storagePrefix!}`,
-    storedAs: 'protobuf',
-    selectableFields: table.selectableFields ?? ['metadata.name', 'metadata.namespace'],
-    ...(table.resource === 'events'
-      ? { fieldOf: eventField, ...(o.eventTtlSeconds === undefined ? {} : { ttlSeconds: o.eventTtlSeconds }) }
-      : {}),
+  constructor(o: CoreServerOptions, creators: ReadonlyMap<string, Handler>) {
+    this.#o = o
+    this.#creators = creators
+  }
+  groupVersion(gv: GroupVersionRows): PublishedGroupVersion {
+    return {
+      group: gv.group,
+      version: gv.version,
+      groupPriority: gv.groupPriorityMinimum,
+      versionPriority: gv.versionPriority,
+      resources: gv.resources.flatMap((table) => this.#resource(gv, table) ?? []),
+    }
+  }
+
+  #resource(gv: GroupVersionRows, table: ResourceTable): ServedResource | undefined {
+    const { resource, singular, shortNames, categories, namespaced, verbs } = table
+    const form = this.#o.tables.kindVersion(gv.group, gv.version, table.kind)
+    const served = { names: { resource, singular, shortNames, categories }, namespaced, verbs, form }
+    const create = this.#creators.get(`${gv.group}/${resource}`)
+    if (create) return { ...served, is: 'asked', create, subresources: [] }
+    return table.storagePrefix === undefined ? undefined : { ...served, ...this.#stored(gv, table) }
+  }
+
+  #stored(gv: GroupVersionRows, table: ResourceTable): Omit<StoredResource, 'names' | 'namespaced' | 'verbs' | 'form'> {
+    const { group } = gv
+    const store = this.#store(gv, table)
+    const kind = builtinKind(group, table.kind, gv.version)
+    const strategy = strategyOf(table, kind)
+    const views = (table.subresources ?? []).flatMap(({ name, verbs }): ViewSubresource[] => {
+      const view = viewOf(name, strategy, kind)
+      return view ? [{ is: 'view', name, verbs, strategy: view }] : []
+    })
+    return {
+      is: 'stored',
+      store,
+      conversion: kind.conversion,
+      selectableFields: table.selectableFields ?? DEFAULT_FIELDS,
+      storedLabel: kind.storedLabel,
+      strategy,
+      columns: table.columns,
+      storageVersionHash: table.storageVersionHash,
+      ttlSeconds: store.form.kind === 'Event' ? this.#o.eventTtlSeconds : undefined,
+      coreFinalizers: true,
+      subresources: views,
+    }
+  }
+
+  #store(gv: GroupVersionRows, table: ResourceTable): StoreSpec {
+    const { tables, storagePrefix } = this.#o
+    const prefix = `${storagePrefix}${table.storagePrefix!}`
+    const known = this.#stores.get(prefix)
+    if (known) return known
+    const hub = table.storageVersion ?? formatGroupVersion(gv)
+    const slash = hub.lastIndexOf('/')
+    const [group, version] = [hub.slice(0, Math.max(slash, 0)), hub.slice(slash + 1)]
+    const kind = builtinKind(group, table.kind, version)
+    const store: StoreSpec = {
+      prefix,
+      form: tables.kindVersion(group, version, table.kind),
+      storedAs: 'protobuf',
+      resource: { group, resource: table.resource },
+      selectableFields:
+        tables.rows(group, version)!.resources.find((r) => r.kind === table.kind)!.selectableFields ?? DEFAULT_FIELDS,
+      fieldOf: kind.fieldOf,
+    }
+    this.#stores.set(prefix, store)
+    return store
   }
 }

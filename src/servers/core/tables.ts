@@ -1,117 +1,81 @@
 /**
- * The tables of the built-in API groups. A group's file is read on the first use of one of its kinds.
+ * The tables of the built-in kinds: index.json says what is served and how it is shown, types/ how the types of each group
+ * version stand in JSON and protobuf. Types are read on the first use of one of their kinds.
  *
- * Owns:    the compiled tables, kept for good once loaded (a few hundred KB for all groups together).
- * Callers: app/run/wire.ts makes one; the core server, discovery, OpenAPI and the codecs read it.
+ * Owns:    the compiled types, kept for good once loaded.
+ * Callers: app/run/wire.ts makes one; servers make kinds by it; nothing in a request looks a type up by name.
  */
-import { metaTypes, readTable } from '../../api/schema/meta-types.ts'
-import { CompiledTypes, type ObjectType, type TableFile, type TypeTable } from '../../api/schema/type-table.ts'
-
-export interface SubresourceTable {
-  readonly name: string
-  readonly verbs: readonly string[]
-  readonly kind: string
-  /** Of the kind, where they are not those of the parent. */
-  readonly group?: string
-  readonly version?: string
-}
-export interface ColumnTable {
-  readonly name: string
-  readonly type: string
-  readonly format: string
-  readonly priority: number
-  readonly description: string
-  /** `age`, a JSON path that starts with a dot, or the name of a rule with its arguments: `count(data)`. */
-  readonly cell: string
-}
-export interface ResourceTable {
-  readonly resource: string
-  readonly singular: string
-  readonly kind: string
-  readonly namespaced: boolean
-  readonly verbs: readonly string[]
-  readonly shortNames?: readonly string[]
-  readonly categories?: readonly string[]
-  readonly subresources?: readonly SubresourceTable[]
-  /** Key prefix below the storage's root, such as `/services/specs`. Absent: nothing is stored. */
-  readonly storagePrefix?: string
-  readonly storageVersion?: string
-  readonly storageVersionHash?: string
-  readonly selectableFields?: readonly string[]
-  readonly allowCreateOnUpdate?: boolean
-  readonly allowUnconditionalUpdate?: boolean
-  /** The field whose changes metadata.generation counts. Absent: there is no generation. */
-  readonly generationOf?: string
-  readonly columns: readonly ColumnTable[]
-}
-export interface GroupTableFile extends TableFile {
-  readonly groupPriorityMinimum: number
-  readonly versionPriority: number
-  readonly resources: readonly ResourceTable[]
-}
-export interface GroupTable {
-  readonly group: string
-  readonly version: string
-  readonly groupPriorityMinimum: number
-  readonly versionPriority: number
-  readonly resources: readonly ResourceTable[]
-  readonly types: CompiledTypes
-}
-
-/** Package of the tables -> name of the API group, which is the file's name ('' is core.json). */
-const GROUPS: ReadonlyMap<string, string> = new Map([
-  ['core', ''],
-  ['admissionregistration', 'admissionregistration.k8s.io'],
-  ['apiregistration', 'apiregistration.k8s.io'],
-  ['authentication', 'authentication.k8s.io'],
-  ['authorization', 'authorization.k8s.io'],
-  ['coordination', 'coordination.k8s.io'],
-  ['discovery', 'discovery.k8s.io'],
-  ['events', 'events.k8s.io'],
-  ['flowcontrol', 'flowcontrol.apiserver.k8s.io'],
-  ['gateway', 'gateway.portico.dev'],
-])
+import { readFileSync } from 'node:fs'
+import { formatGroupVersion } from '../../api/group-version.ts'
+import type { KindVersion } from '../../api/kinds/kind-version.ts'
+import { tableKind } from '../../api/kinds/table-kind.ts'
+import { TableShapes } from '../../api/kinds/table-shapes.ts'
+import { metaType, metaTypes, readTable } from '../../api/schema/meta-types.ts'
+import { CompiledTypes, type ObjectType, type TypeTable } from '../../api/schema/type-table.ts'
+import { builtinKind } from './kinds.ts'
+import type { GroupVersionRows } from './rows.ts'
 
 export class CoreTables implements TypeTable {
-  readonly #loaded = new Map<string, GroupTable>()
+  readonly groupVersions: readonly GroupVersionRows[]
+  readonly #loaded = new Map<string, CompiledTypes>()
+  readonly #shapes = new TableShapes()
+  readonly #kinds = new Map<string, KindVersion>()
+  /** Package -> the group version that references from other tables mean. */
+  readonly #packages = new Map<string, GroupVersionRows>()
 
-  /** The groups that have a table, core ('') first. */
-  groups(): readonly string[] {
-    return [...GROUPS.values()]
+  constructor() {
+    const text = readFileSync(new URL('./tables/index.json', import.meta.url), 'utf8')
+    this.groupVersions = (JSON.parse(text) as { groupVersions: GroupVersionRows[] }).groupVersions
+    for (const gv of this.groupVersions) if (!this.#packages.has(gv.package)) this.#packages.set(gv.package, gv)
   }
 
-  /** @returns undefined for a group that has no table. The first call reads the file. */
-  group(name: string): GroupTable | undefined {
-    const loaded = this.#loaded.get(name)
-    if (loaded) return loaded
-    if (![...GROUPS.values()].includes(name)) return undefined
-    const url = new URL(`./tables/${name === '' ? 'core' : name}.json`, import.meta.url)
-    const file = readTable<GroupTableFile>(url)
+  rows(group: string, version: string): GroupVersionRows | undefined {
+    return this.groupVersions.find((gv) => gv.group === group && gv.version === version)
+  }
+  /** @returns undefined for a group version that has no table. The first call reads the file. */
+  types(group: string, version: string): CompiledTypes | undefined {
+    const id = `${group === '' ? 'core' : group}.${version}`
+    const loaded = this.#loaded.get(id)
+    if (loaded || !this.rows(group, version)) return loaded
+    const file = readTable(new URL(`./tables/types/${id}.json`, import.meta.url))
     const types = new CompiledTypes(file, (pkg, type) => this.#foreign(pkg, type))
-    const { group, version, groupPriorityMinimum, versionPriority, resources } = file
-    const table: GroupTable = { group, version, groupPriorityMinimum, versionPriority, resources, types }
-    this.#loaded.set(name, table)
-    return table
+    this.#loaded.set(id, types)
+    return types
+  }
+  /** The form of a kind; the same one each time. @throws Error for one that no table has: a programming error. */
+  kindVersion(group: string, version: string, kind: string): KindVersion {
+    const id = `${group}/${version}/${kind}`
+    const known = this.#kinds.get(id)
+    if (known) return known
+    const type = this.types(group, version)?.type(kind)
+    if (!type) throw new Error(`no table for ${kind} in ${formatGroupVersion({ group, version })}`)
+    const { defaults } = builtinKind(group, kind, version)
+    const made = tableKind({ group, version, kind, type, types: this, shapes: this.#shapes, defaults })
+    this.#kinds.set(id, made)
+    return made
+  }
+  /** The form of DeleteOptions, as every group takes them. */
+  get deleteOptions(): KindVersion {
+    const type = metaType('DeleteOptions')
+    return tableKind({ group: '', version: 'v1', kind: 'DeleteOptions', type, types: this, shapes: this.#shapes })
   }
 
   byKind(apiVersion: string, kind: string): ObjectType | undefined {
-    const slash = apiVersion.indexOf('/')
-    const table = this.group(slash === -1 ? '' : apiVersion.slice(0, slash))
-    const found = table?.types.apiVersion === apiVersion ? table.types.type(kind) : undefined
-    return found ?? metaTypes().byKind(apiVersion, kind)
+    const slash = apiVersion.lastIndexOf('/')
+    const types = this.types(apiVersion.slice(0, Math.max(slash, 0)), apiVersion.slice(slash + 1))
+    return types?.type(kind) ?? metaTypes().byKind(apiVersion, kind)
   }
-
   byModel(model: string): ObjectType | undefined {
     const shared = metaTypes().byModel(model)
     if (shared) return shared
-    const pkg = model.split('.').at(-3)
-    const group = pkg === undefined ? undefined : GROUPS.get(pkg)
-    return group === undefined ? undefined : this.group(group)?.types.byModel(model)
+    const [pkg, version] = model.split('.').slice(-3)
+    const gv = this.groupVersions.find((g) => g.package === pkg && g.version === version)
+    return gv && this.types(gv.group, gv.version)?.byModel(model)
   }
 
   #foreign(pkg: string, type: string): ObjectType | undefined {
     if (pkg === 'meta') return metaTypes().byModel(`io.k8s.apimachinery.pkg.apis.meta.v1.${type}`)
-    const group = GROUPS.get(pkg)
-    return group === undefined ? undefined : this.group(group)?.types.type(type)
+    const gv = this.#packages.get(pkg)
+    return gv && this.types(gv.group, gv.version)?.type(type)
   }
 }

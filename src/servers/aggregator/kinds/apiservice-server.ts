@@ -2,40 +2,40 @@
  * The aggregator's own groups, stored as JSON: apiregistration.k8s.io under kube-apiserver's keys, and
  * gateway.portico.dev with what an APIService has no field for.
  */
+import { AdmissionChain } from '../../../access/admission/admission.ts'
 import type { Column } from '../../../endpoints/table.ts'
-import type { CompiledTypes } from '../../../api/schema/type-table.ts'
+import type { KindVersion } from '../../../api/kinds/kind-version.ts'
 import type { Strategy } from '../../../registry/strategy.ts'
-import { ResourceServer, type ResourceServerOptions, type ServedResource } from '../../generic/resource-server.ts'
+import { ResourceServer, type ResourceServerOptions } from '../../generic/resource-server.ts'
+import type { StoredResource } from '../../generic/served-resource.ts'
 import type { Registered } from './ambiguity.ts'
 import { apiServiceStatusStrategy, apiServiceStrategy } from './apiservice-strategy.ts'
 import { backendPolicyStatusStrategy, backendPolicyStrategy } from './policy-strategy.ts'
 
-/** The group's table, as servers/core reads it. */
-export interface ApiRegistrationTable {
-  readonly group: string
-  readonly version: string
-  readonly types: CompiledTypes
-  readonly resources: readonly {
-    readonly kind: string
+/** The rows of a group that has one resource, as servers/core reads them, and the form of its kind. */
+export interface OwnGroup {
+  readonly form: KindVersion
+  readonly groupPriorityMinimum: number
+  readonly versionPriority: number
+  readonly resource: {
     readonly resource: string
     readonly singular: string
     readonly shortNames?: readonly string[]
     readonly verbs: readonly string[]
     readonly categories?: readonly string[]
     readonly subresources?: readonly { readonly name: string; readonly verbs: readonly string[] }[]
-    readonly storagePrefix?: string
     readonly storageVersionHash?: string
     readonly selectableFields?: readonly string[]
     readonly columns: readonly Column[]
-  }[]
+  }
 }
 
 /** One above what an APIService may ask for: it is always the first group. */
 const APISERVICE_PRIORITY = { groupPriority: 20_001, versionPriority: 15 }
 
 export interface AggregatorTables {
-  readonly apiRegistration: ApiRegistrationTable
-  readonly gateway: ApiRegistrationTable & { readonly groupPriorityMinimum: number; readonly versionPriority: number }
+  readonly apiRegistration: OwnGroup
+  readonly gateway: OwnGroup
 }
 
 export function apiServiceServer(
@@ -45,42 +45,59 @@ export function apiServiceServer(
     registered: Registered
   },
 ): ResourceServer {
-  const server = new ResourceServer({ ...o, name: 'aggregator', admission: () => {} })
+  const server = new ResourceServer({ ...o, name: 'aggregator', admission: new AdmissionChain([]) })
   const { apiRegistration, gateway } = o.tables
-  server.addGroupVersion({ ...versionOf(apiRegistration), ...APISERVICE_PRIORITY })
-  server.add(servedAs(apiRegistration, o.storagePrefix, apiServiceStrategy(o.registered), apiServiceStatusStrategy))
   const { groupPriorityMinimum: groupPriority, versionPriority } = gateway
-  server.addGroupVersion({ ...versionOf(gateway), groupPriority, versionPriority })
-  server.add(servedAs(gateway, o.storagePrefix, backendPolicyStrategy(o.registered), backendPolicyStatusStrategy))
+  // The first table of a server replaces none: there is nothing to wait for.
+  void server.publish([
+    {
+      ...versionOf(apiRegistration),
+      ...APISERVICE_PRIORITY,
+      resources: [
+        servedAs(apiRegistration, o.storagePrefix, apiServiceStrategy(o.registered), apiServiceStatusStrategy),
+      ],
+    },
+    {
+      ...versionOf(gateway),
+      groupPriority,
+      versionPriority,
+      resources: [servedAs(gateway, o.storagePrefix, backendPolicyStrategy(o.registered), backendPolicyStatusStrategy)],
+    },
+  ])
   return server
 }
 
-const versionOf = ({ group, version }: ApiRegistrationTable): { group: string; version: string } => ({ group, version })
+const versionOf = ({ form }: OwnGroup): { group: string; version: string } => ({
+  group: form.group,
+  version: form.version,
+})
 
-/** The one resource of its group, with a status. */
-function servedAs(
-  table: ApiRegistrationTable,
-  storagePrefix: string,
-  strategy: Strategy,
-  statusStrategy: Strategy,
-): ServedResource {
-  const { group, version, types } = table
-  const resource = table.resources[0]!
+/** Cluster-scoped, with a status. */
+function servedAs(own: OwnGroup, storagePrefix: string, strategy: Strategy, statusStrategy: Strategy): StoredResource {
+  const { form, resource: r } = own
+  const { resource, singular, shortNames, categories, selectableFields = ['metadata.name', 'metadata.namespace'] } = r
   return {
-    ...resource,
-    resource: {
-      group,
-      version,
-      kind: resource.kind,
-      resource: resource.resource,
-      singular: resource.singular,
-      namespaced: false,
-      type: types.type(resource.kind)!,
-      storagePrefix: `${storagePrefix}/${group}/${resource.resource}`,
+    is: 'stored',
+    names: { resource, singular, shortNames, categories },
+    namespaced: false,
+    verbs: r.verbs,
+    form,
+    store: {
+      prefix: `${storagePrefix}/${form.group}/${resource}`,
+      form,
       storedAs: 'json',
-      selectableFields: resource.selectableFields ?? ['metadata.name', 'metadata.namespace'],
+      resource: { group: form.group, resource },
+      selectableFields,
+      fieldOf: undefined,
     },
+    conversion: undefined,
+    selectableFields,
+    storedLabel: undefined,
     strategy,
-    subresources: (resource.subresources ?? []).map((s) => ({ ...s, strategy: statusStrategy })),
+    columns: r.columns,
+    storageVersionHash: r.storageVersionHash,
+    ttlSeconds: undefined,
+    coreFinalizers: false,
+    subresources: (r.subresources ?? []).map((s) => ({ ...s, is: 'view', strategy: statusStrategy })),
   }
 }

@@ -5,7 +5,7 @@ import { SYSTEM_AUTHENTICATED } from '../../../access/groups.ts'
 import { type FieldError, fieldError } from '../../../api/field-error.ts'
 import type { YamlThread } from '../../../api/codec/yaml-thread.ts'
 import type { KubeObject, UserInfo } from '../../../api/meta.ts'
-import type { TypeTable } from '../../../api/schema/type-table.ts'
+import type { KindVersion } from '../../../api/kinds/kind-version.ts'
 import { badRequest, invalid } from '../../../api/status-error.ts'
 import { bodyEncoding } from '../../../endpoints/content-type.ts'
 import { decodeObject } from '../../../endpoints/decode-object.ts'
@@ -15,20 +15,14 @@ import { writeObject } from '../../../endpoints/write-object.ts'
 import type { Handler } from '../../../http/filter.ts'
 import { negotiate } from '../../../http/negotiation.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
-import { formatGroupVersion } from '../../../api/group-version.ts'
 
 export interface ReviewHandlers {
-  readonly types: TypeTable
+  readonly kindOf: (group: string, kind: string) => KindVersion
   readonly yaml: YamlThread
   readonly tokens: TokenAuthenticator
   readonly authorizer: Authorizer
 }
 
-interface Question {
-  readonly group: string
-  readonly kind: string
-  readonly model: string
-}
 type Answer = (ctx: RequestContext, review: Review) => Promise<Record<string, unknown>>
 interface Review extends KubeObject {
   spec?: Record<string, unknown>
@@ -57,7 +51,7 @@ const AUTHORIZATION = 'authorization.k8s.io'
 /** By `group/resource`. */
 export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> {
   const handler = (group: string, kind: string, answer: Answer): Handler =>
-    question(o, { group, kind, model: `io.k8s.api.${group.split('.')[0]}.v1.${kind}` }, answer)
+    question(o.kindOf(group, kind), o.yaml, answer)
   const access = (kind: string): Handler =>
     handler(AUTHORIZATION, kind, (ctx, review) => accessReview(o.authorizer, ctx, review, kind))
   return new Map([
@@ -81,24 +75,22 @@ export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> 
   ])
 }
 
-function question({ types, yaml }: ReviewHandlers, q: Question, answer: Answer): Handler {
-  const expected = { group: q.group, version: 'v1', kind: q.kind }
+function question(version: KindVersion, yaml: YamlThread, answer: Answer): Handler {
+  const { kind, apiVersion } = version
   return async (ctx) => {
     const form = negotiate(ctx)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'CreateOptions')
     const review = (await decodeObject(ctx, body, {
       encoding: bodyEncoding(ctx),
-      types,
+      version,
       yaml,
-      expected,
       validation: options.fieldValidation,
     })) as Review
     const status = await answer(ctx, review)
-    await writeObject(ctx, 201, { kind: q.kind, apiVersion: formatGroupVersion(expected), ...review, status }, form, {
-      types,
+    await writeObject(ctx, 201, { kind, apiVersion, ...review, status }, form, {
       yaml,
-      model: q.model,
+      message: version.encodeMessage,
     })
   }
 }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fieldErrorMessage } from '../../../api/field-error.ts'
 import type { KubeObject } from '../../../api/meta.ts'
-import { applyCoreDefaults } from '../core-defaults.ts'
+import type { BuiltinKind } from '../builtin-kind.ts'
+import { builtinKind } from '../kinds.ts'
 import { normalizedClusterIps } from './service-cluster-ips.ts'
 import { validateServiceStatus } from './service.ts'
 import type { Service } from './service-types.ts'
-import { validatorOf } from './validators.ts'
 
 interface Case {
   readonly resource: string
@@ -320,14 +320,28 @@ const cases: readonly Case[] = [
     want: ['spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set'],
   },
 ]
+/** Resource -> group and kind. */
+const KINDS: Readonly<Record<string, readonly [group: string, kind: string]>> = {
+  configmaps: ['', 'ConfigMap'],
+  secrets: ['', 'Secret'],
+  namespaces: ['', 'Namespace'],
+  services: ['', 'Service'],
+  endpoints: ['', 'Endpoints'],
+  events: ['', 'Event'],
+  'events.events.k8s.io': ['events.k8s.io', 'Event'],
+  'leases.coordination.k8s.io': ['coordination.k8s.io', 'Lease'],
+  'endpointslices.discovery.k8s.io': ['discovery.k8s.io', 'EndpointSlice'],
+}
+const kindOf = (resource: string): BuiltinKind => builtinKind(...KINDS[resource]!, 'v1')
+
 for (const { resource, kind, name, object, old, want } of cases) {
   test(`${resource}: ${name}`, () => {
     const complete = (fields: Record<string, unknown>): KubeObject => {
       const made = { metadata, ...structuredClone(fields) }
-      if (kind !== undefined) applyCoreDefaults(kind, made)
+      if (kind !== undefined) kindOf(resource).defaults?.(made)
       return made
     }
-    const errors = validatorOf(resource)!(complete(object), old && complete(old))
+    const errors = kindOf(resource).validate!(complete(object), old && complete(old))
     assert.deepEqual(errors.map(fieldErrorMessage), want)
   })
 }
@@ -389,13 +403,15 @@ const defaults: readonly [string, Record<string, unknown>, Record<string, unknow
     { spec: { type: 'ExternalName', sessionAffinity: 'None' } },
   ],
 ]
+const kindNamed = (kind: string): BuiltinKind =>
+  builtinKind(kind === 'EndpointSlice' ? 'discovery.k8s.io' : '', kind, 'v1')
 for (const [kind, given, want] of defaults) {
-  test(`applyCoreDefaults: ${kind} ${JSON.stringify(given)}`, () => {
+  test(`defaults: ${kind} ${JSON.stringify(given)}`, () => {
     const object = { metadata, ...structuredClone(given) }
-    applyCoreDefaults(kind, object)
+    kindNamed(kind).defaults?.(object)
     assert.deepEqual(object, { metadata, ...want })
     const again = structuredClone(object)
-    applyCoreDefaults(kind, again)
+    kindNamed(kind).defaults?.(again)
     assert.deepEqual(again, object, 'defaults are applied once')
   })
 }

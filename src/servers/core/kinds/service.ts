@@ -1,0 +1,62 @@
+/** Service: its defaults depend on its type; how it is reached is checked in validation/. */
+import { dns1123Label } from '../../../api/names.ts'
+import type { BuiltinKind } from '../builtin-kind.ts'
+import { type Fields, listAt, listOf, objectAt, setDefault } from '../defaults/defaulting.ts'
+import { keepStatus, statusView } from '../strategies.ts'
+import { normalizedClusterIps } from '../validation/service-cluster-ips.ts'
+import type { Service } from '../validation/service-types.ts'
+import { validateService, validateServiceStatus } from '../validation/service.ts'
+
+const AFFINITY_SECONDS = 10_800
+
+export const service: BuiltinKind = {
+  defaults: (object) => {
+    const spec = objectAt(object as object as Fields, 'spec')
+    setDefault(spec, 'sessionAffinity', 'None')
+    if (spec['sessionAffinity'] === 'None') delete spec['sessionAffinityConfig']
+    else if (spec['sessionAffinity'] === 'ClientIP') {
+      const clientIp = objectAt(objectAt(spec, 'sessionAffinityConfig'), 'clientIP')
+      clientIp['timeoutSeconds'] ??= AFFINITY_SECONDS
+    }
+    setDefault(spec, 'type', 'ClusterIP')
+    for (const port of listAt(spec, 'ports')) {
+      setDefault(port, 'protocol', 'TCP')
+      setDefault(port, 'targetPort', port['port'])
+    }
+    defaultTraffic(spec)
+    if (spec['type'] === 'LoadBalancer') defaultIngress(object as object as Fields)
+  },
+  validate: (object, old) => validateService(object as Service, old as Service | undefined),
+  strategy: {
+    nameRules: dns1123Label,
+    returnsDeletedObject: true,
+    prepare: (_w, obj, old) => {
+      keepStatus(obj, old)
+      const given = obj as Service
+      const { clusterIP: _ip, clusterIPs: _ips, ...spec } = given.spec
+      Object.assign(obj, { spec: { ...spec, ...normalizedClusterIps(given.spec, (old as Service | undefined)?.spec) } })
+    },
+  },
+  views: {
+    status: (main) => ({
+      ...statusView(main),
+      validate: (_w, obj, old) => validateServiceStatus(obj as Service, old as Service),
+    }),
+  },
+}
+
+function defaultTraffic(spec: Fields): void {
+  const type = spec['type']
+  const internal = type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer'
+  const external =
+    type === 'NodePort' || type === 'LoadBalancer' || (internal && listOf(spec['externalIPs']).length > 0)
+  if (external) setDefault(spec, 'externalTrafficPolicy', 'Cluster')
+  if (internal) spec['internalTrafficPolicy'] ??= 'Cluster'
+  if (type === 'LoadBalancer') spec['allocateLoadBalancerNodePorts'] ??= true
+}
+
+function defaultIngress(object: Fields): void {
+  const { loadBalancer } = (object['status'] ?? {}) as { loadBalancer?: Fields }
+  for (const ingress of listAt(loadBalancer ?? {}, 'ingress'))
+    if ((ingress['ip'] ?? '') !== '') ingress['ipMode'] ??= 'VIP'
+}

@@ -1,0 +1,99 @@
+/** What a ResourceServer is told to serve. Made anew for each publish(); what is equal keeps its store. */
+import type { Conversion } from '../../api/kinds/kind.ts'
+import type { KindVersion } from '../../api/kinds/kind-version.ts'
+import type { VerbHandlers } from '../../endpoints/resource-handlers.ts'
+import type { Column } from '../../endpoints/table.ts'
+import type { Handler } from '../../http/filter.ts'
+import type { RequestContext } from '../../http/request-context.ts'
+import type { Resource } from '../../registry/resource.ts'
+import type { Strategy } from '../../registry/strategy.ts'
+
+/** Where the objects of a resource are kept, in whatever versions and groups they are served. */
+export interface StoreSpec {
+  /** Below the storage's root: `/registry/services/specs`. */
+  readonly prefix: string
+  /** The hub: what is stored. */
+  readonly form: KindVersion
+  /** Built-in kinds are stored as protobuf, APIServices and custom resources as JSON: kube-apiserver's layout. */
+  readonly storedAs: 'protobuf' | 'json'
+  /** As metrics name it. */
+  readonly resource: { readonly group: string; readonly resource: string }
+  readonly selectableFields: Resource['selectableFields']
+  readonly fieldOf: Resource['fieldOf']
+}
+
+interface Served {
+  readonly names: ServedNames
+  readonly namespaced: boolean
+  readonly verbs: readonly string[]
+  /** Of this version. */
+  readonly form: KindVersion
+  readonly subresources: readonly Subresource[]
+}
+export interface ServedNames {
+  readonly resource: string
+  readonly singular: string
+  readonly shortNames?: readonly string[] | undefined
+  readonly categories?: readonly string[] | undefined
+}
+/** A resource whose objects are kept. */
+export interface StoredResource extends Served {
+  readonly is: 'stored'
+  /** One object for all versions of one store: by it they find the same one. */
+  readonly store: StoreSpec
+  /** undefined: this version is the hub. */
+  readonly conversion: Conversion | undefined
+  /** Field labels that selectors may name in this version. */
+  readonly selectableFields: readonly string[]
+  /** A field label of this version -> the store's. undefined: they are the same. */
+  readonly storedLabel: ((label: string) => string) | undefined
+  readonly strategy: Strategy
+  readonly columns: readonly Column[]
+  readonly storageVersionHash: string | undefined
+  /** Objects vanish this long after their last write. */
+  readonly ttlSeconds: number | undefined
+  readonly coreFinalizers: boolean
+}
+/** A resource that is only ever asked, such as a TokenReview. */
+export interface AskedResource extends Served {
+  readonly is: 'asked'
+  readonly create: Handler
+}
+export type ServedResource = StoredResource | AskedResource
+
+export type Subresource = ViewSubresource | ObjectSubresource | ConnectSubresource
+/** The resource's own object, of which a part is taken: status, finalize, approval. */
+export interface ViewSubresource {
+  readonly is: 'view'
+  readonly name: string
+  readonly verbs: readonly string[]
+  readonly strategy: Strategy
+}
+/** A kind and handlers of its own: scale, eviction, binding, token, log. */
+export interface ObjectSubresource {
+  readonly is: 'object'
+  readonly name: string
+  readonly verbs: readonly string[]
+  readonly of: KindVersion
+  readonly handlers: VerbHandlers
+}
+/** A connection to something else: exec, attach, portforward, proxy. */
+export interface ConnectSubresource {
+  readonly is: 'connect'
+  readonly name: string
+  /** HTTP methods. */
+  readonly methods: readonly string[]
+  /** The kind of its query parameters. */
+  readonly options: KindVersion
+  /** Whether a path may follow the name. */
+  readonly takesPath: boolean
+  open(ctx: RequestContext): void | Promise<void>
+}
+
+export interface PublishedGroupVersion {
+  readonly group: string
+  readonly version: string
+  readonly groupPriority: number
+  readonly versionPriority: number
+  readonly resources: readonly ServedResource[]
+}
