@@ -1,6 +1,6 @@
 /**
  * `npm start`: Portico with embedded storage, two sample backends registered behind it, and a short text that says so.
- * Arguments go to the server; `--no-samples` leaves the backends out.
+ * Arguments go to the server, which listens on loopback unless they say otherwise; `--no-samples` leaves the backends out.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -12,18 +12,31 @@ import { DataDir } from '../src/app/files/data-dir.ts'
 import { kubeconfig } from '../src/app/files/kubeconfig.ts'
 import { Pki } from '../src/app/files/pki.ts'
 import { readOptions } from '../src/app/config/read-options.ts'
+import { helpOf } from '../src/cli/help.ts'
 import { loadKubeconfig, waitForAvailable, writeObjects } from './quick-start-api.ts'
 
 const root = join(import.meta.dirname, '..')
 const NO_SAMPLES = '--no-samples'
+const USAGE = `Usage: npm start -- [--no-samples] [--option=value ...]
+
+Runs Portico on loopback with two sample backends, which --no-samples leaves out. All other options are the server's:
+
+`
 /** Sample backends are quick: longer than this means something is wrong. */
 const START_MS = 30_000
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2)
-  const serverArgs = args.filter((a) => a !== NO_SAMPLES)
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(USAGE + helpOf('serve'))
+    return 0
+  }
+  const given = args.filter((a) => a !== NO_SAMPLES)
+  let serverArgs: readonly string[] = given
   let config: Config
   try {
+    const options = readOptions({ args: given, env: process.env })
+    if (!options.given.has('bind-address')) serverArgs = ['--bind-address=127.0.0.1', ...given]
     config = completeConfig(readOptions({ args: serverArgs, env: process.env }))
   } catch (e) {
     if (!(e instanceof ConfigurationError)) throw e
@@ -43,7 +56,9 @@ async function main(): Promise<number> {
     const withSamples = !args.includes(NO_SAMPLES)
     if (withSamples) await Promise.race([startSamples(config, port, samples), ended])
     if (server.exitCode === null && server.signalCode === null) console.log(welcome(config, port, withSamples))
-    return await ended
+    const code = await ended
+    if (code === 0) console.log(`Portico has stopped. Its data stays in ${config.values['data-dir']}.`)
+    return code
   } catch (e) {
     console.error(`portico: ${(e as Error).message}`)
     server.kill('SIGTERM')

@@ -1,5 +1,4 @@
 /** `portico check`: whether files of APIServices and BackendPolicies can be used; needs no server. */
-import { parseArgs } from 'node:util'
 import type { APIService } from '../api/apiservice.ts'
 import type { BackendPolicy } from '../api/backend-policy.ts'
 import { type BackendDocuments, checkBackendFiles, type CheckedDocument } from '../app/files/backend-files.ts'
@@ -7,6 +6,7 @@ import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { ambiguousPriorities, overlappingPolicies } from '../servers/aggregator/kinds/ambiguity.ts'
 import { policiesFor } from '../servers/aggregator/policy/effective-policy.ts'
 import { CoreTables } from '../servers/core/tables.ts'
+import { parseOptions } from './server-connection.ts'
 
 export const CHECK_HELP = `Usage: portico check -f <file or folder> [-f ...]
 
@@ -32,16 +32,10 @@ export async function check(args: readonly string[]): Promise<number> {
 }
 
 function pathsOf(args: readonly string[]): string[] {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { filename: { type: 'string', short: 'f', multiple: true } },
-    })
-    if (!values.filename) throw new ConfigurationError('check needs -f <file or folder>')
-    return values.filename
-  } catch (e) {
-    throw e instanceof ConfigurationError ? e : new ConfigurationError((e as Error).message)
-  }
+  const options = { filename: { type: 'string', short: 'f', multiple: true } } as const
+  const { values } = parseOptions({ args: [...args], options })
+  if (!values.filename) throw new ConfigurationError('check needs -f <file or folder>')
+  return values.filename
 }
 
 function linesOf(

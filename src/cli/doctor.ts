@@ -108,13 +108,18 @@ const nameOf = ({ apiService }: Answer, { backend }: RoutedDiagnosis): string =>
 
 /** What is wrong, each as one line. */
 function findingsOf(answer: Answer): string[] {
-  const { apiService, available, error, phases, routed, blocks } = answer
+  const { apiService, target, available, error, phases, routed, blocks } = answer
   if (error !== undefined) return [`${apiService}: ${error}`]
   const found = [{ name: apiService, phases }, ...routed.map((r) => ({ name: nameOf(answer, r), phases: r.phases }))]
     .flatMap((looked) => looked.phases.map((p) => ({ ...p, name: looked.name })))
     .filter((p) => p.result === 'failed' || p.result === 'warning')
     .map((p) => `${p.name}: ${p.phase}: ${p.message}`)
-  if (!available) found.unshift(`${apiService}: is not available: requests are answered with 503`)
+  if (!available)
+    found.unshift(
+      target === 'local'
+        ? `${apiService}: is not available: no server serves it, and spec.service names none: requests are answered with 404`
+        : `${apiService}: is not available: requests are answered with 503`,
+    )
   if (blocks.namespaces.length > 0)
     found.push(`${apiService}: cannot be deleted meanwhile: namespaces ${blocks.namespaces.join(', ')}`)
   return found

@@ -1,10 +1,19 @@
 import { OPTIONS, type Option, environmentName } from '../app/config/options.ts'
 
-export function help(commands: readonly string[]): string {
+export function help(commands: Readonly<Record<string, { readonly about: string }>>): string {
+  const rows = [
+    ...Object.entries(commands).map(([name, { about }]) => [name, about]),
+    ['version', 'Print the version.'],
+  ]
+  const width = Math.max(...rows.map(([name]) => name!.length))
   return [
     'Portico: one front door for every Kubernetes-style API.',
     '',
-    `Commands: ${commands.join(', ')}. "portico <command> --help" shows the options of one.`,
+    'Usage: portico <command> [options]',
+    '',
+    ...rows.map(([name, about]) => `  ${name!.padEnd(width)}  ${about}`),
+    '',
+    '"portico <command> --help" shows the options of one.',
     '',
   ].join('\n')
 }

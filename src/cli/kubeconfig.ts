@@ -19,7 +19,7 @@ interface Cluster {
 
 /** @throws ConfigurationError */
 export async function kubeconfig(args: readonly string[]): Promise<number> {
-  const options = readClientOptions(args)
+  const options = readClientOptions(args, 'kubeconfig')
   const pair = issueClient(options)
   const cluster = clusterOf(options.dataDir)
   const text = render({

@@ -21,6 +21,7 @@ export const ROUTES_HELP = `Usage: portico routes [METHOD] PATH [--as=<user>] [-
                      [--header='<name>: <value>' ...] [-o json] [--kubeconfig=<file>]
 
 Asks a running server who would serve a request and why, and whether the user may make it. Nothing is served.
+Exit code: 0 it would be served, 1 nobody serves it or the user may not, 2 the command cannot be run like this.
 Routes of a BackendPolicy look at users, groups and headers, and weights at the user and the header User-Agent.
 ${CONNECTION_HELP}
 `
@@ -32,10 +33,12 @@ const OPTIONS = {
   output: { type: 'string', short: 'o' },
 } as const
 const NOBODY = 1
+/** Verbs of Kubernetes, such as list, are not among them: they follow from method and path. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 type Explained = RouteExplanation & { readonly apiService?: ExplainedBackend }
 
-/** @returns 1 where nobody serves it, or the server cannot be asked. @throws ConfigurationError */
+/** @returns 1 where nobody serves it, the user may not, or the server cannot be asked. @throws ConfigurationError */
 export async function routes(args: readonly string[], env: Environment): Promise<number> {
   const { values, positionals } = parseOptions({ args: [...args], options: OPTIONS, allowPositionals: true })
   const [method, path] = positionals.length === 1 ? ['GET', positionals[0]!] : positionals
@@ -47,7 +50,8 @@ export async function routes(args: readonly string[], env: Environment): Promise
   try {
     const explained = (await server.client.call('GET', `/debug/routes?${query.toString()}`)) as Explained
     process.stdout.write(values.output === 'json' ? `${JSON.stringify(explained, null, 2)}\n` : render(explained))
-    return explained.delegate === undefined ? NOBODY : 0
+    const isServed = explained.delegate !== undefined && explained.refusedWith === undefined
+    return isServed && explained.access.decision === 'allow' ? 0 : NOBODY
   } catch (e) {
     process.stderr.write(`portico: ${explainFailure(server.url, e)}\n`)
     return NOBODY
@@ -60,6 +64,8 @@ function queryOf(
   path: string,
   o: { as?: string | undefined; 'as-group'?: string[] | undefined; header?: string[] | undefined },
 ): URLSearchParams {
+  if (!METHODS.includes(method.toUpperCase()))
+    throw new ConfigurationError(`${JSON.stringify(method)} is no method: one of ${METHODS.join(', ')}`)
   const query = new URLSearchParams({ method, path })
   const { as, 'as-group': groups = [], header: headers = [] } = o
   if (as === '') throw new ConfigurationError('--as: may not be empty')

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { suggestion } from '../app/config/suggestion.ts'
 import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { StatusError } from '../api/status-error.ts'
 import { Client } from '../client/client.ts'
@@ -39,12 +40,20 @@ export function connectToServer(
   }
 }
 
+/** Node's words, with the option that was likely meant. */
+function textOf({ message, code }: Error & { code?: string }, known: readonly string[]): string {
+  const [text = ''] = message.split('. ')
+  if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return text
+  const name = /'--?([^'=]+)/.exec(message)?.[1] ?? ''
+  return `unknown flag --${name}${suggestion(name, known)}`
+}
+
 /** @throws ConfigurationError for what is no option. */
 export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
     return parseArgs(config)
   } catch (e) {
-    throw new ConfigurationError((e as Error).message.split('. ')[0]!)
+    throw new ConfigurationError(textOf(e as Error & { code?: string }, Object.keys(config.options ?? {})))
   }
 }
 

@@ -21,6 +21,8 @@ export interface VersionDiscovery {
   readonly version: string
   readonly resources: readonly ResourceDiscovery[]
   readonly freshness: 'Current' | 'Stale'
+  /** When the backend said so last, ms since the epoch; undefined: it is no backend's, or never said anything. */
+  readonly goodAtMs?: number | undefined
   readonly groupPriority: number
   readonly versionPriority: number
 }

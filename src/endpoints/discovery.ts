@@ -94,7 +94,7 @@ export function apiVersions(serverAddress: string): Kinded {
 /** `/api/v1` and `/apis/{group}/{version}`: resources and subresources by name. */
 export function apiResourceList(group: string, version: string, resources: readonly ResourceDiscovery[]): Kinded {
   const list = resources.flatMap((r) => [
-    mainResource(r, group, version),
+    ...(isParentOnly(r) ? [] : [mainResource(r, group, version)]),
     ...(r.subresources ?? []).map((s) => subresource(r, s, group, version)),
   ])
   return {
@@ -103,6 +103,11 @@ export function apiResourceList(group: string, version: string, resources: reado
     groupVersion: formatGroupVersion({ group, version }),
     resources: list.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
   }
+}
+
+/** The aggregated form needs a parent for each subresource; one that its server does not serve is of no kind at all. */
+function isParentOnly({ responseKind: { version, kind }, verbs }: ResourceDiscovery): boolean {
+  return version === '' && kind === '' && verbs.length === 0
 }
 
 function mainResource(r: ResourceDiscovery, group: string, version: string): APIResource {

@@ -22,7 +22,9 @@ export interface TlsOptionsOf {
   /** Default TLSv1.2. */
   readonly minVersion?: SecureVersion
   /** OpenSSL's list, colons between; default Node's. */
-  readonly ciphers?: string
+  readonly ciphers?: string | undefined
+  /** Default true. */
+  readonly http2?: boolean
 }
 
 export class ReloadableTls {
@@ -70,7 +72,7 @@ export class ReloadableTls {
       ...this.#contextOptions(this.#material),
       requestCert: true,
       rejectUnauthorized: false,
-      ALPNProtocols: ['h2', 'http/1.1'],
+      ALPNProtocols: this.#options.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
       SNICallback: (name, done) => done(null, this.#sni.find((s) => nameMatches(s.name, name.toLowerCase()))?.context),
     }
   }

@@ -1,13 +1,17 @@
 /** The commands and documents that README.md and docs/ tell people to use are ones that work. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseAllDocuments } from 'yaml'
+import { acceptedFlags } from '../../src/app/config/accepted-flags.ts'
 import { COMMANDS } from '../../src/cli/run-command.ts'
 import { isOptionName } from '../../src/app/config/options.ts'
 import { ROOT } from '../harness/tree-copy.ts'
-import { startTestServer } from '../harness/server.ts'
+import { startProcess } from '../harness/portico-process.ts'
+import { missingProgram } from '../harness/programs.ts'
+import { freePort } from '../harness/prometheus.ts'
 
 const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter((p) =>
   p.endsWith('.md'),
@@ -80,18 +84,34 @@ test('links between pages and files lead somewhere', () => {
   }
 })
 
-test('a server takes the objects that the README tells people to write', async () => {
-  const { text } = BLOCKS.find((b) => b.page === 'README.md' && b.language === 'yaml')!
-  const objects = parseAllDocuments(text.replace(/<base64[^>]*>/, '""')).map(
-    (d) => d.toJS() as { kind: string; spec: object },
-  )
-  await using portico = await startTestServer()
-  const ca = Buffer.from(portico.pki.ca().cert).toString('base64')
-  for (const object of objects) {
-    const isService = object.kind === 'Service'
-    const path = isService ? '/api/v1/namespaces/default/services' : '/apis/apiregistration.k8s.io/v1/apiservices'
-    const body = isService ? object : { ...object, spec: { ...object.spec, caBundle: ca } }
-    const answer = await portico.admin.post(`${path}?fieldValidation=Strict`, body)
-    assert.equal(answer.status, 201, answer.text)
-  }
+test('the launcher is one that every Node we allow can run', () => {
+  for (const page of PAGES) assert.ok(!readFileSync(join(ROOT, page), 'utf8').includes('node src/main.ts'), page)
+})
+
+test('docs/differences.md lists the flags without effect, with their reasons', () => {
+  const page = readFileSync(join(ROOT, 'docs/differences.md'), 'utf8')
+  for (const { why, names } of acceptedFlags())
+    assert.ok(page.includes(`| ${names.map((n) => `\`--${n}\``).join(', ')} | ${why} |`), why)
+})
+
+const skip = missingProgram('kubectl', 'kubernetes-client')
+test('the block of the README ends with an object at a backend that was registered by hand', { skip }, async (t) => {
+  const { text } = BLOCKS.find((b) => b.page === 'README.md' && b.language === 'bash')!
+  const folder = await mkdtemp(join(tmpdir(), 'portico-readme-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const [port, backendPort] = [await freePort(), await freePort()]
+  const ours = `DATA=${folder}/data PORT=${port} BACKEND_PORT=${backendPort}`
+  const script = text.replace(/^DATA=.*$/m, ours)
+  assert.notEqual(script, text)
+  // In a group of its own: what it leaves running ends with it.
+  await using pasted = startProcess('bash', ['-c', `set -e\n${script}\necho pasted`], {
+    cwd: ROOT,
+    detached: true,
+    env: { HOME: folder },
+  })
+  await pasted.until(/^pasted$/m)
+  const out = pasted.stdout()
+  assert.match(out, /^apiservice\.apiregistration\.k8s\.io\/v1\.garden\.example\.com condition met$/m)
+  assert.match(out, /^flower\.garden\.example\.com\/rose created$/m)
+  assert.match(out, /^default +rose /m)
 })

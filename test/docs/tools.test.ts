@@ -1,4 +1,4 @@
-/** The commands of docs/tools.md are run against a server, and all of them succeed there. */
+/** The commands of docs/tools.md are run against a server, and end there as the page says. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +21,8 @@ test('the commands of docs/tools.md', async (t) => {
     await t.test(args.join(' '), async () => {
       await using made = startPortico(args, { env: { KUBECONFIG: portico.kubeconfig } })
       const { code, stdout, stderr } = await made.ended
-      assert.equal(code, 0, stdout + stderr)
+      // Jane may do nothing.
+      assert.equal(code, args.includes('--as=jane') ? 1 : 0, stdout + stderr)
       assert.notEqual(stdout, '')
     })
   }

@@ -23,11 +23,10 @@ after(() => rm(folder, { recursive: true, force: true }))
 
 /** In a process group of its own, like a job of a terminal. */
 function quickStart(...args: string[]): RunningProcess {
-  return startProcess(
-    'npm',
-    ['start', '--', '--bind-address=127.0.0.1', '--shutdown-watch-termination-grace-period=0s', ...args],
-    { cwd: root, detached: true },
-  )
+  return startProcess('npm', ['start', '--', '--shutdown-watch-termination-grace-period=0s', ...args], {
+    cwd: root,
+    detached: true,
+  })
 }
 
 /** Ctrl-C: the terminal sends SIGINT to every process of the group. */
@@ -43,6 +42,13 @@ async function membersOf(group: number): Promise<string[]> {
   return stdout.split('\n').filter((line) => new RegExp(`^\\s*${group} [^Z]`).test(line))
 }
 
+/** In Linux's own form, of IPv4. */
+async function addressesListeningOn(port: number): Promise<string[]> {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n')
+  return [...new Set(lines.flatMap((line) => new RegExp(`: ([0-9A-F]{8}):${hex} 0{8}:0{4} 0A`).exec(line)?.[1] ?? []))]
+}
+
 /** The commands the text tells people to try. */
 const commandsOf = (text: string): string[] => [...text.matchAll(/^ {2}(kubectl .*)$/gm)].map((m) => m[1]!)
 
@@ -53,6 +59,8 @@ test('the quick start, its commands, Ctrl-C, and a second start that finds its d
     await started.until(/Ctrl-C drains and stops/)
     const text = started.stdout()
     assert.match(text, /Portico listens on https:\/\/127\.0\.0\.1:\d+, its data is in/)
+    const [, port] = /https:\/\/127\.0\.0\.1:(\d+)/.exec(text)!
+    assert.deepEqual(await addressesListeningOn(Number(port)), ['0100007F'], 'on loopback alone')
     const api = loadKubeconfig(join(dataDir, 'kubeconfig'))
     for (const { group, version } of Object.values(SAMPLES)) {
       const name = `${version}.${group}`
@@ -76,6 +84,7 @@ test('the quick start, its commands, Ctrl-C, and a second start that finds its d
     const made = await api('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'kept' } })
     assert.equal(made.status, 201)
     assert.equal(await pressCtrlC(started), 0, started.stderr())
+    assert.match(started.stdout(), /\nPortico has stopped\. Its data stays in \S+\.\n$/)
   })
   await t.test('second start', async () => {
     await using started = quickStart('--secure-port=0', `--data-dir=${dataDir}`)
@@ -108,6 +117,14 @@ test('Ctrl-C while the samples start leaves nothing behind', async () => {
   await pressCtrlC(started)
 })
 
+test('npm start -- --help shows what can be given, and starts nothing', async () => {
+  await using started = startProcess('npm', ['start', '--', '--help'], { cwd: root })
+  const { code, stdout } = await started.ended
+  assert.equal(code, 0)
+  assert.match(stdout, /--no-samples/)
+  assert.match(stdout, /^ {2}--secure-port /m)
+})
+
 test('a port in use ends with 2 and one line', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
@@ -115,7 +132,10 @@ test('a port in use ends with 2 and one line', async () => {
   await using started = quickStart(`--secure-port=${port}`, `--data-dir=${join(folder, 'port')}`)
   const { code, stderr } = await started.ended
   taken.close()
-  assert.equal(stderr, `portico: --secure-port: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`)
+  assert.equal(
+    stderr,
+    `portico: --secure-port: port ${port} of 127.0.0.1 is taken by another process: choose another one with --secure-port\n`,
+  )
   assert.equal(code, 2)
 })
 

@@ -93,7 +93,7 @@ for (const { name, spec, objectName, causes } of rows) {
   })
 }
 
-test('APIService: the port defaults to 443, status is wiped, a local one is available at once', async () => {
+test('APIService: the port defaults to 443, status is wiped, a local one is judged at once', async () => {
   const remote = await portico.admin.post(PATH, {
     metadata: { name: 'v1.remote.example.com' },
     spec: { ...good, group: 'remote.example.com', service },
@@ -105,12 +105,13 @@ test('APIService: the port defaults to 443, status is wiped, a local one is avai
     metadata: { name: 'v1.local.example.com' },
     spec: { ...good, group: 'local.example.com' },
   })
+  // Nobody serves it.
   const [condition] = local.json<{
     status: { conditions: { type: string; status: string; reason: string; message: string }[] }
   }>().status.conditions
   assert.deepEqual(
     [condition!.type, condition!.status, condition!.reason, condition!.message],
-    ['Available', 'True', 'Local', 'Local APIServices are always available'],
+    ['Available', 'False', 'LocalNotServed', 'no server here serves local.example.com/v1, and spec.service names none'],
   )
 })
 

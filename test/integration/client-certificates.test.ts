@@ -33,6 +33,18 @@ test('a certificate that portico certs made names its user and groups to the ser
   await client.close()
 })
 
+test('the certificate of a backend has the names that were asked for, and is of no client', async () => {
+  await using portico = await startTestServer()
+  const names = ['--serving=garden.default.svc', '--serving=localhost']
+  await using made = startPortico(['certs', ...names, `--data-dir=${portico.dataDir}`])
+  const { code, stdout } = await made.ended
+  assert.equal(code, 0)
+  const certificate = new X509Certificate(stdout)
+  assert.equal(certificate.subjectAltName, 'DNS:garden.default.svc, DNS:localhost')
+  assert.ok(certificate.verify(new X509Certificate(portico.pki.ca().cert).publicKey))
+  assert.deepEqual(certificate.keyUsage, ['1.3.6.1.5.5.7.3.1'], 'serverAuth alone')
+})
+
 test('a kubeconfig that portico kubeconfig made works, with the rights of its user', async () => {
   await using portico = await startTestServer()
   const out = join(portico.dataDir, 'bob.kubeconfig')
@@ -49,6 +61,11 @@ test('a kubeconfig that portico kubeconfig made works, with the rights of its us
 const REFUSALS: readonly { name: string; args: (dataDir: string) => string[]; says: RegExp }[] = [
   { name: 'no user', args: (d) => ['certs', `--data-dir=${d}`], says: /^portico: --user: is needed\n$/ },
   {
+    name: 'a user and a backend at once',
+    args: (d) => ['certs', '--user=a', '--serving=b', `--data-dir=${d}`],
+    says: /^portico: --serving: is of a backend; --user and --group are of a client\n$/,
+  },
+  {
     name: "the CA's own name, whose chain would pass for self-signed",
     args: (d) => ['certs', '--user=portico-ca', `--data-dir=${d}`],
     says: /^portico: --user: "portico-ca" is the name of the CA itself\n$/,
@@ -61,8 +78,13 @@ const REFUSALS: readonly { name: string; args: (dataDir: string) => string[]; sa
   {
     name: 'an unknown flag',
     args: (d) => ['kubeconfig', '--usr=a', `--data-dir=${d}`],
-    says: /^portico: Unknown option '--usr'\n$/,
+    says: /^portico: unknown flag --usr \(did you mean --user\?\)\n$/,
   },
+  ...['127.0.0.1:6443', 'portico', 'ftp://portico:1'].map((server) => ({
+    name: `a server that is no URL: ${server}`,
+    args: (d: string) => ['kubeconfig', '--user=a', `--server=${server}`, `--data-dir=${d}`],
+    says: /^portico: --server: "\S+" is no URL such as https:\/\/127\.0\.0\.1:6443\n$/,
+  })),
 ]
 test('portico certs refuses', async (t) => {
   await using portico = await startTestServer()

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test'
 import { DataDir } from '../../src/app/files/data-dir.ts'
 import { OPTIONS } from '../../src/app/config/options.ts'
 import { Pki } from '../../src/app/files/pki.ts'
+import { COMMANDS } from '../../src/cli/run-command.ts'
 import { completeConfig } from '../../src/app/config/config.ts'
 import { readOptions } from '../../src/app/config/read-options.ts'
 import { readTracingConfig } from '../../src/app/config/tracing-config.ts'
@@ -66,9 +67,49 @@ const REFUSALS: readonly Refusal[] = [
     says: /PORTICO_EVENT_TTL: "soon": /,
   },
   {
+    name: 'a flag of kube-apiserver without its value',
+    args: () => ['--service-cluster-ip-range'],
+    says: /--service-cluster-ip-range: needs a value/,
+  },
+  {
+    name: 'a cipher suite that nobody knows',
+    args: () => ['--tls-cipher-suites=TLS_NULL'],
+    says: /--tls-cipher-suites: "TLS_NULL" is not one of TLS_AES_128_GCM_SHA256, /,
+  },
+  {
+    name: 'a name that leads nowhere',
+    args: () => ['--bind-address=nowhere.invalid', ...inFolder('address-name')],
+    says: /^portico: --bind-address: nowhere\.invalid is no address of this machine$/m,
+  },
+  {
+    name: 'a CA file that is a key',
+    args: async () => {
+      const { key } = new Pki(new DataDir(join(folder, 'key')), () => Date.now()).servingFor('a', ['a'])
+      return [`--client-ca-file=${await file('a.key', key)}`, ...inFolder('ca-is-key')]
+    },
+    says: /--client-ca-file: \S+a\.key holds PEM of type (EC )?PRIVATE KEY, not a PEM certificate/,
+  },
+  {
+    name: 'a CA file that is a kubeconfig',
+    args: async () => [
+      `--client-ca-file=${await file('kc', 'apiVersion: v1\nkind: Config\n')}`,
+      ...inFolder('ca-is-yaml'),
+    ],
+    says: /--client-ca-file: \S+kc holds YAML, not a PEM certificate/,
+  },
+  {
+    name: 'a certificate file that is empty',
+    args: async () => [
+      `--tls-cert-file=${await file('empty', '')}`,
+      `--tls-private-key-file=${await file('empty.key', '')}`,
+      ...inFolder('empty-pem'),
+    ],
+    says: /--tls-cert-file: \S+empty holds nothing, not a PEM certificate/,
+  },
+  {
     name: 'an unknown authorization mode',
-    args: () => ['--authorization-mode=RBAC'],
-    says: /--authorization-mode: "RBAC" is not one of/,
+    args: () => ['--authorization-mode=ABAC'],
+    says: /--authorization-mode: "ABAC" is not one of/,
   },
   {
     name: 'an authorization webhook that nothing names',
@@ -148,9 +189,9 @@ const REFUSALS: readonly Refusal[] = [
     says: /--data-dir: E\w+: .*portico/,
   },
   {
-    name: 'an address of another machine',
+    name: 'an address of another machine, which is not the fault of the port',
     args: () => ['--bind-address=192.0.2.1', '--secure-port=0', '--storage-backend=memory', ...inFolder('elsewhere')],
-    says: /--secure-port: listen EADDRNOTAVAIL/,
+    says: /^portico: --bind-address: 192\.0\.2\.1 is no address of this machine$/,
   },
   {
     name: 'a token file that is no table',
@@ -225,7 +266,7 @@ test('an unknown command ends with 2', async () => {
   await using portico = startPortico(['sreve'])
   const { code, stderr } = await portico.ended
   assert.equal(code, 2)
-  assert.equal(stderr, 'portico: unknown command "sreve"; try portico help\n')
+  assert.equal(stderr, 'portico: unknown command "sreve" (did you mean serve?); try portico --help\n')
 })
 
 test('a port in use and a folder in use end with 2; the running server goes on', async () => {
@@ -234,7 +275,10 @@ test('a port in use and a folder in use end with 2; the running server goes on',
   await using samePort = loneServer('second', `--secure-port=${port}`, '--storage-backend=memory')
   await using sameFolder = loneServer('first')
   const [a, b] = await Promise.all([samePort.ended, sameFolder.ended])
-  assert.match(a.stderr, /^portico: --secure-port: listen EADDRINUSE/m)
+  assert.match(
+    a.stderr,
+    /^portico: --secure-port: port \d+ of 127\.0\.0\.1 is taken by another process: choose another one/m,
+  )
   assert.match(b.stderr, /^portico: --data-dir: .*belongs to a process that is running/m)
   assert.deepEqual([a.code, b.code], [2, 2])
   const ca = await readFile(join(folder, 'first/pki/ca.crt'), 'utf8')
@@ -359,7 +403,8 @@ test('help and --help name the commands', async () => {
     await using portico = startPortico(args)
     const { code, stdout } = await portico.ended
     assert.equal(code, 0)
-    assert.match(stdout, /Commands: .*serve/)
+    for (const [name, { about }] of Object.entries(COMMANDS))
+      assert.match(stdout, new RegExp(`^ {2}${name} +${about.replaceAll('.', '\\.')}$`, 'm'))
   }
 })
 

@@ -48,7 +48,7 @@ test('portico routes says who would serve a request, and why', async (t) => {
     {
       name: 'a resource of this server, for somebody else',
       args: ['POST', '/api/v1/namespaces/default/configmaps', '--as=jane', '--as-group=dev'],
-      code: 0,
+      code: 1,
       says: [/^delegate +core$/m, /^access +jane may not$/m, /configmaps of v1 in namespace default$/m],
     },
     {
@@ -206,7 +206,19 @@ test('commands that cannot be run like this', async (t) => {
       code: 2,
       says: /--as-group: needs --as/,
     },
-    { name: 'an unknown option', args: ['doctor', '--all'], code: 2, says: /Unknown option '--all'/ },
+    { name: 'an unknown option', args: ['doctor', '--all'], code: 2, says: /unknown flag --all/ },
+    {
+      name: 'a near option',
+      args: ['doctor', '--tiemout=1'],
+      code: 2,
+      says: /unknown flag --tiemout \(did you mean --timeout\?\)/,
+    },
+    {
+      name: 'a verb in place of a method',
+      args: ['routes', 'list', '/version'],
+      code: 2,
+      says: /"list" is no method: one of GET, /,
+    },
     { name: 'an unknown form', args: ['doctor', '-o', 'yaml'], code: 2, says: /--output: must be json/ },
     { name: 'an argument for filters', args: ['filters', 'x'], code: 2, says: /unexpected argument "x"/ },
     { name: 'an APIService that is not there', args: ['doctor', 'v1.nobody'], code: 1, says: /"v1\.nobody" not found/ },

@@ -1,16 +1,19 @@
 /** Options completed into what the parts of the server take: checked once, frozen, no defaults left to fill. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { SecureVersion } from 'node:tls'
 import { parseTokenFile } from '../../access/authentication/token-file.ts'
 import type { RequestHeaderOptions } from '../../access/authentication/request-header.ts'
 import type { UserInfo } from '../../api/meta.ts'
 import { ConfigurationError } from './configuration-error.ts'
+import type { AcceptedFlag } from './accepted-flags.ts'
+import { cipherList } from './cipher-suites.ts'
 import { type DelegateConfig, completeDelegates } from './delegates-config.ts'
 import type { OptionName, OptionValues } from './options.ts'
 import type { ReadOptions } from './read-options.ts'
 
 const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = { VersionTLS12: 'TLSv1.2', VersionTLS13: 'TLSv1.3' }
-const AUTHORIZATION_MODES = new Set(['AlwaysAllow', 'AlwaysDeny', 'Webhook'])
+const AUTHORIZATION_MODES = new Set(['AlwaysAllow', 'AlwaysDeny', 'Webhook', 'RBAC', 'Node'])
 
 export type StorageConfig =
   | { readonly kind: 'memory' }
@@ -26,8 +29,12 @@ export type StorageConfig =
 export interface Config {
   readonly values: OptionValues
   readonly given: ReadonlySet<OptionName>
+  /** Flags of kube-apiserver that change nothing, for the log. */
+  readonly withoutEffect: readonly AcceptedFlag[]
   readonly storage: StorageConfig
   readonly minTlsVersion: SecureVersion
+  /** OpenSSL's form; undefined: Node's own. */
+  readonly ciphers: string | undefined
   readonly requestHeader: RequestHeaderOptions
   readonly tokens: ReadonlyMap<string, UserInfo>
   readonly corsAllowedOrigins: readonly RegExp[]
@@ -39,12 +46,15 @@ export interface Config {
 }
 
 /** @throws ConfigurationError */
-export function completeConfig({ values, given, delegates }: ReadOptions): Config {
+export function completeConfig({ values: read, given, withoutEffect, delegates }: ReadOptions): Config {
+  const values = withCertDir(read)
   requirePairs(values)
   const lower = (names: readonly string[]): string[] => names.map((n) => n.toLowerCase())
   return Object.freeze({
     values,
     given,
+    withoutEffect,
+    ciphers: cipherList(values['tls-cipher-suites']),
     storage: storageConfig(values, given),
     minTlsVersion:
       TLS_VERSIONS[values['tls-min-version']] ??
@@ -64,6 +74,14 @@ export function completeConfig({ values, given, delegates }: ReadOptions): Confi
       values['advertise-address'] ||
       (['0.0.0.0', '::', ''].includes(values['bind-address']) ? '127.0.0.1' : values['bind-address']),
   })
+}
+
+/** As kube-apiserver: a pair in the folder is the serving one. */
+function withCertDir(values: OptionValues): OptionValues {
+  if (values['cert-dir'] === '' || values['tls-cert-file'] !== '') return values
+  const [cert, key] = ['apiserver.crt', 'apiserver.key'].map((name) => join(values['cert-dir'], name))
+  if (!existsSync(cert!) || !existsSync(key!)) return values
+  return { ...values, 'tls-cert-file': cert!, 'tls-private-key-file': key! }
 }
 
 function fail(name: OptionName, why: string): never {
@@ -125,7 +143,8 @@ export function readFile(name: OptionName, values: OptionValues): string {
 }
 
 function storageConfig(v: OptionValues, given: ReadonlySet<OptionName>): StorageConfig {
-  const backend = v['storage-backend'] || (given.has('etcd-servers') ? 'etcd' : 'embedded')
+  const named = v['storage-backend'] === 'etcd3' ? 'etcd' : v['storage-backend']
+  const backend = named || (given.has('etcd-servers') ? 'etcd' : 'embedded')
   if (backend === 'memory') return { kind: 'memory' }
   if (backend === 'embedded') return { kind: 'embedded', folder: `${v['data-dir']}/storage` }
   if (backend !== 'etcd') fail('storage-backend', `${JSON.stringify(backend)} is not one of embedded, etcd, memory`)

@@ -64,6 +64,19 @@ export const OPTIONS = {
     'PEM serving certificate and its chain; made in the data folder when absent.',
   ),
   'tls-private-key-file': option(SERVING, 'text', '', 'PEM key of --tls-cert-file.'),
+  'tls-cipher-suites': option(
+    SERVING,
+    'list',
+    '',
+    "Cipher suites of TLS 1.2, by their names in Go and IANA's list; none: those of Node. Those of TLS 1.3 cannot be chosen.",
+  ),
+  'cert-dir': option(
+    SERVING,
+    'text',
+    '',
+    'Folder whose apiserver.crt and apiserver.key are the serving pair, where both are there and --tls-cert-file is not given.',
+  ),
+  'disable-http2-serving': option(SERVING, 'flag', 'false', 'Serve HTTP/1.1 alone on the TLS listener.'),
   'tls-min-version': option(SERVING, 'text', 'VersionTLS12', 'VersionTLS12 or VersionTLS13.'),
   'insecure-bind-address': option(SERVING, 'text', '127.0.0.1', 'Address of the plain HTTP listener.'),
   'insecure-port': option(
@@ -101,7 +114,7 @@ export const OPTIONS = {
     STORAGE,
     'text',
     '',
-    'embedded, etcd or memory; etcd when --etcd-servers is given, else embedded.',
+    'embedded, etcd (also spelled etcd3) or memory; etcd when --etcd-servers is given, else embedded.',
   ),
   'etcd-servers': option(STORAGE, 'list', '', 'Addresses of etcd members, comma separated.'),
   'etcd-prefix': option(STORAGE, 'text', '/registry', 'What all keys begin with.'),
@@ -163,7 +176,7 @@ export const OPTIONS = {
     AUTHZ,
     'list',
     '',
-    'AlwaysAllow, AlwaysDeny, Webhook, asked in that order; none: a short fixed list of rules. system:masters may do all.',
+    'AlwaysAllow, AlwaysDeny, Webhook, asked in that order; none: a short fixed list of rules, which also stands in for RBAC until there are roles; Node permits nothing. system:masters may do all.',
   ),
   'authorization-kubeconfig': option(
     AUTHZ,

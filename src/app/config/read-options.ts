@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { type YAMLError, parseDocument } from 'yaml'
 import { ConfigurationError } from './configuration-error.ts'
 import { type DelegateConfig, readDelegates } from './delegates-config.ts'
+import { type AcceptedFlag, acceptedFlag } from './accepted-flags.ts'
 import { OPTIONS, type OptionName, type OptionValues, environmentName, isOptionName, parseOption } from './options.ts'
+import { suggestion } from './suggestion.ts'
 
 export const CONFIG_API_VERSION = 'config.portico.dev/v1alpha1'
 export const CONFIG_KIND = 'PorticoConfiguration'
@@ -16,13 +18,15 @@ export interface ReadOptions {
   readonly values: OptionValues
   /** Those that were given, not defaulted. */
   readonly given: ReadonlySet<OptionName>
+  /** Flags of kube-apiserver that were given and change nothing. */
+  readonly withoutEffect: readonly AcceptedFlag[]
   /** Of the config file alone. */
   readonly delegates: readonly DelegateConfig[]
 }
 
 /** @throws ConfigurationError */
 export function readOptions({ args, env }: Sources): ReadOptions {
-  const flags = parseFlags(args)
+  const { found: flags, withoutEffect } = parseFlags(args)
   const variables = environmentOf(env)
   const file = flags.get('config') ?? variables.get('config')
   const fromFile = file === undefined || file.text === '' ? NO_FILE : readConfigFile(file.text)
@@ -33,7 +37,7 @@ export function readOptions({ args, env }: Sources): ReadOptions {
       return [name, parseOption(name, text, origin)]
     }),
   ) as OptionValues
-  return { values, given: new Set(given.keys()), delegates: fromFile.delegates }
+  return { values, given: new Set(given.keys()), withoutEffect, delegates: fromFile.delegates }
 }
 
 interface Given {
@@ -42,8 +46,9 @@ interface Given {
 }
 
 /** `--name=value`, `--name value`, and `--flag` or `--no-flag` alone for flags. */
-function parseFlags(args: readonly string[]): Map<OptionName, Given> {
+function parseFlags(args: readonly string[]): { found: Map<OptionName, Given>; withoutEffect: AcceptedFlag[] } {
   const found = new Map<OptionName, Given>()
+  const withoutEffect = new Map<string, AcceptedFlag>()
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!
     if (!arg.startsWith('-')) throw new ConfigurationError(`unexpected argument ${JSON.stringify(arg)}`)
@@ -54,7 +59,14 @@ function parseFlags(args: readonly string[]): Map<OptionName, Given> {
       name = name.slice(3)
       text = 'false'
     }
-    if (!isOptionName(name)) throw new ConfigurationError(`unknown flag --${name}${suggestion(name)}`)
+    const accepted = acceptedFlag(name)
+    if (accepted) {
+      withoutEffect.set(name, accepted)
+      if (text === undefined && accepted.takesValue && args[++i] === undefined)
+        throw new ConfigurationError(`--${name}: needs a value`)
+      continue
+    }
+    if (!isOptionName(name)) throw new ConfigurationError(`unknown flag --${name}${suggestion(name, optionNames())}`)
     if (text === undefined && OPTIONS[name].kind === 'flag') text = 'true'
     if (text === undefined) {
       text = args[++i]
@@ -64,32 +76,10 @@ function parseFlags(args: readonly string[]): Map<OptionName, Given> {
     const before = OPTIONS[name].kind === 'list' ? found.get(name) : undefined
     found.set(name, { text: before ? `${before.text},${text}` : text, origin: `--${name}` })
   }
-  return found
+  return { found, withoutEffect: [...withoutEffect.values()] }
 }
 
-/** Names this far from an option are taken for a slip of the keys. */
-const MAX_SLIPS = 3
-
-function suggestion(name: string): string {
-  const near = Object.keys(OPTIONS)
-    .map((known) => ({ known, slips: editDistance(name, known) }))
-    .sort((a, b) => a.slips - b.slips)[0]!
-  const partOf = name.length > 2 ? Object.keys(OPTIONS).find((known) => known.includes(name)) : undefined
-  const meant = near.slips <= MAX_SLIPS && near.slips < name.length ? near.known : partOf
-  return meant === undefined ? '' : ` (did you mean --${meant}?)`
-}
-
-/** Insertions, deletions and replacements between two names. O(n * m). */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    row = next
-  }
-  return row[b.length]!
-}
+const optionNames = (): string[] => Object.keys(OPTIONS)
 
 function environmentOf(env: Sources['env']): Map<OptionName, Given> {
   const found = new Map<OptionName, Given>()
@@ -141,7 +131,8 @@ function oneLine(problem: YAMLError, text: string): string {
 
 function fileEntry(path: string, name: string, value: unknown): [OptionName, Given] {
   const origin = `${path}: options.${name}`
-  if (!isOptionName(name)) throw new ConfigurationError(`--config: ${path}: unknown option ${name}${suggestion(name)}`)
+  if (!isOptionName(name))
+    throw new ConfigurationError(`--config: ${path}: unknown option ${name}${suggestion(name, optionNames())}`)
   if (name === 'config') throw new ConfigurationError(`--config: ${path}: a config file cannot name another one`)
   const list = Array.isArray(value) ? value : [value]
   if (list.some((v) => !['string', 'number', 'boolean'].includes(typeof v)))

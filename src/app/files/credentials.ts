@@ -9,11 +9,11 @@ import { ReloadableTls } from '../../http/tls-context.ts'
 import { Lifetime } from '../../lib/lifetime.ts'
 import { Publisher, type Published } from '../../lib/published.ts'
 import { ConfigurationError } from '../config/configuration-error.ts'
-import { readFile } from '../config/config.ts'
 import type { DataDir } from './data-dir.ts'
 import { watchFiles } from './file-watch.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import type { OptionName } from '../config/options.ts'
+import { readPem } from './pem-file.ts'
 import { Pki } from './pki.ts'
 import type { AppContext } from '../run/app-context.ts'
 
@@ -82,11 +82,16 @@ class OpenCredentials implements Credentials {
   #servingCA(): string {
     return this.#around.config.values['tls-cert-file'] === ''
       ? this.pki.ca().cert
-      : readFile('tls-cert-file', this.#around.config.values)
+      : readPem('tls-cert-file', this.#around.config.values, 'certificate')
   }
   #openTls(): ReloadableTls {
+    const { values, minTlsVersion, ciphers } = this.#around.config
     try {
-      return new ReloadableTls(this.#material(), { minVersion: this.#around.config.minTlsVersion })
+      return new ReloadableTls(this.#material(), {
+        minVersion: minTlsVersion,
+        ciphers,
+        http2: !values['disable-http2-serving'],
+      })
     } catch (e) {
       throw new ConfigurationError(`--tls-cert-file, --tls-private-key-file or a CA file: ${(e as Error).message}`)
     }
@@ -101,18 +106,20 @@ class OpenCredentials implements Credentials {
   }
   #pair(certName: OptionName, keyName: OptionName, own: () => KeyPair): KeyPair {
     const { values } = this.#around.config
-    return values[certName] === '' ? own() : { cert: readFile(certName, values), key: readFile(keyName, values) }
+    return values[certName] === ''
+      ? own()
+      : { cert: readPem(certName, values, 'certificate'), key: readPem(keyName, values, 'key') }
   }
   #bundles(): TrustBundles {
     const { values } = this.#around.config
-    const given = (name: OptionName): string => (values[name] === '' ? '' : `\n${readFile(name, values)}`)
+    const given = (name: OptionName): string => (values[name] === '' ? '' : `\n${readPem(name, values, 'certificate')}`)
     return {
       clientCA: this.pki.ca().cert + given('client-ca-file'),
       // A given front-proxy CA replaces the own one: nobody else may speak for users then.
       frontProxyCA:
         values['requestheader-client-ca-file'] === ''
           ? this.pki.frontProxyCA().cert
-          : readFile('requestheader-client-ca-file', values),
+          : readPem('requestheader-client-ca-file', values, 'certificate'),
     }
   }
 

@@ -6,8 +6,10 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -58,4 +60,44 @@ function makeFolder(path: string): void {
   if (existsSync(path)) return
   if (dirname(path) !== path) makeFolder(dirname(path))
   mkdirSync(path, { mode: PRIVATE_FOLDER })
+}
+
+/** A data folder that was not in use before, as long as its first start is under way. */
+export interface NewFolder {
+  /** The server has started. */
+  keep(): void
+  /** It has not: what it made goes, with the folders that were made for it. */
+  remove(): void
+}
+
+const STARTING = '.starting'
+
+/**
+ * Claims a folder that is missing or empty; of several servers one does.
+ * @returns undefined for a folder with something in it, and for one that cannot be made: DataDir says why.
+ */
+export function claimNewFolder(path: string): NewFolder | undefined {
+  const folder = resolve(path)
+  const topmost = topmostMissing(folder)
+  const marker = join(folder, STARTING)
+  try {
+    makeFolder(folder)
+    if (readdirSync(folder).length > 0) return undefined
+    closeSync(openSync(marker, 'wx', PRIVATE_FILE))
+  } catch {
+    return undefined
+  }
+  return {
+    keep: () => rmSync(marker, { force: true }),
+    remove: () => {
+      if (topmost !== undefined) return rmSync(topmost, { recursive: true, force: true })
+      for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true })
+    },
+  }
+}
+
+function topmostMissing(folder: string): string | undefined {
+  if (existsSync(folder)) return undefined
+  const parent = dirname(folder)
+  return parent === folder ? folder : (topmostMissing(parent) ?? folder)
 }

@@ -51,13 +51,16 @@ export function wireAccess(around: AppContext): Access {
       privilegedGroup(),
       ...(modes.length === 0
         ? [fixedRules(), ...askWebhook]
-        : modes.flatMap((mode) => (mode === 'Webhook' ? askWebhook : [authorizerOf(mode)]))),
+        : modes.flatMap((mode) => (mode === 'Webhook' ? askWebhook : authorizersOf(mode)))),
     ]),
   }
 }
 
-function authorizerOf(mode: string): Authorizer {
-  return mode === 'AlwaysAllow' ? alwaysAllow() : alwaysDeny()
+/** There are no roles and no nodes yet: the fixed rules are what every server permits. */
+function authorizersOf(mode: string): Authorizer[] {
+  if (mode === 'RBAC') return [fixedRules()]
+  if (mode === 'Node') return []
+  return [mode === 'AlwaysAllow' ? alwaysAllow() : alwaysDeny()]
 }
 
 /** Whoever reaches the insecure listener. */

@@ -1,4 +1,4 @@
-/** What a lone server does by itself: its namespaces, its authentication facts, namespaces that go. */
+/** What a lone server does by itself: its namespaces, its flow control objects, its authentication facts, namespaces that go. */
 import type { Client } from '../../client/client.ts'
 import { type Reconciler, runController } from '../../client/controller.ts'
 import { WorkQueue } from '../../client/work-queue.ts'

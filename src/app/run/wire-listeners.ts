@@ -35,7 +35,7 @@ export async function startListeners(
     maxHandshakesPerAddress: values['max-handshakes-per-address'],
   }
   const listeners: Listener[] = []
-  const secure = await open('secure-port', {
+  const secure = await open('secure', {
     port: values['secure-port'],
     host: values['bind-address'],
     tls: o.tls,
@@ -58,7 +58,7 @@ export async function startListeners(
         address: host,
         port: values['insecure-port'],
       })
-    const insecure = await open('insecure-port', {
+    const insecure = await open('insecure', {
       port: values['insecure-port'],
       host,
       limits,
@@ -81,11 +81,32 @@ export async function startListeners(
   }
 }
 
-async function open(flag: string, options: ListenOptions): Promise<Listener> {
+type Side = 'secure' | 'insecure'
+
+async function open(side: Side, options: ListenOptions): Promise<Listener> {
   try {
     return await listen(options)
   } catch (e) {
-    throw new ConfigurationError(`--${flag}: ${(e as Error).message}`)
+    throw new ConfigurationError(whyNotListening(side, options, e as NodeJS.ErrnoException))
+  }
+}
+
+/** What was wrong, and which flag is about it. */
+function whyNotListening(side: Side, { host, port }: ListenOptions, error: NodeJS.ErrnoException): string {
+  const portFlag = `--${side}-port`
+  const addressFlag = side === 'secure' ? '--bind-address' : '--insecure-bind-address'
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `${portFlag}: port ${port} of ${host} is taken by another process: choose another one with ${portFlag}`
+    case 'EACCES':
+      return `${portFlag}: port ${port} may be taken by root alone: choose one above 1023 with ${portFlag}`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EINVAL':
+      return `${addressFlag}: ${host} is no address of this machine`
+    default:
+      return `${portFlag}: ${error.message}`
   }
 }
 

@@ -31,7 +31,7 @@ import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-sourc
 import type { AppContext } from './app-context.ts'
 import { packageVersion } from './build-info.ts'
 import { type Config, describeOptions } from '../config/config.ts'
-import { DataDir } from '../files/data-dir.ts'
+import { claimNewFolder, DataDir } from '../files/data-dir.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { openStorage } from './open-storage.ts'
 import { openTracer } from './open-tracer.ts'
@@ -63,6 +63,11 @@ export interface PorticoServer {
 const LOOPBACK: UserInfo = { name: 'system:apiserver', groups: [SYSTEM_MASTERS, 'system:authenticated'] }
 const USER_AGENT = 'portico/loopback'
 
+const NOT_YET: Readonly<Record<string, string>> = {
+  RBAC: 'there are no roles yet: a short fixed list of rules stands in, all else is for system:masters',
+  Node: 'there are no nodes yet: it permits nothing',
+}
+
 interface Foundations {
   readonly clock: Clock
   readonly log: Logger
@@ -79,12 +84,19 @@ export async function startServer(config: Config, o: StartServer = {}): Promise<
   const clock = o.clock ?? systemClock
   const log = o.log ?? createLogger({ v: config.values.v })
   log.info('starting', { version: packageVersion(), node: process.version, options: describeOptions(config) })
+  for (const { name, why } of config.withoutEffect) log.warn(`--${name} has no effect here: ${why}`)
+  for (const mode of config.values['authorization-mode'])
+    if (NOT_YET[mode] !== undefined) log.warn(`--authorization-mode=${mode}: ${NOT_YET[mode]}`)
+  const newFolder = claimNewFolder(config.values['data-dir'])
   const life = new Lifetime()
   try {
-    return await acquire(config, { lookup, ...o, clock, log }, life)
+    const server = await acquire(config, { lookup, ...o, clock, log }, life)
+    newFolder?.keep()
+    return server
   } catch (e) {
     // Why it did not start is what counts, not what could not be released after it.
     await life[Symbol.asyncDispose]().catch((error: unknown) => log.error('not everything was released', { error }))
+    newFolder?.remove()
     throw e
   }
 }

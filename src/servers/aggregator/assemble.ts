@@ -15,6 +15,7 @@ import type { Backend } from './backends/backend.ts'
 import { ambiguousNames, ambiguousPriorities, overlappingPolicies, type Registered } from './kinds/ambiguity.ts'
 import { AggregatorDelegate } from './discovery/aggregator.ts'
 import { apiServiceServer } from './kinds/apiservice-server.ts'
+import { ServedHere } from './registrations/served-here.ts'
 import { AvailabilityView } from './registrations/availability-view.ts'
 import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from './diagnosis/impact.ts'
 import { OpenApiEndpoint, V3_PREFIX } from './openapi/openapi-endpoint.ts'
@@ -49,6 +50,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
   const registered: Registered = {
     apiServices: () => informers.apiServices.lister.list(),
     policies: () => views.policies.list.value,
+    isMissing: (group, version) => servedHere.isMissing(group, version),
   }
   const server = apiServiceServer({ ...inputs, registered })
   life.own(server)
@@ -58,7 +60,8 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     view: new AvailabilityView(),
     policies: new Policies(informers.policies),
   }
-  const controllers = makeControllers(context, { ...inputs, server }, views)
+  const servedHere = new ServedHere([server, ...inputs.others])
+  const controllers = makeControllers(context, { ...inputs, server, servedHere }, views)
   const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)
@@ -78,9 +81,11 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     table: registration.reconciler.table,
     remote: discovery.reconciler.groups,
     isOmitted: (group, version) => discovery.reconciler.isOmitted(group, version),
+    servedHere,
     own: server.discovery,
     local: inputs.others.map((d) => d.discovery),
     serverAddress: () => `${options.advertiseAddress}:${inputs.own.port}`,
+    clock,
     metrics,
   })
   const lead = async (signal: AbortSignal): Promise<void> => {

@@ -20,6 +20,7 @@ import { IdentityController } from './diagnosis/identity-controller.ts'
 import { OpenApiDownloads } from './openapi/openapi-downloads.ts'
 import type { ProbeSettings } from './policy/effective-policy.ts'
 import { PolicyStatusController } from './kinds/policy-status-controller.ts'
+import type { ServedHere } from './registrations/served-here.ts'
 import { RegistrationController } from './registrations/registration-controller.ts'
 import { RoutedBackendController } from './availability/routed-backend-controller.ts'
 import type { ServiceLookup } from './reach/service-resolver.ts'
@@ -51,7 +52,7 @@ const POLICY_WORKERS = 2
 
 export function makeControllers(
   context: ServerContext,
-  inputs: AggregatorInputs & { readonly server: RegisteredServer },
+  inputs: AggregatorInputs & { readonly server: RegisteredServer; readonly servedHere: ServedHere },
   views: AggregatorViews,
 ): AggregatorControllers {
   const { informers, view, policies } = views
@@ -96,7 +97,13 @@ export function makeControllers(
     clock,
     log,
   }
-  const { availability, routed } = makeProbes(context, { controller, views, deps, lookup })
+  const { availability, routed } = makeProbes(context, {
+    controller,
+    views,
+    deps,
+    lookup,
+    servedHere: inputs.servedHere,
+  })
   const controllers = {
     registration,
     availability,
@@ -122,7 +129,13 @@ export function makeControllers(
 
 function makeProbes(
   { metrics }: ServerContext,
-  o: { controller: ControllerFactory; views: AggregatorViews; deps: ProbeDeps; lookup: ServiceLookup },
+  o: {
+    controller: ControllerFactory
+    views: AggregatorViews
+    deps: ProbeDeps
+    lookup: ServiceLookup
+    servedHere: ServedHere
+  },
 ): Pick<AggregatorControllers, 'availability' | 'routed'> {
   const { controller, deps, lookup } = o
   const { informers, policies } = o.views
@@ -132,7 +145,8 @@ function makeProbes(
   const availability = controller(
     'RemoteAvailabilityController',
     PROBE_WORKERS,
-    (queue) => new AvailabilityController({ ...deps, queue, lookup, isTerminating, metrics, rulesOf }),
+    (queue) =>
+      new AvailabilityController({ ...deps, queue, lookup, servedHere: o.servedHere, isTerminating, metrics, rulesOf }),
   )
   const changed = (name: string): void => void availability.queue.add(name)
   const routed = controller(

@@ -9,6 +9,8 @@ export interface Route {
   readonly handler: Handler
   readonly owner: string
   readonly reason: string
+  /** The handler answers every request with this error: 405 for a method that is not served there. */
+  readonly refusedWith?: 405
 }
 
 /** Runs once after the listener is up; until it has resolved, its check `poststarthook/<name>` fails. */

@@ -28,6 +28,8 @@ export interface RouteExplanation {
   /** Absent: nobody serves it. */
   readonly delegate?: string
   readonly owner?: string
+  /** It is refused whoever asks: 405 for a method that is not served there. */
+  readonly refusedWith?: number
   readonly reason: string
   /** Delegates before it that did not claim it. */
   readonly passed: readonly string[]
@@ -45,7 +47,10 @@ export async function explainRoute(
   for (const delegate of o.delegates) {
     const route = delegate.route(info, question.method)
     if (route) {
-      found = { delegate: delegate.name, owner: route.owner, reason: route.reason }
+      const { owner, reason, refusedWith } = route
+      found = { delegate: delegate.name, owner, reason }
+      if (refusedWith === 405)
+        found = { ...found, refusedWith, reason: `${reason}, but takes no ${question.method}: 405` }
       break
     }
     passed.push(delegate.name)

@@ -12,7 +12,13 @@ import { genericServerResponse } from '../../api/status-error.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import { ObjectForms } from '../../endpoints/object-forms.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
-import { levelOf, pickHandler, pickSubresourceHandler, verbHandlers } from '../../endpoints/resource-handlers.ts'
+import {
+  levelOf,
+  methodNotAllowed,
+  pickHandler,
+  pickSubresourceHandler,
+  verbHandlers,
+} from '../../endpoints/resource-handlers.ts'
 import type { Scope } from '../../endpoints/scope.ts'
 import { AllWatchMetrics } from '../../endpoints/watch-metrics.ts'
 import type { Handler } from '../../http/filter.ts'
@@ -123,6 +129,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
       handler,
       owner: this.name,
       reason: `serves ${info.resource} of ${info.apiGroup === '' ? 'the core group' : info.apiGroup}`,
+      ...(picked === methodNotAllowed ? { refusedWith: 405 as const } : {}),
     }
   }
 
@@ -237,9 +244,6 @@ function fieldManagerOf({ form }: StoredResource, subresource: string, strategy:
   return new FieldManager({ apiVersion, kind, shape, subresource, resetFields: () => reset })
 }
 
-const methodNotAllowed: Handler = (ctx) => {
-  throw genericServerResponse(405, ctx.exchange.method, { group: '', resource: '' }, '')
-}
 const unknownPath: Handler = (ctx) => {
   throw genericServerResponse(404, ctx.exchange.method, { group: '', resource: '' }, '')
 }

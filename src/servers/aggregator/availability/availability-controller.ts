@@ -18,9 +18,9 @@ import type { Published } from '../../../lib/published.ts'
 import type { Logger } from '../../../observability/logger.ts'
 import type { MetricsRecorder } from '../../../observability/metrics.ts'
 import { type APIServiceTable, onNewBackend } from '../registrations/apiservice-table.ts'
-import { LOCAL } from '../kinds/apiservice-strategy.ts'
 import { type Verdict, checkService } from '../registrations/availability-check.ts'
 import { AvailabilityMetrics } from './availability-metrics.ts'
+import { localVerdict, type ServedHere } from '../registrations/served-here.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { Backend } from '../backends/backend.ts'
 import { CERTIFICATE_EXPIRING, expiryVerdict } from '../reach/certificate-expiry.ts'
@@ -44,6 +44,7 @@ export interface AvailabilityOptions {
   readonly informer: Pick<Informer<APIService>, 'lister' | 'addHandler'>
   readonly table: Published<APIServiceTable>
   readonly lookup: ServiceLookup
+  readonly servedHere: Pick<ServedHere, 'isMissing' | 'subscribe'>
   /** Of a namespace. */
   readonly isTerminating: (namespace: string) => boolean
   readonly queue: WorkQueue
@@ -81,6 +82,9 @@ export class AvailabilityController implements Reconciler {
       deleted: wake,
     })
     onNewBackend(o.table, wake)
+    o.servedHere.subscribe(() => {
+      for (const a of o.informer.lister.list()) if (!a.spec.service) wake(a)
+    })
   }
   /** Entries kept, of all kinds. */
   get size(): number {
@@ -109,7 +113,7 @@ export class AvailabilityController implements Reconciler {
       return DONE
     }
     if (!apiService.spec.service && !this.#backendOf(apiService)?.isRemote) {
-      this.#believe(apiService, { status: 'True', ...LOCAL })
+      this.#believe(apiService, localVerdict(this.#o.servedHere, apiService.spec))
       this.#tellDegraded(apiService, true)
       return DONE
     }

@@ -354,7 +354,8 @@ export class Backend {
     const found = target.ready()
     span?.end()
     if (found) return true
-    ctx.log.warn('a backend cannot be resolved', { apiService: this.name, error: target.problem })
+    // The change of its availability is told once; this is once a request.
+    ctx.log.verbose?.('a backend cannot be resolved', { apiService: this.name, error: target.problem })
     this.#refuse(ctx, this.#unavailable(ctx, 'resolve', { text: 'service unavailable', server: rules.server }))
     return false
   }

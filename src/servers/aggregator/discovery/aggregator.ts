@@ -21,13 +21,16 @@ import {
   mergeGroups,
 } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery } from '../../../endpoints/discovery-types.ts'
+import { humanDuration } from '../../../endpoints/human-duration.ts'
 import type { Handler } from '../../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../../http/request-info.ts'
+import type { Clock } from '../../../lib/clock.ts'
 import { Publisher, type Published } from '../../../lib/published.ts'
 import type { Counter, MetricsRecorder } from '../../../observability/metrics.ts'
 import type { Delegate, PostStartHook, Route } from '../../generic/delegate.ts'
 import type { HealthCheck } from '../../generic/health.ts'
 import type { APIServiceTable, TableEntry, TableGroup } from '../registrations/apiservice-table.ts'
+import type { ServedHere } from '../registrations/served-here.ts'
 import type { Backend } from '../backends/backend.ts'
 
 export interface AggregatorOptions {
@@ -36,12 +39,15 @@ export interface AggregatorOptions {
   readonly remote: Published<readonly GroupDiscovery[]>
   /** Left out of all lists, for its backend is unavailable. */
   readonly isOmitted: (group: string, version: string) => boolean
+  /** What an APIService without a backend is about, or about nothing. */
+  readonly servedHere: Pick<ServedHere, 'isMissing' | 'subscribe'>
   /** Of the aggregator's own server: groups that have no APIService. */
   readonly own: Published<readonly GroupDiscovery[]>
   /** Of the other servers that are no backends. */
   readonly local: readonly Published<readonly GroupDiscovery[]>[]
   /** `host:port` that clients are told in `/api`. */
   readonly serverAddress: () => string
+  readonly clock: Clock
   readonly metrics: MetricsRecorder
 }
 
@@ -69,14 +75,12 @@ export class AggregatorDelegate implements Delegate {
       })
       .with()
     const changed = (): void => this.#changed()
-    for (const source of [o.table, o.remote, o.own, ...o.local]) source.subscribe(changed)
+    for (const source of [o.table, o.remote, o.own, o.servedHere, ...o.local]) source.subscribe(changed)
     this.#changed()
   }
   listedPaths(): readonly string[] {
-    const groups = this.#o.table.value.groups.flatMap((g) => [
-      `/apis/${g.group}`,
-      ...g.versions.map((v) => `/apis/${g.group}/${v}`),
-    ])
+    const served = this.#o.table.value.groups.map((g) => this.#shown(g)).filter((g) => g.versions.length > 0)
+    const groups = served.flatMap((g) => [`/apis/${g.group}`, ...g.versions.map((v) => `/apis/${g.group}/${v}`)])
     return ['/api', '/apis', ...this.#ownGroups().map((g) => `/apis/${g.group}`), ...groups]
   }
 
@@ -100,7 +104,7 @@ export class AggregatorDelegate implements Delegate {
 
   #routeGroup(info: RequestInfo, group: string): Route | undefined {
     const known = this.#o.table.value.group(group) ?? this.#ownGroups().find((g) => g.group === group)
-    if (!known) return undefined
+    if (!known?.versions.some((v) => this.#isServed(group, v))) return undefined
     return this.#fixed(
       info,
       (ctx) => {
@@ -116,16 +120,22 @@ export class AggregatorDelegate implements Delegate {
   #routeVersion(info: RequestInfo, group: string, version: string, parts: readonly string[]): Route | undefined {
     const entry = this.#o.table.value.get(group, version)
     if (!entry?.backend) return undefined
+    const { backend } = entry
     if (parts.length !== (group === '' ? 2 : 3)) return this.#routeTo(entry)
     const handler: Handler = (ctx) => {
       const known = this.#o.remote.value.find((g) => g.group === group)?.versions.find((v) => v.version === version)
-      if (!known || (known.freshness === 'Stale' && known.resources.length === 0))
-        throw serviceUnavailable('service unavailable')
+      // It is new: whoever heard that it is available asks it itself.
+      if (known?.goodAtMs === undefined) return backend.handler(ctx)
+      if (known.freshness === 'Stale') {
+        if (known.resources.length === 0) throw serviceUnavailable('service unavailable')
+        const age = humanDuration(this.#o.clock.now() - known.goodAtMs)
+        ctx.warn(`${backend.name} cannot be asked now: this is what it served ${age} ago`)
+      }
       return this.#legacyDocument(`version ${group}/${version}`, () =>
         apiResourceList(group, version, known.resources),
       ).send(ctx)
     }
-    return this.#fixed(info, handler, `discovery of ${entry.backend.name}, kept in memory`)
+    return this.#fixed(info, handler, `discovery of ${backend.name}, kept in memory`)
   }
 
   #fixed(info: RequestInfo, handler: Handler, reason: string): Route {
@@ -173,8 +183,14 @@ export class AggregatorDelegate implements Delegate {
     return this.#api
   }
 
+  /** Whether somebody is there to serve it, up or down. */
+  #isServed(group: string, version: string): boolean {
+    return (
+      this.#o.table.value.get(group, version)?.backend !== undefined || !this.#o.servedHere.isMissing(group, version)
+    )
+  }
   #shown({ group, versions }: TableGroup): TableGroup {
-    return { group, versions: versions.filter((v) => !this.#o.isOmitted(group, v)) }
+    return { group, versions: versions.filter((v) => this.#isServed(group, v) && !this.#o.isOmitted(group, v)) }
   }
 
   /**

@@ -239,6 +239,7 @@ export class DiscoveryManager implements Reconciler {
         version,
         resources: policy === 'Fail' ? [] : known.resources,
         freshness: isUp && known.isCurrent ? 'Current' : 'Stale',
+        goodAtMs: known.goodAtMs,
         groupPriority: groupPriorityMinimum,
         versionPriority,
       })

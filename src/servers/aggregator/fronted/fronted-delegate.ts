@@ -43,7 +43,7 @@ import { FrontedPaths } from './fronted-paths.ts'
 
 const DISCOVERY_EVERY_MS = 5000
 /** While somebody reads. The index of version 3 is small; version 2 is one large document, which an ETag spares. */
-const OPENAPI_EVERY_MS = { v3: 1_000, v2: 10_000 }
+const OPENAPI_EVERY_MS = { v3: 1_000, v2: 8_000 }
 /** A server that does not answer is asked again soon: it is noticed when it is back. */
 const AFTER_FAILURE_MS = 1000
 /** Somebody who makes a kind uses it next: what is new shows soon. */

@@ -9,6 +9,7 @@ import { Deferred } from '../../../lib/deferred.ts'
 import { Publisher } from '../../../lib/published.ts'
 import { textOf } from '../../../lib/shared-bytes.ts'
 import { readShared } from '../discovery/discovery-downloads.ts'
+import { INDEX, readListed } from '../openapi/listed-document.ts'
 import type { ReadDocuments, RemoteDocument } from '../openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import { documentUrls } from '../openapi/read-openapi.ts'
@@ -46,6 +47,8 @@ export class FrontedOpenApi implements ReadDocuments {
     this.#reading.resolve()
     return this.#asked.promise
   }
+  /** It is looked at every few seconds anyway. */
+  again(): void {}
   end(): void {
     if (this.#reading.settled) this.#reading = new Deferred()
     this.#asked.resolve()
@@ -66,23 +69,25 @@ export class FrontedOpenApi implements ReadDocuments {
   }
 
   async #v3(before: ReadonlyMap<string, Downloaded>, signal: AbortSignal): Promise<Map<string, Downloaded>> {
-    const index = await this.#get('/openapi/v3', signal)
+    const index = await this.#get(INDEX, signal)
     const urls = index.status === 200 ? documentUrls(textOf(index.body)) : new Map<string, string>()
     const next = new Map<string, Downloaded>()
     const queue = [...urls].filter(([key]) => this.#o.serves(`/${key}`)).values()
     const worker = async (): Promise<void> => {
       for (const [key, url] of queue) {
         const known = before.get(key)
-        next.set(key, known?.validator === url && url.includes('?hash=') ? known : await this.#one(key, url, signal))
+        const isSame = known?.validator === url && url.includes('?hash=')
+        const found = isSame ? known : await this.#one(key, url, signal)
+        if (found) next.set(key, found)
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, worker))
     return next
   }
-  async #one(key: string, url: string, signal: AbortSignal): Promise<Downloaded> {
-    const { status, body } = await this.#get(url, signal)
-    if (status !== 200) throw new Error(`${url}: bad status ${status}`)
-    return { key, validator: url, document: await this.#o.run('whole', body) }
+  async #one(key: string, url: string, signal: AbortSignal): Promise<Downloaded | undefined> {
+    const found = await readListed({ key, url, get: (path) => this.#get(path, signal) })
+    if (!found) return undefined
+    return { key, validator: found.isCertain ? found.url : '', document: await this.#o.run('whole', found.body) }
   }
   async #v2(known: Downloaded | undefined, signal: AbortSignal): Promise<Map<string, Downloaded>> {
     const { status, body, etag } = await this.#get('/openapi/v2', signal, known?.validator)

@@ -14,9 +14,11 @@ import { policiesFor, sectionsOf, speaksOf } from '../policy/effective-policy.ts
 export interface Registered {
   readonly apiServices: () => readonly APIService[]
   readonly policies: () => readonly BackendPolicy[]
+  /** No server of this process has it. */
+  readonly isMissing: (group: string, version: string) => boolean
 }
 
-export const nothingRegistered: Registered = { apiServices: () => [], policies: () => [] }
+export const nothingRegistered: Registered = { apiServices: () => [], policies: () => [], isMissing: () => false }
 
 /** Groups of Kubernetes have priorities above this; what goes before them takes names from them. */
 const KUBERNETES_PRIORITIES = 10_000

@@ -4,9 +4,9 @@ import { pathSegment } from '../../../api/names.ts'
 import { formatTime } from '../../../api/time.ts'
 import type { Strategy } from '../../../registry/strategy.ts'
 import { ambiguousPriorities, type Registered } from './ambiguity.ts'
+import { localVerdict } from '../registrations/served-here.ts'
 import { apiServiceWarnings, validateAPIService, validateConditions } from '../policy/apiservice-validation.ts'
 
-export const LOCAL = { reason: 'Local', message: 'Local APIServices are always available' }
 const DEFAULT_PORT = 443
 
 function fillDefaults(o: APIService): void {
@@ -25,7 +25,10 @@ export const apiServiceStrategy = (registered: Registered): Strategy => ({
     fillDefaults(o)
     if (old) o.status = structuredClone((old as APIService).status ?? {})
     else if (o.spec.service) o.status = {}
-    else o.status = { conditions: withCondition([], { type: AVAILABLE, status: 'True', ...LOCAL }, formatTime(w.now)) }
+    else {
+      const condition = { type: AVAILABLE, ...localVerdict(registered, o.spec) }
+      o.status = { conditions: withCondition([], condition, formatTime(w.now)) }
+    }
   },
   validate: (_w, obj) => validateAPIService(obj as APIService),
   warnings: (_w, obj) => [

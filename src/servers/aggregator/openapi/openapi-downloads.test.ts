@@ -32,6 +32,7 @@ function setUp(
   const store = new ObjectStore<APIService>()
   for (const one of [apiService, ...others]) store.set(one)
   const asked: string[] = []
+  let onAsked = (_path: string): void => {}
   const statuses: number[] = []
   const conditions: string[] = []
   const backend: { -readonly [K in keyof DescribedBackend]: DescribedBackend[K] } = {
@@ -76,6 +77,7 @@ function setUp(
       () =>
       async ({ path, headers }) => {
         asked.push(path)
+        onAsked(path)
         const answer = await answers[path]
         if (answer instanceof Error) throw answer
         const known = answer?.etag !== undefined && headers['if-none-match'] === answer.etag
@@ -103,6 +105,9 @@ function setUp(
   return {
     answers,
     asked,
+    onAsked: (fn: (path: string) => void) => {
+      onAsked = fn
+    },
     statuses,
     backend,
     clock,
@@ -175,6 +180,61 @@ test('OpenAPI downloads: version 3 is downloaded again when its hash changes, an
   s.clock.advance(MINUTE_MS)
   await s.settle()
   assert.deepEqual(s.asked.splice(0), ['/openapi/v3', '/openapi/v3/apis/g.io/v1?hash=B'])
+})
+
+const listed = (hash: string): Answer => ({
+  body: { paths: { 'apis/g.io/v1': { serverRelativeURL: `/openapi/v3/apis/g.io/v1?hash=${hash}` } } },
+})
+const documentOf = (name: string): Answer => ({ body: { paths: { [`/apis/g.io/v1/${name}`]: {} } } })
+
+test('OpenAPI downloads: a rollout between index and document is read again at once', async () => {
+  const answers: Record<string, Answer> = {
+    '/openapi/v3': listed('OLD'),
+    '/openapi/v3/apis/g.io/v1?hash=NEW': documentOf('new'),
+  }
+  await using s = setUp('v3', answers)
+  // The replica that answers for the document has another one: 404 for the old hash, the index tells the new one.
+  s.onAsked((path) => {
+    if (path.endsWith('?hash=OLD')) s.answers['/openapi/v3'] = listed('NEW')
+  })
+  await s.begin()
+  assert.deepEqual(s.paths(), ['/apis/g.io/v1/new'])
+  assert.deepEqual(s.conditions, [])
+  s.clock.advance(MINUTE_MS)
+  await s.settle()
+  assert.equal(s.asked.at(-1), '/openapi/v3', 'the hash tells that it is the same')
+})
+
+test('OpenAPI downloads: where replicas keep disagreeing, the document of whichever answers is taken, and looked at again', async () => {
+  await using s = setUp('v3', { '/openapi/v3': listed('OTHER'), '/openapi/v3/apis/g.io/v1': documentOf('any') })
+  await s.begin()
+  assert.deepEqual(s.paths(), ['/apis/g.io/v1/any'])
+  const asked = s.asked.length
+  s.clock.advance(MINUTE_MS)
+  await s.settle()
+  assert.ok(s.asked.length > asked + 1, 'not taken for the same')
+})
+
+test('OpenAPI downloads: while somebody reads, a new document shows within 10 s; nobody costs a look a minute', async () => {
+  await using s = setUp('v3', {
+    '/openapi/v3': listed('A'),
+    '/openapi/v3/apis/g.io/v1?hash=A': documentOf('a'),
+    '/openapi/v3/apis/g.io/v1?hash=B': documentOf('b'),
+  })
+  await s.begin()
+  s.answers['/openapi/v3'] = listed('B')
+  let seconds = 0
+  while (!s.paths().includes('/apis/g.io/v1/b') && seconds < 60) {
+    s.clock.advance(1000)
+    seconds++
+    s.downloads.again()
+    await s.settle()
+  }
+  assert.ok(seconds <= 10, `${seconds} s`)
+  s.asked.splice(0)
+  s.clock.advance(50_000)
+  await s.settle()
+  assert.deepEqual(s.asked, [])
 })
 
 test('OpenAPI downloads: a backend with version 2 alone is converted', async () => {

@@ -25,9 +25,14 @@ import { readShared } from '../discovery/discovery-downloads.ts'
 import type { DocumentSource } from '../backends/document-source.ts'
 import type { ReadDocuments, RemoteDocument } from './openapi-readers.ts'
 import type { Part, RunOpenApiWork } from './openapi-work.ts'
+import { INDEX, readListed } from './listed-document.ts'
 import { documentUrl } from './read-openapi.ts'
 
 const REFRESH_MS = 60_000
+/** What a reader is given was looked at no longer ago than this when the reader before came: news show within 10 s. */
+const FRESH_MS = 8_000
+/** How often readers make us look which that are. */
+const LOOK_MS = 1_000
 /** Until a backend that publishes none is asked again. */
 const NONE_REFRESH_MS = 3_600_000
 const NO_OPENAPI = 'NoOpenAPI'
@@ -75,6 +80,9 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
   /** Not asked yet since the first reader came; undefined: nobody reads. */
   #unasked: Set<string> | undefined
   #allAsked = new Deferred()
+  /** Monotonic ms when each document was looked at last. */
+  readonly #lookedAtMs = new Map<string, number>()
+  #sweptMs = 0
 
   constructor(o: OpenApiDownloadOptions) {
     this.#o = o
@@ -102,7 +110,14 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
     this.#asked('')
     return this.#allAsked.promise
   }
+  again(): void {
+    const nowMs = this.#o.clock.monotonicMs()
+    if (nowMs - this.#sweptMs < LOOK_MS) return
+    this.#sweptMs = nowMs
+    for (const [name, atMs] of this.#lookedAtMs) if (nowMs - atMs >= FRESH_MS) this.#o.queue.add(name)
+  }
   end(): void {
+    this.#lookedAtMs.clear()
     this.#unasked = undefined
     this.#allAsked.resolve()
     if (this.documents.value.size > 0) this.documents.publish(new Map())
@@ -126,6 +141,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
     const isLocal = !backend || (!backend.isRemote && backend.sources.length === 1)
     if ((!service && isLocal) || backend?.policy.openApi === false) {
       this.#set(name, undefined)
+      this.#lookedAtMs.delete(name)
       this.#backoff.forget(name)
       return DONE
     }
@@ -143,6 +159,8 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
       const found = await this.#download(backend.sources, { key, known, signal: ending })
       this.#set(name, found)
       this.#backoff.forget(name)
+      if (this.#unasked && found.document) this.#lookedAtMs.set(name, this.#o.clock.monotonicMs())
+      else this.#lookedAtMs.delete(name)
       if (found.document) this.#none.delete(name)
       else this.#none.set(name, this.#o.clock.monotonicMs() + NONE_REFRESH_MS)
       if (this.#o.version === 'v3') this.#tellNone(name, !found.document)
@@ -206,17 +224,21 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
       const headers = { accept: 'application/json', ...(etag === '' ? {} : { 'if-none-match': etag }) }
       const response = await transport({ method: 'GET', path, headers, signal })
       const body = await readShared(response)
-      const isNews = response.status === 200 || response.status === 404
-      if (!isNews && (etag === '' || response.status !== 304)) throw new Error(`${path}: bad status ${response.status}`)
+      // A redirect leads to the document of another hash.
+      const isTold = [200, 301, 302, 307, 308, 404].includes(response.status)
+      if (!isTold && (etag === '' || response.status !== 304)) throw new Error(`${path}: bad status ${response.status}`)
       return { status: response.status, body, etag: response.headers['etag'] ?? '' }
     }
     if (this.#o.version === 'v3') {
-      const index = await get('/openapi/v3')
+      const index = await get(INDEX)
       const url = index.status === 200 ? documentUrl(textOf(index.body), key) : undefined
       // The hash in it is of the document.
       if (url?.includes('?hash=') && url === known?.validator) return { kind: 'same' }
-      const found = url === undefined ? undefined : await get(url)
-      if (found?.status === 200) return { kind: 'part', part: { body: found.body, form: 'v3' }, validator: url! }
+      const found = url === undefined ? undefined : await readListed({ key, url, get })
+      if (found) {
+        const validator = found.isCertain ? found.url : ''
+        return { kind: 'part', part: { body: found.body, form: 'v3' }, validator }
+      }
     }
     const etag = known?.document && !known.validator.startsWith('/') ? known.validator : ''
     const { status, body, etag: validator } = await get('/openapi/v2', etag)

@@ -14,6 +14,7 @@ function source() {
       calls.push('begin')
       return asked.promise
     },
+    again: () => {},
     end: () => void calls.push('end'),
   }
   return { calls, asked, documents }

@@ -26,6 +26,8 @@ export interface ReadDocuments {
   readonly documents: Published<ReadonlyMap<string, RemoteDocument>>
   /** Somebody reads now. Resolves when everybody who can be asked was asked once. */
   begin(): Promise<unknown>
+  /** Somebody reads again: what was not looked at for some seconds is, while the reader has what is known. */
+  again(): void
   /** Nobody reads any more. */
   end(): void
 }
@@ -44,6 +46,7 @@ export class OpenApiReaders {
   come(): Promise<unknown> {
     this.#cancelIdle()
     this.#cancelIdle = this.#clock.after(IDLE_MS, () => this.stop())
+    if (this.#ready) for (const source of this.#sources) source.again()
     return (this.#ready ??= this.#begin())
   }
   stop(): void {
