@@ -28,14 +28,6 @@ export function compare(before: unknown, after: unknown, shape: MergeShape): Cha
   return judge(before, after, shape).below ?? newChanges()
 }
 
-export function withoutFields({ added, modified, removed }: Changes, ignored: FieldSet): Changes {
-  return {
-    added: added.recursiveDifference(ignored),
-    modified: modified.recursiveDifference(ignored),
-    removed: removed.recursiveDifference(ignored),
-  }
-}
-
 const newChanges = (): Changes => ({ added: new FieldSet(), modified: new FieldSet(), removed: new FieldSet() })
 
 function put(changes: Changes, element: string, { self, below }: Verdict): void {
