@@ -237,6 +237,36 @@ const merges: readonly {
     ],
   },
   {
+    name: 'a custom resource: null leaves a deduced map that has keys, and replaces a list or a scalar',
+    manager: widgets,
+    steps: [
+      { by: 'u', config: widget({ free: { a: { x: 1 }, l: [1], s: 's' } }), update: true },
+      { by: 'm', config: widget({ free: { a: null, l: null, s: null } }), force: true },
+    ],
+    part: (o) => o['spec'],
+    want: { free: { a: { x: 1 } } },
+    owners: [
+      ['m Apply test.example.com/v1', '{"f:spec":{"f:free":{"f:a":{},"f:l":{},"f:s":{}}}}'],
+      ['u Update test.example.com/v1', '{"f:spec":{".":{},"f:free":{".":{},"f:a":{".":{},"f:x":{}}}}}'],
+    ],
+  },
+  {
+    name: 'a custom resource: an emptied map is still that of another manager',
+    manager: widgets,
+    steps: [
+      { by: 'm', config: widget({ free: {} }) },
+      { by: 'm2', config: widget({ free: { a: '1' }, o: { p: '1' } }), force: true },
+      { by: 'm', config: widget({ free: {} }) },
+      { by: 'm2', config: widget({ o: { p: '1' } }) },
+    ],
+    part: (o) => o['spec'],
+    want: { o: { p: '1' } },
+    owners: [
+      ['m Apply test.example.com/v1', '{"f:spec":{"f:free":{}}}'],
+      ['m2 Apply test.example.com/v1', '{"f:spec":{"f:o":{"f:p":{}}}}'],
+    ],
+  },
+  {
     name: 'a custom resource: deduced maps merge, deduced lists are replaced, atomic maps and lists too',
     manager: widgets,
     steps: [
