@@ -153,6 +153,12 @@ test('an update takes what changed from who had it, and what is removed from all
   ])
 })
 
+test('what is owned below a removed field, and was not there, stays with its owner', () => {
+  const managedFields = [entry({ fieldsV1: { 'f:data': { 'f:z': { '.': {}, 'f:gone': {} } } } })]
+  const written = update(configMap({ z: '1' }, { managedFields }), configMap({}))
+  assert.deepEqual(ownersOf(written), [['q Update v1', '{"f:data":{"f:z":{"f:gone":{}}}}']])
+})
+
 test('an update that changes nothing leaves entries and times', () => {
   const first = update(configMap(undefined, { managedFields: [entry()] }), configMap({ a: '1' }))
   const second = update(first as unknown as Json, configMap({ a: '1' }), 'm', LATER)
