@@ -102,9 +102,21 @@ const CASES: readonly Case[] = [
   {
     name: 'apply: on the server',
     args: ['apply', '--server-side', '-f', '-'],
+    stdin: configMap({ a: '2' }),
+    want: /applied serverside-applied/,
+  },
+  {
+    name: 'apply: on the server, what another manager owns',
+    args: ['apply', '--server-side', '--field-manager=other', '-f', '-'],
     stdin: configMap({ a: '3' }),
     code: 1,
-    stderr: /415|[Uu]nsupported/,
+    stderr: /conflict with "kubectl"/,
+  },
+  {
+    name: 'apply: on the server, by force',
+    args: ['apply', '--server-side', '--field-manager=other', '--force-conflicts', '-f', '-'],
+    stdin: configMap({ a: '2' }),
+    want: /serverside-applied/,
   },
   { name: 'diff', args: ['diff', '-f', '-'], stdin: configMap({ a: '9' }), code: 1, want: /-\s+a: "2"\n\+\s+a: "9"/ },
   { name: 'patch: strategic', args: ['patch', 'cm', 'made', '-p', '{"data":{"s":"1"}}'], want: /patched/ },

@@ -76,7 +76,11 @@ export interface AskOptions {
 }
 
 export async function startThingServer(
-  o: { readonly plugins?: readonly AdmissionPlugin[]; readonly groups?: readonly PublishedGroupVersion[] } = {},
+  o: {
+    readonly plugins?: readonly AdmissionPlugin[]
+    readonly groups?: readonly PublishedGroupVersion[]
+    readonly trackWatch?: (end: () => void) => () => void
+  } = {},
 ): Promise<ThingServer> {
   const clock = new FakeClock()
   const metrics = new MetricsRegistry()
@@ -100,7 +104,7 @@ export async function startThingServer(
     metrics,
     admission: new AdmissionChain(o.plugins ?? []),
     minRequestTimeoutMs: 0,
-    trackWatch: () => () => {},
+    trackWatch: o.trackWatch ?? (() => () => {}),
     random: () => 0.5,
   })
   await server.publish(o.groups ?? [thingGroup([thingResource()])])

@@ -44,7 +44,7 @@ export const THINGS: Resource = {
 /** All that objects of the test are known by. */
 export const THING_TYPES: TypeTable = {
   byModel: (model) => types.byModel(model) ?? metaTypes().byModel(model),
-  byKind: (_apiVersion, kind) => types.type(kind),
+  byKind: (apiVersion, kind) => types.type(kind) ?? metaTypes().byKind(apiVersion, kind),
 }
 export const THING_SHAPES = new TableShapes()
 export const THING_FORM: KindVersion = tableKind({

@@ -153,6 +153,12 @@ test('an update takes what changed from who had it, and what is removed from all
   ])
 })
 
+test('what is owned below a removed field, and was not there, stays with its owner', () => {
+  const managedFields = [entry({ fieldsV1: { 'f:data': { 'f:z': { '.': {}, 'f:gone': {} } } } })]
+  const written = update(configMap({ z: '1' }, { managedFields }), configMap({}))
+  assert.deepEqual(ownersOf(written), [['q Update v1', '{"f:data":{"f:z":{"f:gone":{}}}}']])
+})
+
 test('an update that changes nothing leaves entries and times', () => {
   const first = update(configMap(undefined, { managedFields: [entry()] }), configMap({ a: '1' }))
   const second = update(first as unknown as Json, configMap({ a: '1' }), 'm', LATER)
@@ -283,6 +289,42 @@ test('a custom resource: what is deduced from values', () => {
     '{"f:spec":{"f:free":{"f:a":{},"f:e":{}}}}',
   )
 })
+
+// Facts: an updater of a value without a schema, before and after the update.
+const deduced: readonly { name: string; before: unknown; after: unknown; first: string; second: string }[] = [
+  { name: 'a map became null', before: { x: 1 }, after: null, first: '{}', second: '' },
+  { name: 'null became a map', before: null, after: { x: 1 }, first: '{}', second: '{"f:x":{}}' },
+  { name: 'a map became a list', before: { x: 1 }, after: [1], first: '', second: '{}' },
+  { name: 'a list became a map', before: [1], after: { x: 1 }, first: '', second: '{".":{},"f:x":{}}' },
+  { name: 'a list changed', before: [1], after: [2], first: '', second: '{}' },
+  { name: 'a scalar became a list', before: 1, after: [1], first: '', second: '{}' },
+  { name: 'a map lost a key', before: { x: 1, y: 1 }, after: { x: 1 }, first: '{".":{},"f:x":{}}', second: '' },
+]
+for (const { name, before, after, first, second } of deduced) {
+  test(`a value without a schema: ${name}`, () => {
+    const write = (
+      value: unknown,
+      manager: string,
+      live?: ReturnType<typeof asObject>,
+    ): ReturnType<typeof asObject> => {
+      const object = asObject({
+        ...WIDGET,
+        metadata: { name: 'a', uid: 'u' },
+        spec: { n: 1, free: { q: 1, a: value } },
+      })
+      return widgets.afterWrite({ live, object, manager, now: NOW })
+    }
+    const owners = ownersOf(write(after, 'two', write(before, 'one')))
+    const fieldsOf = (manager: string): string => {
+      const fields = owners.find(([owner]) => owner.startsWith(manager))?.[1]
+      const value = fields === undefined ? undefined : at(JSON.parse(fields), ['f:spec', 'f:free', 'f:a'])
+      return value === undefined ? '' : JSON.stringify(value)
+    }
+    assert.deepEqual([fieldsOf('one'), fieldsOf('two')], [first, second])
+  })
+}
+const at = (json: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>((value, key) => (value as Json | undefined)?.[key], json)
 
 test('items that share a key are owned as one, and not what is below them', () => {
   const spec = (v: string): Json => ({ l: [{ k: '1', v }, { k: '1', v: 'x' }, { k: '2' }], s: ['a', 'a'] })

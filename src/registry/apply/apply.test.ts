@@ -10,6 +10,7 @@ import {
   WORKLOAD,
 } from '../../../test/harness/apply-kinds.ts'
 import { configMap, NOW, play, service, type Step, widget, workload } from '../../../test/harness/apply-steps.ts'
+import type { KubeObject } from '../../api/meta.ts'
 import { FieldManager } from './field-manager.ts'
 import { FieldSet } from './field-set.ts'
 
@@ -237,6 +238,36 @@ const merges: readonly {
     ],
   },
   {
+    name: 'a custom resource: null leaves a deduced map that has keys, and replaces a list or a scalar',
+    manager: widgets,
+    steps: [
+      { by: 'u', config: widget({ free: { a: { x: 1 }, l: [1], s: 's' } }), update: true },
+      { by: 'm', config: widget({ free: { a: null, l: null, s: null } }), force: true },
+    ],
+    part: (o) => o['spec'],
+    want: { free: { a: { x: 1 } } },
+    owners: [
+      ['m Apply test.example.com/v1', '{"f:spec":{"f:free":{"f:a":{},"f:l":{},"f:s":{}}}}'],
+      ['u Update test.example.com/v1', '{"f:spec":{".":{},"f:free":{".":{},"f:a":{".":{},"f:x":{}}}}}'],
+    ],
+  },
+  {
+    name: 'a custom resource: an emptied map is still that of another manager',
+    manager: widgets,
+    steps: [
+      { by: 'm', config: widget({ free: {} }) },
+      { by: 'm2', config: widget({ free: { a: '1' }, o: { p: '1' } }), force: true },
+      { by: 'm', config: widget({ free: {} }) },
+      { by: 'm2', config: widget({ o: { p: '1' } }) },
+    ],
+    part: (o) => o['spec'],
+    want: { o: { p: '1' } },
+    owners: [
+      ['m Apply test.example.com/v1', '{"f:spec":{"f:free":{}}}'],
+      ['m2 Apply test.example.com/v1', '{"f:spec":{"f:o":{"f:p":{}}}}'],
+    ],
+  },
+  {
     name: 'a custom resource: deduced maps merge, deduced lists are replaced, atomic maps and lists too',
     manager: widgets,
     steps: [
@@ -289,4 +320,21 @@ test('an apply through an endpoint neither takes nor loses what its strategy res
   const config = { ...WORKLOAD, metadata: { name: 'a' }, spec: { replicas: 1 }, status: { replicas: 1 } }
   const object = play(main, [{ by: 'm', config }])
   assert.deepEqual(ownersOf(object), [['m Apply test.example.com/v1', '{"f:spec":{"f:replicas":{}}}']])
+})
+
+test('an apply that drops a field leaves what nobody owns beside it', () => {
+  const config = (spec: Json): Json => ({ ...WORKLOAD, metadata: { name: 'b' }, spec })
+  const apply = (live: KubeObject | undefined, spec: Json): KubeObject =>
+    workloads.apply({ live, config: asObject(config(spec)), manager: 'm', force: false, now: NOW })
+  const first = apply(undefined, { replicas: 1, paused: true })
+  const defaulted = asObject({ ...first, spec: { replicas: 1, paused: true, selector: { matchLabels: { a: 'b' } } } })
+  const second = apply(defaulted, { paused: true }) as unknown as Json
+  assert.deepEqual(second['spec'], { paused: true, selector: { matchLabels: { a: 'b' } } })
+})
+
+test('a map that an apply empties is null until the object is conformed', () => {
+  const apply = (live: KubeObject | undefined, manager: string, spec: Json): KubeObject =>
+    widgets.apply({ live, config: asObject(widget(spec)), manager, force: false, now: NOW })
+  const both = apply(apply(undefined, 'm1', { m: {} }), 'm2', { m: { a: '1' }, n: 1 })
+  assert.deepEqual((apply(both, 'm2', { n: 1 }) as unknown as Json)['spec'], { m: null, n: 1 })
 })

@@ -28,14 +28,6 @@ export function compare(before: unknown, after: unknown, shape: MergeShape): Cha
   return judge(before, after, shape).below ?? newChanges()
 }
 
-export function withoutFields({ added, modified, removed }: Changes, ignored: FieldSet): Changes {
-  return {
-    added: added.recursiveDifference(ignored),
-    modified: modified.recursiveDifference(ignored),
-    removed: removed.recursiveDifference(ignored),
-  }
-}
-
 const newChanges = (): Changes => ({ added: new FieldSet(), modified: new FieldSet(), removed: new FieldSet() })
 
 function put(changes: Changes, element: string, { self, below }: Verdict): void {
@@ -63,12 +55,15 @@ function presence(before: unknown, after: unknown): 'added' | 'removed' | undefi
   return after === undefined ? 'removed' : undefined
 }
 
-/** An object that became something else is modified, and what was below it is gone; the other way round as well. */
+/**
+ * An object that became something else is modified, and what was below it is gone; the other way round as well. null
+ * has the form of the other side.
+ */
 function judgeDeduced(before: unknown, after: unknown): Verdict {
   const form = shapeFor({ kind: 'deduced' }, isObject(before) ? before : after)
   if (form.kind !== 'map') return judgeWhole(before, after)
   const verdict = judgeMap(before, after, form)
-  const isOneKind = before === undefined || after === undefined || isObject(before) === isObject(after)
+  const isOneKind = [before, after].every((value) => value === undefined || value === null || isObject(value))
   return isOneKind ? verdict : { self: 'modified', below: verdict.below }
 }
 

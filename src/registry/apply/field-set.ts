@@ -17,7 +17,15 @@ export class FieldSet {
 
   /** @param paths each a list of steps. */
   static of(...paths: readonly (readonly string[])[]): FieldSet {
-    return paths.reduce<FieldSet>((set, path) => set.union(singlePath(path)), FieldSet.EMPTY)
+    return FieldSet.unionOf(paths.map(singlePath))
+  }
+
+  /** All sets in one. Pairs are joined first: adding many small sets to a large one would take quadratic time. */
+  static unionOf(sets: readonly FieldSet[]): FieldSet {
+    let level = sets
+    while (level.length > 1)
+      level = level.flatMap((set, i) => (i % 2 === 0 ? [set.union(level[i + 1] ?? FieldSet.EMPTY)] : []))
+    return level[0] ?? FieldSet.EMPTY
   }
 
   /** Adds a step while the set is built: as a member, with a set below it, or both. */

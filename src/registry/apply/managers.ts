@@ -6,7 +6,7 @@
 import { formatTime } from '../../api/time.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { isObject, type JsonObject } from '../../api/json-value.ts'
-import type { FieldSet } from './field-set.ts'
+import { FieldSet } from './field-set.ts'
 import { readFieldsV1, writeFieldsV1 } from './fields-v1.ts'
 import { compareText } from './path-element.ts'
 
@@ -129,28 +129,34 @@ export function addUpdate(managers: Managers, name: ManagerName, taken: FieldSet
   return mergeOldest(new Map(managers).set(id, entry))
 }
 
-/** Merges the oldest updates of a version into one entry until few enough are left. */
+/** Merges the oldest updates of each version into one entry, until few enough are left. */
 function mergeOldest(managers: Map<string, Manager>): Managers {
   const updates = Array.from(managers).filter(([, { operation }]) => operation === 'Update')
   let left = updates.length
   if (left <= MAX_UPDATE_MANAGERS) return managers
   updates.sort(([idA, a], [idB, b]) => secondsOf(a) - secondsOf(b) || compareText(idA, idB))
-  const firsts = new Map<string, string>()
-  for (const [id, update] of updates) {
+  const byVersion = new Map<string, [string, Manager][]>()
+  for (const update of updates) {
     if (left <= MAX_UPDATE_MANAGERS) break
-    const { apiVersion, time } = update
-    const first = firsts.get(apiVersion)
-    if (first === undefined) {
-      firsts.set(apiVersion, id)
-      continue
+    const { apiVersion } = update[1]
+    const group = byVersion.get(apiVersion)
+    // The first of a version goes only together with a second one.
+    if (!group) byVersion.set(apiVersion, [update])
+    else {
+      group.push(update)
+      left--
     }
-    const name: ManagerName = { manager: OLD_CHANGES, operation: 'Update', apiVersion, subresource: '' }
-    const bucket = identityOf(name)
-    const merged = managers.get(bucket) ?? managers.get(first)!
-    if (!managers.has(bucket)) managers.delete(first)
-    managers.delete(id)
-    managers.set(bucket, { ...name, time, fields: merged.fields.union(update.fields) })
-    left--
   }
+  for (const [apiVersion, group] of byVersion) if (group.length > 1) mergeGroup(managers, apiVersion, group)
   return managers
+}
+
+function mergeGroup(managers: Map<string, Manager>, apiVersion: string, group: readonly [string, Manager][]): void {
+  const name: ManagerName = { manager: OLD_CHANGES, operation: 'Update', apiVersion, subresource: '' }
+  const bucket = identityOf(name)
+  // An entry of earlier merges is among the oldest unless its time was changed from outside.
+  const before = group.some(([id]) => id === bucket) ? undefined : managers.get(bucket)
+  const sets = [...(before ? [before] : []), ...group.map(([, update]) => update)].map(({ fields }) => fields)
+  for (const [id] of group) managers.delete(id)
+  managers.set(bucket, { ...name, time: group.at(-1)![1].time, fields: FieldSet.unionOf(sets) })
 }

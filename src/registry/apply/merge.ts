@@ -10,7 +10,7 @@ import { type ListShape, type MapShape, type MergeShape, shapeFor } from '../../
 /** @throws ItemError for a list item without identity. O(n). */
 export function merge(live: unknown, config: unknown, shape: MergeShape): unknown {
   if (config === undefined || config === live) return live
-  const form = shapeFor(shape, config)
+  const form = shapeFor(shape, config ?? live)
   if (form.kind === 'map' && !form.atomic && (hasKeys(live) || hasKeys(config)))
     return mergeMap(isObject(live) ? live : undefined, isObject(config) ? config : {}, form)
   if (form.kind === 'list' && form.relation !== 'atomic' && (hasItems(live) || hasItems(config)))

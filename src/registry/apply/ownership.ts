@@ -4,7 +4,7 @@
  */
 import type { KubeObject } from '../../api/meta.ts'
 import { jsonEqual } from '../../api/json-value.ts'
-import { type Changes, compare, withoutFields } from './compare.ts'
+import { compare } from './compare.ts'
 import { FieldSet } from './field-set.ts'
 import { type Manager, type ManagerName, type Managers, identityOf } from './managers.ts'
 import { merge } from './merge.ts'
@@ -46,8 +46,7 @@ export function updateOwnership(
 ): { managers: Managers; taken: FieldSet } {
   const changes = new ChangesByVersion(live, object, versions)
   const { kept } = settle(followForms(managers, versions), changes, undefined)
-  const { added, modified } = changes.in(apiVersion)!
-  return { managers: kept, taken: added.union(modified) }
+  return { managers: kept, taken: changes.in(apiVersion)!.written }
 }
 
 export interface Apply extends Write {
@@ -89,28 +88,38 @@ function followForms(managers: Managers, versions: Versions): Managers {
   return followed
 }
 
+interface VersionChanges {
+  /** Added and modified. */
+  readonly written: FieldSet
+  readonly removed: FieldSet
+}
+
 /** What changed, in each version that is asked for; compared once. */
 class ChangesByVersion {
   readonly #before: KubeObject
   readonly #after: KubeObject
   readonly #versions: Versions
-  readonly #known = new Map<string, Changes | undefined>()
+  readonly #known = new Map<string, VersionChanges | undefined>()
 
   constructor(before: KubeObject, after: KubeObject, versions: Versions) {
     this.#before = before
     this.#after = after
     this.#versions = versions
   }
-  in(apiVersion: string): Changes | undefined {
+  in(apiVersion: string): VersionChanges | undefined {
     if (!this.#known.has(apiVersion)) this.#known.set(apiVersion, this.#compare(apiVersion))
     return this.#known.get(apiVersion)
   }
-  #compare(apiVersion: string): Changes | undefined {
+  #compare(apiVersion: string): VersionChanges | undefined {
     const shape = this.#versions.shape(apiVersion)
     if (!shape) return undefined
     const convert = (object: KubeObject): KubeObject => this.#versions.convert(object, apiVersion)
     const ignored = this.#versions.ignored(apiVersion)
-    return withoutFields(compare(convert(this.#before), convert(this.#after), shape), ignored)
+    const { added, modified, removed } = compare(convert(this.#before), convert(this.#after), shape)
+    return {
+      written: added.union(modified).recursiveDifference(ignored),
+      removed: removed.recursiveDifference(ignored),
+    }
   }
 }
 
@@ -129,7 +138,7 @@ function settle(
     }
     const changed = changes.in(manager.apiVersion)
     if (!changed) continue
-    const lost = manager.fields.intersection(changed.modified.union(changed.added))
+    const lost = manager.fields.intersection(changed.written)
     if (!lost.isEmpty) conflicts.set(manager, lost)
     const fields = manager.fields.difference(lost).difference(changed.removed)
     if (!fields.isEmpty) kept.set(id, { ...manager, fields })
@@ -166,10 +175,13 @@ function keepsAll(last: Manager, applying: Manager): boolean {
 
 /** All that managers own, by version; the given version comes first, so that what others need is there to convert. */
 function fieldsByVersion(managers: Managers, first: string): ReadonlyMap<string, FieldSet> {
-  const byVersion = new Map<string, FieldSet>([[first, FieldSet.EMPTY]])
-  for (const { apiVersion, fields } of managers.values())
-    byVersion.set(apiVersion, (byVersion.get(apiVersion) ?? FieldSet.EMPTY).union(fields))
-  return byVersion
+  const sets = new Map<string, FieldSet[]>([[first, []]])
+  for (const { apiVersion, fields } of managers.values()) {
+    const known = sets.get(apiVersion)
+    if (known) known.push(fields)
+    else sets.set(apiVersion, [fields])
+  }
+  return new Map(Array.from(sets, ([version, fields]) => [version, FieldSet.unionOf(fields)]))
 }
 
 /** The merged object without what is neither in the pruned one nor owned. */
