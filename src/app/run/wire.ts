@@ -27,7 +27,7 @@ import { type ChainOptions, buildHandlerChain } from '../../servers/generic/hand
 import { HealthChecks } from '../../servers/generic/health.ts'
 import { Hooks } from '../../servers/generic/hooks.ts'
 import { inProcessTransport } from '../../servers/generic/in-process-transport.ts'
-import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-source.ts'
+import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
 import type { AppContext } from './app-context.ts'
 import { packageVersion } from './build-info.ts'
 import { type Config, describeOptions } from '../config/config.ts'

@@ -20,7 +20,7 @@ import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from '.
 import { OpenApiEndpoint, V3_PREFIX } from './openapi/openapi-endpoint.ts'
 import { policiesFor } from './policy/effective-policy.ts'
 import { Policies } from './policy/policies.ts'
-import { type EndpointSlice, type Service, sliceServiceName } from './reach/service-resolver.ts'
+import { type EndpointSlice, type Service, sliceServiceName } from '../../proxy/reach/service-resolver.ts'
 import type { FixedPaths } from '../generic/fixed-paths.ts'
 import type { RulesOf } from '../generic/filters/request-info.ts'
 import { BY_SERVICE, makeControllers, OPENAPI_INFO, transportTo } from './controllers.ts'

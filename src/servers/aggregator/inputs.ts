@@ -15,8 +15,8 @@ import type { AggregatorTables } from './kinds/apiservice-server.ts'
 import type { ReadDocuments } from './openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from './openapi/openapi-work.ts'
 import type { Policies } from './policy/policies.ts'
-import type { SystemLookup } from './reach/endpoint-source.ts'
-import type { EndpointSlice, Service } from './reach/service-resolver.ts'
+import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
+import type { EndpointSlice, Service } from '../../proxy/reach/service-resolver.ts'
 import type { AvailabilityView } from './registrations/availability-view.ts'
 
 /** Settings, each from one flag. Durations in ms. */

@@ -23,13 +23,13 @@ import { type Verdict, checkService } from '../registrations/availability-check.
 import { AvailabilityMetrics } from './availability-metrics.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { Backend } from '../backends/backend.ts'
-import { CERTIFICATE_EXPIRING, expiryVerdict } from '../reach/certificate-expiry.ts'
+import { CERTIFICATE_EXPIRING, expiryVerdict } from '../../../proxy/reach/certificate-expiry.ts'
 import type { ConditionWriter } from '../registrations/condition-writer.ts'
 import { Damping } from './damping.ts'
 import { type ObservedPhase, PassiveSignals } from '../backends/passive-signals.ts'
 import { type Judgement, probe } from './probe.ts'
 import type { ProbeSettings } from '../policy/effective-policy.ts'
-import type { ServiceLookup } from '../reach/service-resolver.ts'
+import type { ServiceLookup } from '../../../proxy/reach/service-resolver.ts'
 
 /** A backend that is down is asked often: it should be back soon after it is back. */
 const RETRY = { baseMs: 5, maxMs: 2500 }

@@ -4,8 +4,13 @@ import { TlsContexts } from '../../../proxy/upstream-tls.ts'
 import { Upstreams } from '../../../proxy/upstreams.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
 import { CertificateMaterial } from './certificate-material.ts'
-import { systemDnsLookup } from '../reach/endpoint-source.ts'
-import { type ServiceLookup, clusterIPResolver, endpointResolver, loopbackResolver } from '../reach/service-resolver.ts'
+import { systemDnsLookup } from '../../../proxy/reach/endpoint-source.ts'
+import {
+  type ServiceLookup,
+  clusterIPResolver,
+  endpointResolver,
+  loopbackResolver,
+} from '../../../proxy/reach/service-resolver.ts'
 import { RefusalLane } from './refusal-lane.ts'
 import { WatchListGuard } from './watch-list-guard.ts'
 import type { ServerContext } from '../../generic/server-context.ts'

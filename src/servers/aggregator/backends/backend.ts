@@ -18,10 +18,10 @@ import { failureCauses, isPrivileged } from '../../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../../proxy/retries.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
-import type { Expiry } from '../reach/certificate-expiry.ts'
+import type { Expiry } from '../../../proxy/reach/certificate-expiry.ts'
 import type { DocumentSource } from './document-source.ts'
-import { BackendTarget, type BackendTargetOptions } from '../reach/backend-target.ts'
-import { type EndpointSource, serviceSource, sourceOf } from '../reach/endpoint-source.ts'
+import { Target, type TargetOptions } from '../../../proxy/reach/target.ts'
+import { type EndpointSource, serviceSource, sourceOf } from '../../../proxy/reach/endpoint-source.ts'
 import type { EffectivePolicy } from '../policy/effective-policy.ts'
 import { ownTls, policyTls } from './backend-tls.ts'
 import type { RoutedRequest } from '../policy/route-match.ts'
@@ -34,7 +34,7 @@ export const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
 interface Lane {
   /** Equal for equal settings: it outlives a change of the others. */
   readonly key: string
-  readonly target: BackendTarget
+  readonly target: Target
   readonly breaker: CircuitBreaker | undefined
   readonly rules: ForwardRules
   /** Why it cannot be reached, as its own probes found. */
@@ -43,7 +43,7 @@ interface Lane {
 /** One that routes lead to, beside the one for the rest. */
 export interface RoutedBackend {
   readonly name: string
-  readonly target: BackendTarget
+  readonly target: Target
   /** For our own probes. */
   readonly direct: Handler
   /** undefined: nothing speaks against it. */
@@ -143,10 +143,10 @@ export class Backend {
     })
   }
   /** All servers that requests may go to, by name; the fallback is one. */
-  get destinations(): ReadonlyMap<string, BackendTarget> {
+  get destinations(): ReadonlyMap<string, Target> {
     return new Map([...this.targets].filter(([name]) => this.policy.routing.destinations.has(name)))
   }
-  get targets(): ReadonlyMap<string, BackendTarget> {
+  get targets(): ReadonlyMap<string, Target> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
   }
   /** Of the certificates around it, the first of each use. */
@@ -204,7 +204,7 @@ export class Backend {
     breaker?.retire()
     this.#o.breakerChanged(this.name, name, undefined)
   }
-  get #target(): BackendTarget {
+  get #target(): Target {
     const lane = this.#fallback
     if (!lane) throw new Error('no endpoints available')
     return lane.target
@@ -239,7 +239,7 @@ export class Backend {
         o.breakerChanged(this.name, name, state)
         o.log.warn('a circuit breaker changed', { apiService: this.name, backend: name, state })
       })
-    const options: BackendTargetOptions = {
+    const options: TargetOptions = {
       ...o,
       source,
       pool,
@@ -255,7 +255,7 @@ export class Backend {
     known?.breaker?.retire()
     if (known?.breaker && known.breaker.state !== 'closed')
       o.breakerChanged(this.name, name, breaker === undefined ? undefined : 'closed')
-    const target = known?.target ?? new BackendTarget(options)
+    const target = known?.target ?? new Target(options)
     if (known) known.target.reconfigure(options)
     this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name), down: undefined })
   }

@@ -17,7 +17,7 @@ import type { Logger } from '../../../observability/logger.ts'
 import { type APIServiceTable, onNewBackend } from '../registrations/apiservice-table.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { ConditionWriter, WantedCondition } from '../registrations/condition-writer.ts'
-import type { BackendTarget } from '../reach/backend-target.ts'
+import type { Target } from '../../../proxy/reach/target.ts'
 import { type StrangerAnswers, askAsStranger } from './identity-phase.ts'
 
 const AUTH_BYPASSABLE = 'AuthBypassable'
@@ -83,7 +83,7 @@ export class IdentityController implements Reconciler {
 
   async #ask(
     apiService: string,
-    target: Pick<BackendTarget, 'addresses' | 'pathPrefix' | 'text'>,
+    target: Pick<Target, 'addresses' | 'pathPrefix' | 'text'>,
     path: string,
     signal: AbortSignal,
   ): Promise<WantedCondition | undefined> {

@@ -2,11 +2,11 @@
  * Where the endpoints of a backend come from: a Service, a URL, a DNS name, a list, a socket of this machine.
  *
  * Owns:    for DNS names the timer of the next look-up.
- * Callers: backend-target.ts.
+ * Callers: target.ts.
  */
 import type { LookupAddress } from 'node:dns'
-import type { PolicyBackend } from '../../../api/backend-policy.ts'
-import type { Cancel, Clock } from '../../../lib/clock.ts'
+import type { PolicyBackend } from '../../api/backend-policy.ts'
+import type { Cancel, Clock } from '../../lib/clock.ts'
 import type { ResolvedEndpoint, ServiceResolver } from './service-resolver.ts'
 
 export type SourceEndpoint = ResolvedEndpoint & { readonly path?: string }

@@ -4,13 +4,13 @@
  * Owns:     the endpoint set and its source; connections belong to proxy/upstreams.ts.
  * Callers:  backend.ts, one per backend that its policy or the APIService names.
  */
-import type { Clock } from '../../../lib/clock.ts'
-import type { Logger } from '../../../observability/logger.ts'
-import { type BalancingRules, type Endpoint, EndpointSet } from '../../../proxy/endpoint-set.ts'
-import type { Address } from '../../../proxy/dial.ts'
-import type { BackendMetrics } from '../../../proxy/proxy-metrics.ts'
-import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../../proxy/upstream-tls.ts'
-import type { PoolSettings, Upstreams } from '../../../proxy/upstreams.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../observability/logger.ts'
+import { type BalancingRules, type Endpoint, EndpointSet } from '../endpoint-set.ts'
+import type { Address } from '../dial.ts'
+import type { BackendMetrics } from '../proxy-metrics.ts'
+import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../upstream-tls.ts'
+import type { PoolSettings, Upstreams } from '../upstreams.ts'
 import { type Expiry, firstExpiryMs } from './certificate-expiry.ts'
 import type { EndpointSource } from './endpoint-source.ts'
 import { addressGuard, forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
@@ -18,7 +18,7 @@ import { addressGuard, forbiddenAddress, type ForbiddenAddresses } from './forbi
 /** An error says what is wrong with the certificates. */
 export type TlsSettings = TlsProfileOptions | Error
 
-export interface BackendTargetOptions {
+export interface TargetOptions {
   readonly source: EndpointSource
   readonly tls: () => TlsSettings
   readonly balancing: BalancingRules
@@ -36,8 +36,8 @@ export interface BackendTargetOptions {
   readonly onProblem: () => void
 }
 
-export class BackendTarget {
-  #o: BackendTargetOptions
+export class Target {
+  #o: TargetOptions
   readonly endpoints: EndpointSet
   /** undefined: plain. */
   #tls: TlsProfile | Error | undefined
@@ -48,7 +48,7 @@ export class BackendTarget {
   #told: string | undefined
   #stopped = false
 
-  constructor(o: BackendTargetOptions) {
+  constructor(o: TargetOptions) {
     this.#o = o
     this.endpoints = new EndpointSet({
       clock: o.clock,
@@ -65,7 +65,7 @@ export class BackendTarget {
     this.#start()
   }
   /** Other settings, or another source: endpoints that stay go on with what they have, those that went are drained. */
-  reconfigure(o: BackendTargetOptions): void {
+  reconfigure(o: TargetOptions): void {
     this.#o.source.stop()
     this.#o = o
     this.#tls = undefined
