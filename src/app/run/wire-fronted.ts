@@ -2,6 +2,7 @@
 import type { UserInfo } from '../../api/meta.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
+import { missingSanCounter } from '../../proxy/reach/missing-san.ts'
 import { TlsContexts } from '../../proxy/upstream-tls.ts'
 import { Upstreams } from '../../proxy/upstreams.ts'
 import { hasCredentials } from '../../servers/aggregator/fronted/fronted-connection.ts'
@@ -59,12 +60,6 @@ function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenA
   const { clock, config, life, log, metrics, tracer } = around
   const { delegates, requestHeader } = config
   if (delegates.length === 0) return []
-  const missingSan = metrics
-    .counter({
-      name: 'apiserver_kube_aggregator_x509_missing_san_total',
-      help: '[ALPHA] Certificates of backends without subject alternative names.',
-    })
-    .with()
   const shared = {
     upstreams: life.own(new Upstreams({ clock })),
     tlsContexts: new TlsContexts(),
@@ -73,7 +68,7 @@ function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenA
     clock,
     log,
     life,
-    onMissingSan: () => missingSan.inc(),
+    onMissingSan: missingSanCounter(metrics, 'backends'),
     trackWatch: (end: () => void) => around.drain.trackWatch(end),
     frontProxy: o.credentials.frontProxyClient,
     self: o.self,

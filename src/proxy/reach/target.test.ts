@@ -3,10 +3,6 @@ import { test } from 'node:test'
 import { makeCA } from '../../http/certificates.ts'
 import { FakeClock } from '../../lib/fake-clock.ts'
 import { noopLogger } from '../../observability/logger.ts'
-import { noopMetrics } from '../../observability/metrics.ts'
-import { defaultBalancing } from '../endpoint-set.ts'
-import { ProxyMetrics } from '../proxy-metrics.ts'
-import { defaultPoolOptions } from '../pool-options.ts'
 import { TlsContexts } from '../upstream-tls.ts'
 import { Upstreams } from '../upstreams.ts'
 import { Target, type TlsSettings } from './target.ts'
@@ -31,18 +27,8 @@ async function setUp(first: TlsSettings) {
       mayBeOwn: false,
     },
     tls: () => settings,
-    balancing: defaultBalancing,
-    pool: { key: '', options: defaultPoolOptions },
-    upstreams,
-    metrics: new ProxyMetrics(noopMetrics).of('b'),
-    clock,
-    random: () => 0.5,
-    log: noopLogger,
+    parts: { upstreams, tlsContexts: new TlsContexts(), clock, random: () => 0.5, log: noopLogger },
     onMissingSan() {},
-    tlsContexts: new TlsContexts(),
-    forbidden: { allowLinkLocal: false, isOwn: () => false },
-    drainMs: 0,
-    onProblem() {},
   })
   return {
     target,

@@ -55,7 +55,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
   const informers = makeInformers(context, inputs)
   const views: AggregatorViews = {
     informers,
-    view: new AvailabilityView(),
+    view: new AvailabilityView((name) => informers.apiServices.lister.get(name)),
     policies: new Policies(informers.policies),
   }
   const controllers = makeControllers(context, { ...inputs, server }, views)

@@ -65,6 +65,7 @@ export function makeControllers(
     ...inputs,
     services: lookup,
     local: delegateChain(inputs.others),
+    verdicts: view,
     observed,
     routedFailed: (name) => routed.reconciler.failed(name),
     problemChanged: (name) => {
@@ -77,7 +78,7 @@ export function makeControllers(
   const registration = controller(
     'APIServiceRegistrationController',
     1,
-    (queue) => new RegistrationController({ informer, queue, policies, backends, view }),
+    (queue) => new RegistrationController({ informer, queue, policies, backends }),
   )
   context.life.defer(() => registration.reconciler.stop())
   forgetGoneGroups(context, registration.reconciler.table)

@@ -154,8 +154,6 @@ export class AvailabilityController implements Reconciler {
     const name = apiService.metadata.name!
     const before = this.#o.view.current(apiService)
     this.#o.view.set(apiService, verdict, phase)
-    const backend = this.#backendOf(apiService)
-    if (backend) backend.available = verdict.status === 'True'
     this.#metrics.judged(name, before, verdict)
     if (before?.status !== verdict.status || before.reason !== verdict.reason)
       this.#o.log.info('availability changed', { apiService: name, ...verdict })

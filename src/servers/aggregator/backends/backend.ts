@@ -37,8 +37,6 @@ interface Lane {
   readonly target: Target
   readonly breaker: CircuitBreaker | undefined
   readonly rules: ForwardRules
-  /** Why it cannot be reached, as its own probes found. */
-  down: string | undefined
 }
 /** One that routes lead to, beside the one for the rest. */
 export interface RoutedBackend {
@@ -46,8 +44,8 @@ export interface RoutedBackend {
   readonly target: Target
   /** For our own probes. */
   readonly direct: Handler
-  /** undefined: nothing speaks against it. */
-  down: string | undefined
+  /** What its probes found; undefined: nothing speaks against it. */
+  readonly down: string | undefined
 }
 type Rejection = Refusal | 'breaker' | 'unavailable'
 interface Refused {
@@ -73,8 +71,6 @@ export class Backend {
   readonly #lanes = new Map<string, Lane>()
   readonly #bulkhead: Bulkhead
   readonly #isUsable = (name: string): boolean => this.obstacle(name) === undefined
-  /** As this process sees it: set by the availability controller, and when a backend is made anew. undefined: not known yet. */
-  available: boolean | undefined
 
   /** @param previous of the same APIService: what stays the same goes on, connections and counts with it. */
   constructor(apiService: APIService, policy: EffectivePolicy, o: BackendSurroundings, previous?: Backend) {
@@ -100,6 +96,10 @@ export class Backend {
       return this.#forward(ctx, policy.routing.pick(ctx, this.#isUsable), true)
     }
   }
+  /** Whether the server that requests go to which no route takes answers, as this process sees it. undefined: not known yet. */
+  get available(): boolean | undefined {
+    return this.#o.verdicts.isKnownAvailable(this.#apiService)
+  }
   /** Which of the policy's backends the handler would send such a request to. */
   explain(request: RoutedRequest): RouteChoice {
     return this.policy.routing.explain(request, this.#isUsable)
@@ -108,7 +108,8 @@ export class Backend {
   obstacle(name: string): string | undefined {
     const lane = this.#lanes.get(name)
     if (lane === undefined) return undefined
-    const down = lane !== this.#fallback ? lane.down : this.available ? undefined : UNAVAILABLE_TEXT
+    const down =
+      lane !== this.#fallback ? this.#o.verdicts.problemOf(lane.target) : this.available ? undefined : UNAVAILABLE_TEXT
     return down ?? (lane.breaker?.admits === false ? BREAKER_TEXT : undefined)
   }
   /** Whether requests that no route takes go to a server elsewhere, and not to this process. */
@@ -139,7 +140,7 @@ export class Backend {
     const { fallback, destinations } = this.policy.routing
     return [...destinations].flatMap((name) => {
       const lane = this.#lanes.get(name)
-      return lane && name !== fallback ? [routedBackend(name, lane, (ctx) => this.#forward(ctx, name, false))] : []
+      return lane && name !== fallback ? [this.#routedBackend(name, lane.target)] : []
     })
   }
   /** All servers that requests may go to, by name; the fallback is one. */
@@ -204,6 +205,10 @@ export class Backend {
     breaker?.retire()
     this.#o.breakerChanged(this.name, name, undefined)
   }
+  #routedBackend(name: string, target: Target): RoutedBackend {
+    const direct: Handler = (ctx) => this.#forward(ctx, name, false)
+    return { name, target, direct, down: this.#o.verdicts.problemOf(target) }
+  }
   get #target(): Target {
     const lane = this.#fallback
     if (!lane) throw new Error('no endpoints available')
@@ -240,11 +245,14 @@ export class Backend {
         o.log.warn('a circuit breaker changed', { apiService: this.name, backend: name, state })
       })
     const options: TargetOptions = {
-      ...o,
+      parts: o,
       source,
       pool,
       balancing: policy.balancing,
-      metrics: this.#metrics,
+      forbidden: o.forbidden,
+      drainMs: o.drainMs,
+      onMissingSan: o.onMissingSan,
+      onEject: (endpointId) => this.#metrics.endpoint(endpointId).ejected(),
       onProblem: () => o.problemChanged(this.name),
       tls: () =>
         configured
@@ -257,7 +265,7 @@ export class Backend {
       o.breakerChanged(this.name, name, breaker === undefined ? undefined : 'closed')
     const target = known?.target ?? new Target(options)
     if (known) known.target.reconfigure(options)
-    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name), down: undefined })
+    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name) })
   }
   /** @param server as errors name it; the APIService's own has no name. */
   #rulesOf(server: string | undefined): ForwardRules {
@@ -335,7 +343,8 @@ export class Backend {
       authority: target.authority,
       firstByteTimeoutMs: timeouts.firstByteMs,
       idleTimeoutMs: timeouts.idleMs,
-      isDown: () => (lane === this.#fallback ? this.available === false : lane.down !== undefined),
+      isDown: () =>
+        lane === this.#fallback ? this.available === false : this.#o.verdicts.problemOf(lane.target) !== undefined,
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
       onVerdict: (verdict, error, status) => {
         if (!o.counted) return
@@ -386,20 +395,6 @@ export class Backend {
   #refuse(ctx: RequestContext, error: StatusError): void {
     this.#o.terminated(ctx, String(error.code), 'aggregator')
     ctx.fail(error)
-  }
-}
-
-function routedBackend(name: string, lane: Lane, direct: Handler): RoutedBackend {
-  return {
-    name,
-    target: lane.target,
-    direct,
-    get down() {
-      return lane.down
-    },
-    set down(why) {
-      lane.down = why
-    },
   }
 }
 
