@@ -85,7 +85,7 @@ export function sourceOf(backend: PolicyBackend, o: SourceSurroundings): Endpoin
   }
 }
 
-function urlSource(text: string): EndpointSource {
+export function urlSource(text: string): EndpointSource {
   const url = new URL(text)
   const plain = url.protocol === 'http:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
