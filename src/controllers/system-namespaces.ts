@@ -1,6 +1,6 @@
 /** The namespaces that every server has. Made when missing, at the start and every minute. */
+import { isConflict, isNotFound } from '../client/is-stale.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { StatusError } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
 import { type Clock, sleep } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -19,7 +19,7 @@ export async function keepSystemNamespaces(
     try {
       await namespaces.get(name, { resourceVersion: '0', signal })
     } catch (e) {
-      if (!(e instanceof StatusError) || e.code !== 404) throw e
+      if (!isNotFound(e)) throw e
       await namespaces
         .create({ kind: 'Namespace', apiVersion: 'v1', metadata: { name } }, { signal })
         .catch(ignoreExisting)
@@ -48,5 +48,5 @@ export async function keepSystemNamespaces(
 }
 
 function ignoreExisting(e: unknown): void {
-  if (!(e instanceof StatusError) || e.code !== 409) throw e
+  if (!isConflict(e)) throw e
 }

@@ -4,6 +4,7 @@ import type { SecureVersion } from 'node:tls'
 import { parseTokenFile } from '../../access/authentication/token-file.ts'
 import type { RequestHeaderOptions } from '../../access/authentication/request-header.ts'
 import type { UserInfo } from '../../api/meta.ts'
+import { ControllerSwitches } from '../../client/controller-switches.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { type DelegateConfig, completeDelegates } from './delegates-config.ts'
 import type { OptionName, OptionValues } from './options.ts'
@@ -32,6 +33,7 @@ export interface Config {
   readonly tokens: ReadonlyMap<string, UserInfo>
   readonly corsAllowedOrigins: readonly RegExp[]
   readonly goawayChance: number
+  readonly controllers: ControllerSwitches
   /** Servers that are fronted; the one for everything, where there is one, is last. */
   readonly delegates: readonly DelegateConfig[]
   /** What clients are told to connect to, without the port. */
@@ -59,6 +61,7 @@ export function completeConfig({ values, given, delegates }: ReadOptions): Confi
     tokens: readTokens(values['token-auth-file']),
     corsAllowedOrigins: values['cors-allowed-origins'].map(originPattern),
     goawayChance: goawayChance(values['goaway-chance']),
+    controllers: new ControllerSwitches(values.controllers),
     delegates: completeDelegates(delegates, values),
     advertiseAddress:
       values['advertise-address'] ||

@@ -11,14 +11,14 @@ import { certificateMetrics } from '../files/certificate-metrics.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { AppContext } from './app-context.ts'
 import { identityNamesOf } from './identity-names.ts'
-import { leadershipHook } from './leadership.ts'
+import { electionOf } from './leadership.ts'
 
 const DISCOVERY_CACHE = 'discovery-cache.ndjson'
 
 export interface AggregatorParts
   extends Omit<
     AggregatorInputs,
-    'options' | 'tables' | 'types' | 'frontProxyClient' | 'lookup' | 'overlays' | 'ledBy'
+    'options' | 'tables' | 'types' | 'frontProxyClient' | 'lookup' | 'overlays' | 'elect'
   > {
   readonly tables: CoreTables
   readonly credentials: Credentials
@@ -41,7 +41,7 @@ export function wireAggregator(
     frontProxyClient: credentials.frontProxyClient,
     lookup,
     overlays: path === '' ? undefined : life.own(followBackendFiles(path, { types: tables, clock, log })),
-    ledBy: (job) => leadershipHook(context, job, replicaClient),
+    elect: electionOf(context, replicaClient),
   })
   certificateMetrics(context, { credentials, table: aggregator.table })
   return aggregator

@@ -41,8 +41,6 @@ export interface Aggregator extends AssembledServer {
   /** Undefined where there is no such APIService. */
   impact(name: string): Impact | undefined
 }
-/** The Lease of the replica that probes identities and writes conditions. */
-const CONDITIONS_LEASE = 'portico-apiservice-conditions'
 export function assembleAggregator(context: ServerContext, inputs: AggregatorInputs): Aggregator {
   const { clock, metrics, life } = context
   const { options } = inputs
@@ -59,7 +57,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     policies: new Policies(informers.policies),
   }
   const controllers = makeControllers(context, { ...inputs, server }, views)
-  const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
+  const { registration, availability, discovery, openApiV3, openApiV2 } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)
     availability.reconciler.serviceChanged(namespace, name)
@@ -83,13 +81,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     serverAddress: () => `${options.advertiseAddress}:${inputs.own.port}`,
     metrics,
   })
-  const lead = async (signal: AbortSignal): Promise<void> => {
-    await Promise.all([conditions.reconciler.lead(signal), identity.reconciler.lead(signal)])
-  }
-  delegate.postStartHooks.push(
-    ...aggregatorHooks(context, { informers, controllers, delegate }),
-    inputs.ledBy({ name: CONDITIONS_LEASE, lead }),
-  )
+  delegate.postStartHooks.push(...aggregatorHooks(context, { informers, controllers, delegate, elect: inputs.elect }))
   delegate.healthChecks.push(
     { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },
     { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },

@@ -7,9 +7,11 @@
  *           (availability-view.ts), the stored condition (condition-writer.ts).
  */
 import { isDeepStrictEqual } from 'node:util'
+import { pathOf } from '../../../api/group-version.ts'
 import { type APIService, AVAILABLE, type ServiceReference } from '../../../api/apiservice.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
+import { onSpecChange } from '../../../client/on-spec-change.ts'
 import type { Transport } from '../../../client/transport.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import { Backoff } from '../../../lib/backoff.ts'
@@ -73,13 +75,7 @@ export class AvailabilityController implements Reconciler {
     this.#signals = new PassiveSignals(o.clock)
     this.#metrics = new AvailabilityMetrics(o.metrics)
     const wake = (a: APIService): void => void o.queue.add(a.metadata.name!)
-    o.informer.addHandler({
-      added: wake,
-      updated: (before, after) => {
-        if (before.metadata.uid !== after.metadata.uid || !isDeepStrictEqual(before.spec, after.spec)) wake(after)
-      },
-      deleted: wake,
-    })
+    onSpecChange(o.informer, wake)
     onNewBackend(o.table, wake)
   }
   /** Entries kept, of all kinds. */
@@ -234,7 +230,7 @@ export class AvailabilityController implements Reconciler {
     const judgement = await probe({
       backend,
       transport: transportTo(backend),
-      path: rules.path ?? groupVersionPath(apiService),
+      path: rules.path ?? pathOf(apiService.spec),
       timeoutMs: this.#patienceMs(apiService, rules),
       expectedStatuses: rules.expectedStatuses,
       clock,
@@ -254,11 +250,6 @@ export class AvailabilityController implements Reconciler {
     if (!inDoubt || usualMs === undefined || !this.#o.view.isAvailable(apiService)) return rules.timeoutMs
     return Math.min(rules.timeoutMs, Math.max(LEAST_PATIENCE_MS, usualMs * PATIENCE))
   }
-}
-
-export function groupVersionPath({ spec }: APIService): string {
-  const { group = '', version = '' } = spec
-  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
 }
 
 /** Verdicts of a probe; the others are facts. */

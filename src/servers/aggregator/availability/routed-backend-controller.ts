@@ -6,6 +6,7 @@
  * Callers:  app/ runs it over the names of APIServices; the proxy tells it of requests that failed.
  */
 import type { APIService } from '../../../api/apiservice.ts'
+import { pathOf } from '../../../api/group-version.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { Transport } from '../../../client/transport.ts'
@@ -15,7 +16,7 @@ import type { Published } from '../../../lib/published.ts'
 import type { Logger } from '../../../observability/logger.ts'
 import type { Family, Gauge, MetricsRecorder } from '../../../observability/metrics.ts'
 import { type APIServiceTable, onNewBackend } from '../registrations/apiservice-table.ts'
-import { CONFIRM_FAILURE_MS, CONFIRM_PASS_MS, groupVersionPath } from './availability-controller.ts'
+import { CONFIRM_FAILURE_MS, CONFIRM_PASS_MS } from './availability-controller.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { RoutedBackend } from '../backends/backend.ts'
 import { Damping } from './damping.ts'
@@ -96,7 +97,7 @@ export class RoutedBackendController implements Reconciler {
     const { verdict } = await probe({
       backend: routed.target,
       transport: this.#o.transportTo(routed),
-      path: rules.path ?? groupVersionPath(apiService),
+      path: rules.path ?? pathOf(apiService.spec),
       timeoutMs: rules.timeoutMs,
       expectedStatuses: rules.expectedStatuses,
       clock: this.#o.clock,
