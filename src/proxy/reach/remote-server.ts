@@ -7,25 +7,21 @@
  */
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { TlsContexts } from '../upstream-tls.ts'
+import { TlsContexts, type TlsProfileOptions } from '../upstream-tls.ts'
 import { Upstreams } from '../upstreams.ts'
-import { type EndpointSource, urlSource } from './endpoint-source.ts'
+import { urlSource } from './endpoint-source.ts'
 import type { ReachMetrics } from './reach-metrics.ts'
 import { Target, type TargetOptions } from './target.ts'
 import { type StreamedAnswer, transportOver, type WholeRequest } from './transport.ts'
 
 /** As client/kubeconfig.ts reads it. */
-export interface RemoteAccess {
+export interface RemoteAccess extends Omit<TlsProfileOptions, 'serverName'> {
   /** http or https; its path stands before that of each request. */
   readonly server: string
-  /** PEM; undefined: the system's roots. */
-  readonly ca: string | undefined
   /** Verified instead of the server's host. */
-  readonly serverName: string | undefined
-  readonly insecureSkipVerify: boolean
-  readonly clientCertificate: { readonly cert: string; readonly key: string } | undefined
+  readonly serverName?: string | undefined
   /** `Bearer ...` or `Basic ...`. */
-  readonly authorization: string | undefined
+  readonly authorization?: string | undefined
 }
 export interface RemoteServerOptions {
   readonly clock: Clock
@@ -53,13 +49,15 @@ export class RemoteServer implements AsyncDisposable {
     const { clock, log, metrics } = o
     this.#access = access
     this.#upstreams = new Upstreams({ clock, maxConnections: MAX_CONNECTIONS })
-    const source = sourceOfAccess(access)
     this.#options = {
       parts: { upstreams: this.#upstreams, tlsContexts: new TlsContexts(), clock, log, random: Math.random },
-      tls: () => ({ ...this.#access, serverName: this.#access.serverName ?? this.#host }),
+      tls: () => ({
+        ...this.#access,
+        serverName: this.#access.serverName ?? urlSource(this.#access.server).serverName,
+      }),
       onMissingSan: o.onMissingSan ?? (() => {}),
     }
-    this.#target = new Target({ ...this.#options, source })
+    this.#target = new Target({ ...this.#options, source: urlSource(access.server) })
     this.transport = transportOver({
       target: this.#target,
       clock,
@@ -75,16 +73,11 @@ export class RemoteServer implements AsyncDisposable {
   update(access: RemoteAccess): void {
     const moved = access.server !== this.#access.server
     this.#access = access
-    if (moved) this.#target.reconfigure({ ...this.#options, source: sourceOfAccess(access) })
+    if (moved) this.#target.reconfigure({ ...this.#options, source: urlSource(access.server) })
     else this.#target.securityChanged()
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.#target.stop()
     await this.#upstreams[Symbol.asyncDispose]()
   }
-  get #host(): string {
-    return sourceOfAccess(this.#access).serverName
-  }
 }
-
-const sourceOfAccess = ({ server }: RemoteAccess): EndpointSource => urlSource(server)

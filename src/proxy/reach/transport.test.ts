@@ -62,15 +62,7 @@ async function startServer(listener: Listener, o: { http1Only?: boolean; pair?: 
     },
   }
 }
-const accessTo = (server: string, o: Partial<RemoteAccess> = {}): RemoteAccess => ({
-  server,
-  ca: ca.cert,
-  serverName: undefined,
-  insecureSkipVerify: false,
-  clientCertificate: undefined,
-  authorization: undefined,
-  ...o,
-})
+const accessTo = (server: string, o: Partial<RemoteAccess> = {}): RemoteAccess => ({ server, ca: ca.cert, ...o })
 const remote = (access: RemoteAccess, onMissingSan = (): void => {}): RemoteServer =>
   new RemoteServer(access, { clock, log: noopLogger, onMissingSan })
 
