@@ -5,6 +5,7 @@ import { parseTokenFile } from '../../access/authentication/token-file.ts'
 import type { RequestHeaderOptions } from '../../access/authentication/request-header.ts'
 import type { UserInfo } from '../../api/meta.ts'
 import { ControllerSwitches } from '../../client/controller-switches.ts'
+import type { IdentityNames } from '../../proxy/identity-headers.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import { type DelegateConfig, completeDelegates } from './delegates-config.ts'
 import type { OptionName, OptionValues } from './options.ts'
@@ -30,6 +31,8 @@ export interface Config {
   readonly storage: StorageConfig
   readonly minTlsVersion: SecureVersion
   readonly requestHeader: RequestHeaderOptions
+  /** The headers by which front proxies tell us who calls: none of them goes on to a backend as a client sent it. */
+  readonly identityNames: IdentityNames
   readonly tokens: ReadonlyMap<string, UserInfo>
   readonly corsAllowedOrigins: readonly RegExp[]
   readonly goawayChance: number
@@ -43,7 +46,7 @@ export interface Config {
 /** @throws ConfigurationError */
 export function completeConfig({ values, given, delegates }: ReadOptions): Config {
   requirePairs(values)
-  const lower = (names: readonly string[]): string[] => names.map((n) => n.toLowerCase())
+  const requestHeader = requestHeaderOptions(values)
   return Object.freeze({
     values,
     given,
@@ -51,13 +54,8 @@ export function completeConfig({ values, given, delegates }: ReadOptions): Confi
     minTlsVersion:
       TLS_VERSIONS[values['tls-min-version']] ??
       fail('tls-min-version', `must be one of ${Object.keys(TLS_VERSIONS).join(', ')}`),
-    requestHeader: {
-      usernameHeaders: lower(values['requestheader-username-headers']),
-      uidHeaders: lower(values['requestheader-uid-headers']),
-      groupHeaders: lower(values['requestheader-group-headers']),
-      extraHeaderPrefixes: lower(values['requestheader-extra-headers-prefix']),
-      allowedNames: values['requestheader-allowed-names'],
-    },
+    requestHeader,
+    identityNames: identityNamesOf(requestHeader),
     tokens: readTokens(values['token-auth-file']),
     corsAllowedOrigins: values['cors-allowed-origins'].map(originPattern),
     goawayChance: goawayChance(values['goaway-chance']),
@@ -67,6 +65,23 @@ export function completeConfig({ values, given, delegates }: ReadOptions): Confi
       values['advertise-address'] ||
       (['0.0.0.0', '::', ''].includes(values['bind-address']) ? '127.0.0.1' : values['bind-address']),
   })
+}
+
+function requestHeaderOptions(values: OptionValues): RequestHeaderOptions {
+  const lower = (names: readonly string[]): string[] => names.map((n) => n.toLowerCase())
+  return {
+    usernameHeaders: lower(values['requestheader-username-headers']),
+    uidHeaders: lower(values['requestheader-uid-headers']),
+    groupHeaders: lower(values['requestheader-group-headers']),
+    extraHeaderPrefixes: lower(values['requestheader-extra-headers-prefix']),
+    allowedNames: values['requestheader-allowed-names'],
+  }
+}
+function identityNamesOf(o: RequestHeaderOptions): IdentityNames {
+  return {
+    names: new Set([...o.usernameHeaders, ...o.uidHeaders, ...o.groupHeaders]),
+    prefixes: o.extraHeaderPrefixes,
+  }
 }
 
 function fail(name: OptionName, why: string): never {

@@ -10,7 +10,6 @@ import { followBackendFiles } from '../files/backend-files.ts'
 import { certificateMetrics } from '../files/certificate-metrics.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { AppContext } from './app-context.ts'
-import { identityNamesOf } from './identity-names.ts'
 import { electionOf } from './leadership.ts'
 
 const DISCOVERY_CACHE = 'discovery-cache.ndjson'
@@ -47,7 +46,7 @@ export function wireAggregator(
   return aggregator
 }
 
-function optionsOf({ values, advertiseAddress, requestHeader }: AppContext['config']): AggregatorOptions {
+function optionsOf({ values, advertiseAddress, identityNames }: AppContext['config']): AggregatorOptions {
   return {
     advertiseAddress,
     statusIntervalMs: values['apiservice-status-interval'],
@@ -58,7 +57,7 @@ function optionsOf({ values, advertiseAddress, requestHeader }: AppContext['conf
     rejectsRedirects: values['aggregator-reject-forwarding-redirect'],
     allowsLinkLocalBackends: values['allow-link-local-backends'],
     readyzApiServices: values['readyz-apiservices'],
-    identityNames: identityNamesOf(requestHeader),
+    identityNames,
     discoveryCachePath: join(values['data-dir'], DISCOVERY_CACHE),
   }
 }

@@ -17,7 +17,6 @@ import { ConfigurationError } from '../config/configuration-error.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { DelegateConfig } from '../config/delegates-config.ts'
 import { followKubeconfig } from '../files/followed-server.ts'
-import { identityNamesOf } from './identity-names.ts'
 import type { AppContext } from './app-context.ts'
 
 /** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
@@ -58,12 +57,12 @@ export function wireBehind(around: AppContext, o: BehindParts): Behind {
 
 function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
   const { clock, config, life, log, metrics, tracer } = around
-  const { delegates, requestHeader } = config
+  const { delegates } = config
   if (delegates.length === 0) return []
   const shared = {
     upstreams: life.own(new Upstreams({ clock })),
     tlsContexts: new TlsContexts(),
-    identityNames: identityNamesOf(requestHeader),
+    identityNames: config.identityNames,
     tracer,
     clock,
     log,
