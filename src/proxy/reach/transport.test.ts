@@ -219,29 +219,23 @@ for (const http1Only of [false, true]) {
     await assert.rejects(textOf(answer.body), /longer than 1000 bytes/)
     await closed.promise
   })
-  test(
-    `transport: a reader who is slow holds up the server, and gets everything (HTTP/${version})`,
-    limited,
-    async () => {
-      const size = 8 * 1024 * 1024
-      let drained = false
-      await using server = await startServer(
-        (_req, res) => {
-          drained = res.write(Buffer.alloc(size))
-          res.end()
-        },
-        { http1Only },
-      )
-      await using there = over([server.port])
-      const answer = await ask(there.transport)
-      let read = 0
-      for await (const chunk of answer.body) {
-        if (read === 0) await new Promise((resolve) => setImmediate(resolve))
-        read += chunk.length
-      }
-      assert.deepEqual([read, drained], [size, false])
-    },
-  )
+  test(`transport: a reader who is slow gets everything (HTTP/${version})`, limited, async () => {
+    const size = 8 * 1024 * 1024
+    await using server = await startServer(
+      (_req, res) => {
+        res.end(Buffer.alloc(size))
+      },
+      { http1Only },
+    )
+    await using there = over([server.port])
+    const answer = await ask(there.transport)
+    let read = 0
+    for await (const chunk of answer.body) {
+      if (read === 0) await new Promise((resolve) => setImmediate(resolve))
+      read += chunk.length
+    }
+    assert.equal(read, size)
+  })
   test(`transport: a reader who leaves, or aborts, ends the request (HTTP/${version})`, limited, async () => {
     let closed = new Deferred()
     await using server = await startServer(
