@@ -1,36 +1,6 @@
 /** What the quick start asks of the server it started. */
-import { readFileSync } from 'node:fs'
-import { Agent, request } from 'undici'
-import { parse } from 'yaml'
 import type { SampleDefinition } from '../fixtures/backends/definitions.ts'
-
-export type Api = (
-  method: 'GET' | 'POST' | 'PUT',
-  path: string,
-  body?: object,
-) => Promise<{ status: number; body: Record<string, unknown> }>
-
-export function loadKubeconfig(file: string): Api {
-  const config = parse(readFileSync(file, 'utf8')) as {
-    clusters: { cluster: { server: string; 'certificate-authority-data': string } }[]
-    users: { user: { 'client-certificate-data': string; 'client-key-data': string } }[]
-  }
-  const { server, 'certificate-authority-data': ca } = config.clusters[0]!.cluster
-  const user = config.users[0]!.user
-  const pem = (base64: string): string => Buffer.from(base64, 'base64').toString()
-  const dispatcher = new Agent({
-    connect: { ca: pem(ca), cert: pem(user['client-certificate-data']), key: pem(user['client-key-data']) },
-  })
-  return async (method, path, body) => {
-    const response = await request(`${server}${path}`, {
-      method,
-      dispatcher,
-      headers: { 'content-type': 'application/json' },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    })
-    return { status: response.statusCode, body: (await response.body.json()) as Record<string, unknown> }
-  }
-}
+import type { Api } from '../fixtures/backends/kubeconfig-api.ts'
 
 /** The Service (type ExternalName: it works without a cluster network) and the APIService of a sample. */
 export async function writeObjects(

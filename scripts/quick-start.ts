@@ -13,7 +13,8 @@ import { kubeconfig } from '../src/app/files/kubeconfig.ts'
 import { Pki } from '../src/app/files/pki.ts'
 import { readOptions } from '../src/app/config/read-options.ts'
 import { helpOf } from '../src/cli/help.ts'
-import { loadKubeconfig, waitForAvailable, writeObjects } from './quick-start-api.ts'
+import { loadKubeconfig } from '../fixtures/backends/kubeconfig-api.ts'
+import { waitForAvailable, writeObjects } from './quick-start-api.ts'
 
 const root = join(import.meta.dirname, '..')
 const NO_SAMPLES = '--no-samples'

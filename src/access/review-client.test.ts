@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Transport, TransportResponse } from '../client/transport.ts'
+import type { Transport, TransportFailure, TransportResponse } from '../client/transport.ts'
+import { ProtocolError } from '../http/http1/protocol-error.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import { noopLogger } from '../observability/logger.ts'
 import { ReviewClient, ReviewError } from './review-client.ts'
 
-type Step = { status: number; body?: object; headers?: Record<string, string> } | { code: string } | 'hangs'
+type Step =
+  | { status: number; body?: object; headers?: Record<string, string> }
+  | { code: string }
+  | { fails: Error }
+  | 'hangs'
 const GOOD = { status: 201, body: { kind: 'TokenReview', status: { authenticated: true } } }
 const reset: Step = { code: 'ECONNRESET' }
+/** As a transport over a network rejects. */
+const fails = (phase: TransportFailure['phase'], cause?: Error, o: Partial<TransportFailure> = {}): Step => ({
+  fails: Object.assign(new Error(phase, { cause }), { phase, silent: false, timedOut: false, ...o }),
+})
+const coded = (code: string): Error => Object.assign(new Error(code), { code })
+const ONCE = ['<error>']
 
 /** A server that answers so, step after step; the last one for ever. */
 function askWith(steps: readonly Step[]) {
@@ -21,6 +32,7 @@ function askWith(steps: readonly Step[]) {
     bodies.push(JSON.parse(Buffer.from(body!).toString()))
     if (step === 'hangs')
       return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    if ('fails' in step) throw step.fails
     if ('code' in step) throw Object.assign(new Error(`it failed: ${step.code}`), { code: step.code })
     const chunks = [Buffer.from(JSON.stringify(step.body ?? {}))]
     return { status: step.status, headers: step.headers ?? {}, body: ReadableStream.from(chunks) }
@@ -97,6 +109,28 @@ const rows: readonly { name: string; steps: readonly Step[]; codes: string[]; wa
     want: /^timeout: /,
   },
 ]
+const failures: readonly { name: string; step: Step; again: boolean }[] = [
+  { name: 'nobody listens', step: fails('connect', coded('ECONNREFUSED')), again: false },
+  { name: 'a connection that breaks', step: fails('first-byte', coded('ECONNRESET')), again: true },
+  { name: 'a connection that ends', step: fails('first-byte', new Error('EOF')), again: true },
+  { name: 'a connection that breaks while it is secured', step: fails('tls', coded('ECONNRESET')), again: true },
+  { name: 'an answer that breaks off', step: fails('stream', new Error('unexpected EOF')), again: true },
+  { name: 'an answer that is none', step: fails('first-byte', new ProtocolError('bad status line')), again: false },
+  { name: 'no answer in time', step: fails('first-byte', undefined, { timedOut: true }), again: true },
+  { name: 'no handshake in time', step: fails('tls', new Error('timeout'), { silent: true }), again: true },
+  { name: 'a certificate without names', step: fails('tls', new Error('x509')), again: false },
+  { name: 'a certificate of another CA', step: fails('tls', coded('SELF_SIGNED_CERT_IN_CHAIN')), again: false },
+  { name: 'a name that is none', step: fails('connect', coded('ENOTFOUND')), again: false },
+  { name: 'a name server that is away', step: fails('connect', coded('EAI_AGAIN')), again: true },
+  { name: 'too many that wait', step: fails('queue'), again: true },
+]
+for (const { name, step, again } of failures) {
+  test(`a review: ${name} is ${again ? '' : 'not '}worth another attempt`, async () => {
+    const asking = askWith([step, GOOD])
+    const outcome = await asking.finish()
+    assert.deepEqual([outcome === 'answered', asking.codes], [again, again ? [...ONCE, '201'] : ONCE])
+  })
+}
 for (const { name, steps, codes, want } of rows) {
   test(`a review: ${name}`, async () => {
     const asking = askWith(steps)

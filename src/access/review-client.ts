@@ -2,7 +2,7 @@
  * Asks another API server one question: a TokenReview or a SubjectAccessReview.
  *
  * Callers:  authentication/token-review.ts, authorization/access-review.ts.
- * Not here: remembering answers (review-cache.ts), connections (client/remote-server.ts).
+ * Not here: remembering answers (review-cache.ts), connections (proxy/reach/).
  *
  *   asked --answer--> done
  *     |--connection broken, 429, 500, 504--> asked again after a pause, five times in all
@@ -10,9 +10,10 @@
  *
  * A server that is away is not waited for: callers are told to come back, and ask again themselves.
  */
-import type { Transport, TransportResponse } from '../client/transport.ts'
+import { failureOf, systemCode, type Transport, type TransportResponse } from '../client/transport.ts'
 import { readWhole } from '../client/response-body.ts'
 import { type Clock, sleep } from '../lib/clock.ts'
+import { ProtocolError } from '../http/http1/protocol-error.ts'
 import type { Logger } from '../observability/logger.ts'
 
 /** Source: apiserver's util/webhook. */
@@ -96,7 +97,7 @@ export class ReviewClient {
     for (let attempt = 1; ; attempt++) {
       const result = await this.#attempt(body, signal).catch((error: unknown) => this.#failure(error, signal))
       if (!(result instanceof ReviewError)) return result
-      const isAway = this.#failing || codeOf(result.cause) === 'ECONNREFUSED'
+      const isAway = this.#failing || systemCode(result.cause) === 'ECONNREFUSED'
       if (!result.passing || isAway || attempt === RETRY.attempts) throw result
       const pauseMs = RETRY.firstMs * RETRY.factor ** (attempt - 1) * (1 + RETRY.jitter * random())
       await sleep(clock, pauseMs, signal).catch(() => {
@@ -138,17 +139,21 @@ export class ReviewClient {
     if (error instanceof ReviewError) return error
     const text = `failed to ask for a ${this.#o.kind}: ${(error as Error).message}`
     if (total.aborted) return new ReviewError('timeout', text, { cause: error, passing: true })
-    return new ReviewError('error', text, { cause: error, passing: PASSING_CODE.test(codeOf(error)) })
+    return new ReviewError('error', text, { cause: error, passing: passes(error) })
   }
 }
 
-function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | undefined)?.code
-  return typeof code === 'string' ? code : ''
-}
+const PASSING_CODE = /^(ECONN|EPIPE$|ETIMEDOUT$|EAI_AGAIN$)/
+const PASSING_PHASES = new Set(['queue', 'first-byte', 'stream'])
 
-/** Connections that were refused, reset or closed; not names, certificates or what cannot be read. */
-const PASSING_CODE = /^(ECONN|EPIPE$|ETIMEDOUT$|EAI_AGAIN$|UND_ERR_(SOCKET|CONNECT_TIMEOUT|HEADERS_TIMEOUT)$)/
+/** Connections that were refused, reset or closed, and servers that say nothing; not names, certificates or what cannot be read. */
+function passes(error: unknown): boolean {
+  const code = systemCode(error)
+  if (code !== '') return PASSING_CODE.test(code)
+  const failure = failureOf(error)
+  if (!failure || (error as Error).cause instanceof ProtocolError) return false
+  return failure.silent || failure.timedOut || PASSING_PHASES.has(failure.phase)
+}
 
 async function statusOf(response: TransportResponse, kind: string): Promise<Fields> {
   const text = (await readWhole(response.body, MAX_ANSWER_BYTES)).toString()

@@ -16,6 +16,10 @@ export interface GroupVersionResource extends GroupVersion, GroupResource {}
 export function formatGroupVersion(gv: GroupVersion): string {
   return gv.group === '' ? gv.version : `${gv.group}/${gv.version}`
 }
+/** `/apis/apps/v1`, or `/api/v1` for the core group: where its resources are. */
+export function pathOf({ group = '', version = '' }: Partial<GroupVersion>): string {
+  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+}
 /** `deployments.apps`, or `pods` for the core group: the form in messages. */
 export function formatGroupResource(gr: GroupResource): string {
   return gr.group === '' ? gr.resource : `${gr.resource}.${gr.group}`

@@ -7,7 +7,10 @@ import { ConfigurationError } from '../app/config/configuration-error.ts'
 import { StatusError } from '../api/status-error.ts'
 import { Client } from '../client/client.ts'
 import { readKubeconfig } from '../client/kubeconfig.ts'
-import { RemoteServer } from '../client/remote-server.ts'
+import { systemCode } from '../client/transport.ts'
+import { systemClock } from '../lib/clock.ts'
+import { noopLogger } from '../observability/logger.ts'
+import { RemoteServer } from '../proxy/reach/remote-server.ts'
 import type { Environment } from './environment.ts'
 
 /** In help texts, after the options of the command itself. */
@@ -29,7 +32,7 @@ export function connectToServer(
   const path = o.kubeconfig ?? (o.dataDir === undefined ? env['KUBECONFIG'] : undefined) ?? own
   if (!existsSync(path)) throw new ConfigurationError(`--kubeconfig: ${path} does not exist`)
   try {
-    const server = new RemoteServer(readKubeconfig(path))
+    const server = new RemoteServer(readKubeconfig(path), { clock: systemClock, log: noopLogger })
     return {
       url: server.server,
       client: new Client(server.transport, { 'user-agent': 'portico' }),
@@ -60,6 +63,5 @@ export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<t
 /** What a server's refusal, or its absence, means to who called the command. */
 export function explainFailure(url: string, e: unknown): string {
   if (e instanceof StatusError) return `${url}: ${e.message}`
-  const { message, code } = e as Error & { code?: string }
-  return `${url} cannot be reached: ${message === '' ? code : message}`
+  return `${url} cannot be reached: ${(e as Error).message || systemCode(e)}`
 }

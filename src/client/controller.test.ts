@@ -5,7 +5,7 @@ import { FakeClock } from '../lib/fake-clock.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import { noopLogger } from '../observability/logger.ts'
 import { noopMetrics } from '../observability/metrics.ts'
-import { DONE, type ReconcileResult, runController, TerminalError } from './controller.ts'
+import { DONE, type ReconcileResult, runWorkers, TerminalError } from './controller.ts'
 import { WorkQueue } from './work-queue.ts'
 import { WorkQueueMetrics } from './work-queue-metrics.ts'
 
@@ -78,7 +78,7 @@ async function run(reconcile: (key: string) => Promise<ReconcileResult>, workers
   const { clock, queue } = setUp()
   const stop = new AbortController()
   const o = { name: 'test', reconciler: { reconcile }, queue, log: noopLogger, workers }
-  return { clock, queue, stop, ended: runController(o, stop.signal) }
+  return { clock, queue, stop, ended: runWorkers(o, stop.signal) }
 }
 
 test('controller: a failing key backs off alone, then succeeds', async () => {
@@ -143,25 +143,4 @@ test('controller: several workers, never one key twice at once; the end waits fo
   gate.resolve()
   await t.ended
   assert.equal(active, 0)
-})
-test('controller: work begins when everything is synced', async () => {
-  const { queue } = setUp()
-  const synced = new Deferred()
-  const calls: string[] = []
-  const stop = new AbortController()
-  const reconciler = {
-    async reconcile(key: string) {
-      calls.push(key)
-      return DONE
-    },
-  }
-  const ended = runController({ name: 't', reconciler, queue, log: noopLogger, synced: [synced.promise] }, stop.signal)
-  queue.add('a')
-  await nextTurn()
-  assert.deepEqual(calls, [])
-  synced.resolve()
-  await nextTurn()
-  assert.deepEqual(calls, ['a'])
-  stop.abort()
-  await ended
 })

@@ -1,5 +1,5 @@
 /**
- * Runs a reconciler over the keys of a work queue. One key is never worked on twice at once; a key that fails backs
+ * Runs a reconciler over the keys of a work queue, for controller-manager.ts. One key is never worked on twice at once; a key that fails backs
  * off on its own and holds up no other.
  */
 import { untilAborted } from '../lib/deferred.ts'
@@ -10,7 +10,10 @@ export type ReconcileResult = { readonly kind: 'done' } | { readonly kind: 'requ
 export interface Reconciler {
   /** @throws TerminalError where retrying cannot help; anything else is retried with back-off. */
   reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult>
+  /** Its work begins, once or each time a Lease is gained: it adds the keys that were not taken before. */
+  termBegins?(): void
 }
+export type Outcome = 'done' | 'requeued' | 'failed'
 export const DONE: ReconcileResult = { kind: 'done' }
 
 /** Retrying cannot help until something changes, which adds the key again. */
@@ -21,19 +24,16 @@ export class TerminalError extends Error {
 export interface ControllerOptions {
   readonly name: string
   readonly reconciler: Reconciler
-  /** Taken over: disposed of when the signal is aborted. */
   readonly queue: WorkQueue
   readonly log: Logger
   /** Keys at once. Default 1. */
   readonly workers?: number
-  /** What the reconciler reads from; work begins when all have resolved. */
-  readonly synced?: readonly Promise<unknown>[]
+  readonly counted?: (outcome: Outcome) => void
 }
 
-/** Resolves after the signal is aborted and the keys in work are done. */
-export async function runController(o: ControllerOptions, signal: AbortSignal): Promise<void> {
-  const stopped = untilAborted(signal).then(() => o.queue[Symbol.dispose]())
-  await Promise.race([Promise.all(o.synced ?? []), stopped])
+/** Resolves after the signal is aborted, which suspends the queue, and the keys in work are done. */
+export async function runWorkers(o: ControllerOptions, signal: AbortSignal): Promise<void> {
+  void untilAborted(signal).then(() => o.queue.suspend())
   await Promise.all(Array.from({ length: o.workers ?? 1 }, () => work(o, signal)))
 }
 
@@ -43,6 +43,7 @@ async function work(o: ControllerOptions, signal: AbortSignal): Promise<void> {
       const result = await o.reconciler.reconcile(key, signal)
       o.queue.forget(key)
       if (result.kind === 'requeue') o.queue.addAfter(key, result.afterMs)
+      o.counted?.(result.kind === 'requeue' ? 'requeued' : 'done')
     } catch (error) {
       fail(o, key, error, signal)
     } finally {
@@ -53,6 +54,7 @@ async function work(o: ControllerOptions, signal: AbortSignal): Promise<void> {
 
 function fail(o: ControllerOptions, key: string, error: unknown, signal: AbortSignal): void {
   if (signal.aborted) return
+  o.counted?.('failed')
   if (error instanceof TerminalError) {
     o.log.error('a key is given up until it changes', { controller: o.name, key, error })
     o.queue.forget(key)

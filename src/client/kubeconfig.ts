@@ -2,7 +2,7 @@
  * Reads a kubeconfig: where another API server is, how it proves itself, and what we show it.
  *
  * Callers:  app/ for webhooks and for servers that are fronted; cli/ to reach a running server.
- * Not here: connections (remote-server.ts), noticing that a file changed (app/files/file-watch.ts).
+ * Not here: connections (proxy/reach/remote-server.ts), noticing that a file changed (app/files/file-watch.ts).
  *
  * Programs that a kubeconfig names (exec, auth-provider) are refused: a server runs nothing that a file tells it to.
  */

@@ -4,8 +4,8 @@
  *
  *   waiting --free or expired--> leading --not renewed in time, or aborted--> waiting, or ended
  */
+import { isNotFound } from './is-stale.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { StatusError } from '../api/status-error.ts'
 import { type Cancel, type Clock, sleep } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ResourceClient } from './client.ts'
@@ -154,7 +154,7 @@ class Election {
 }
 
 function absent(error: unknown): undefined {
-  if (error instanceof StatusError && error.code === 404) return undefined
+  if (isNotFound(error)) return undefined
   throw error
 }
 

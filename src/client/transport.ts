@@ -20,3 +20,26 @@ export interface TransportResponse {
   readonly body: AsyncIterable<Uint8Array>
 }
 export type Transport = (request: TransportRequest) => Promise<TransportResponse>
+
+/**
+ * What an error of a transport over a network tells beside its text. The layers that throw and that read such errors do
+ * not know each other: it is told by shape.
+ */
+export interface TransportFailure {
+  readonly phase: 'resolve' | 'connect' | 'tls' | 'queue' | 'first-byte' | 'stream'
+  /** Nothing came from the server any more. */
+  readonly silent: boolean
+  /** The transport's own patience ended. */
+  readonly timedOut: boolean
+}
+export function failureOf(error: unknown): TransportFailure | undefined {
+  return error instanceof Error && 'phase' in error && typeof error.phase === 'string'
+    ? (error as Error & TransportFailure)
+    : undefined
+}
+
+/** The system's code in an error or in what caused it, such as ECONNREFUSED; empty: there is none. */
+export function systemCode(error: unknown): string {
+  for (let e = error; e instanceof Error; e = e.cause) if ('code' in e && typeof e.code === 'string') return e.code
+  return ''
+}

@@ -32,7 +32,9 @@ export class WorkQueue implements Disposable {
   readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
   readonly #takers: ((key: string | undefined) => void)[] = []
   readonly #stopMetrics: () => void
-  #closed = false
+  /** Takes and gives nothing. */
+  #suspended = false
+  #disposed = false
 
   constructor(o: WorkQueueOptions) {
     this.#clock = o.clock
@@ -49,9 +51,9 @@ export class WorkQueue implements Disposable {
     return this.#backoff.failures(key)
   }
 
-  /** @returns false when the queue is full or closed: the key was dropped. */
+  /** @returns false when the queue is full or suspended: the key was dropped. */
   add(key: string): boolean {
-    if (this.#closed) return false
+    if (this.#suspended) return false
     if (this.#waiting.has(key)) return true
     if (this.#working.has(key)) {
       if (!this.#again.has(key)) this.#metrics.adds.inc()
@@ -66,7 +68,7 @@ export class WorkQueue implements Disposable {
 
   /** Adds the key later; of several times the earliest counts. */
   addAfter(key: string, delayMs: number): boolean {
-    if (this.#closed) return false
+    if (this.#suspended) return false
     if (delayMs <= 0) return this.add(key)
     const dueMs = this.#clock.monotonicMs() + delayMs
     const known = this.#delayed.get(key)
@@ -91,9 +93,9 @@ export class WorkQueue implements Disposable {
     this.#backoff.forget(key)
   }
 
-  /** The next key, now in work until done(). @returns undefined once the queue is closed. */
+  /** The next key, now in work until done(). @returns undefined while the queue is suspended. */
   take(): Promise<string | undefined> {
-    if (this.#closed) return Promise.resolve(undefined)
+    if (this.#suspended) return Promise.resolve(undefined)
     const next = this.#waiting.keys().next()
     if (!next.done) return Promise.resolve(this.#begin(next.value))
     return new Promise((resolve) => this.#takers.push(resolve))
@@ -104,17 +106,25 @@ export class WorkQueue implements Disposable {
     if (startMs === undefined) return
     this.#working.delete(key)
     this.#metrics.workSeconds.observe((this.#clock.monotonicMs() - startMs) / 1000)
-    if (this.#again.delete(key) && !this.#closed) this.#enqueue(key)
+    if (this.#again.delete(key) && !this.#suspended) this.#enqueue(key)
   }
 
-  /** Nothing more is given out; what waits or is delayed is dropped: the next start lists everything again. */
-  [Symbol.dispose](): void {
-    this.#closed = true
+  /** Nothing is taken or given out until resume(); what waits or is delayed is dropped, what is in work goes on. */
+  suspend(): void {
+    this.#suspended = true
     for (const { cancel } of this.#delayed.values()) cancel()
     this.#delayed.clear()
     this.#waiting.clear()
     this.#metrics.depth.set(0)
     for (const taker of this.#takers.splice(0)) taker(undefined)
+  }
+  resume(): void {
+    if (!this.#disposed) this.#suspended = false
+  }
+  /** Suspended for good: the next start lists everything again. */
+  [Symbol.dispose](): void {
+    this.#disposed = true
+    this.suspend()
     this.#stopMetrics()
   }
 

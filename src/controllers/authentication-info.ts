@@ -4,14 +4,15 @@
  */
 import { X509Certificate } from 'node:crypto'
 import type { KubeObject } from '../api/meta.ts'
-import { StatusError } from '../api/status-error.ts'
 import type { Client } from '../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../client/controller.ts'
 import { Informer } from '../client/informer.ts'
+import { isConflict } from '../client/is-stale.ts'
 import type { WorkQueue } from '../client/work-queue.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 
+const CONFIG_MAPS = { group: '', version: 'v1', resource: 'configmaps' }
 const NAMESPACE = 'kube-system'
 const NAME = 'extension-apiserver-authentication'
 const KEY = `${NAMESPACE}/${NAME}`
@@ -30,42 +31,46 @@ export interface AuthenticationInfo {
   readonly extraHeaderPrefixes: readonly string[]
 }
 
-export class AuthenticationInfoController implements Reconciler, AsyncDisposable {
+/** Sees the one ConfigMap. */
+export function authenticationInfoInformer(o: { client: Client; clock: Clock; log: Logger }): Informer<ConfigMap> {
+  return new Informer({
+    source: o.client.resource<ConfigMap>(CONFIG_MAPS),
+    clock: o.clock,
+    log: o.log,
+    scope: { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` },
+  })
+}
+
+export class AuthenticationInfoController implements Reconciler {
   readonly #client
   readonly #queue: WorkQueue
   readonly #info: () => AuthenticationInfo
   readonly #clock: Clock
   readonly #informer: Informer<ConfigMap>
 
-  constructor(o: { client: Client; queue: WorkQueue; info: () => AuthenticationInfo; clock: Clock; log: Logger }) {
-    this.#client = o.client.resource<ConfigMap>({ group: '', version: 'v1', resource: 'configmaps' })
+  constructor(o: {
+    client: Client
+    informer: Informer<ConfigMap>
+    queue: WorkQueue
+    info: () => AuthenticationInfo
+    clock: Clock
+  }) {
+    this.#client = o.client.resource<ConfigMap>(CONFIG_MAPS)
     this.#queue = o.queue
     this.#info = o.info
     this.#clock = o.clock
-    this.#informer = new Informer({
-      source: this.#client,
-      clock: o.clock,
-      log: o.log,
-      scope: { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` },
-    })
+    this.#informer = o.informer
     const wake = (): void => this.wake()
     this.#informer.addHandler({ added: wake, updated: wake, deleted: wake })
   }
-  get synced(): Promise<void> {
-    return this.#informer.synced
-  }
-  start(): void {
-    this.#informer.start()
+  /** Where there is no such object yet, no event tells of it. */
+  termBegins(): void {
     this.wake()
   }
   /** The bundles changed. */
   wake(): void {
     this.#queue.add(KEY)
   }
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#informer[Symbol.asyncDispose]()
-  }
-
   async reconcile(): Promise<ReconcileResult> {
     const current = this.#informer.lister.get(KEY)
     const wanted = united(dataOf(this.#info()), current?.data ?? {}, this.#clock.now())
@@ -81,7 +86,7 @@ export class AuthenticationInfoController implements Reconciler, AsyncDisposable
         })
     } catch (e) {
       // Another replica was quicker, or the namespace is not there yet: its event or the next try settles it.
-      if (e instanceof StatusError && e.code === 409) return DONE
+      if (isConflict(e)) return DONE
       throw e
     }
     return DONE

@@ -1,3 +1,4 @@
+import { Informer } from '../client/informer.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '../client/client.ts'
@@ -26,18 +27,21 @@ test('namespace controller: a backend that is down holds up the emptying of noth
   const clock = new FakeClock()
   const queue = new WorkQueue({ clock, metrics: new WorkQueueMetrics(noopMetrics).bind('namespace') })
   const resource = (group: string, name: string) => ({ group, version: 'v1', resource: name })
-  await using controller = new NamespaceController({
-    client: new Client(transport),
+  const client = new Client(transport)
+  const source = client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
+  await using informer = new Informer<Namespace>({ source, clock, log: noopLogger })
+  const controller = new NamespaceController({
+    client,
+    informer,
     queue,
     clock,
-    log: noopLogger,
     resources: () => ({
       known: [resource('garden.example.com', 'flowers'), resource('', 'configmaps')],
       failed: [],
     }),
   })
-  controller.start()
-  await controller.synced
+  informer.start()
+  await informer.synced
   const result = await controller.reconcile('going', new AbortController().signal)
   assert.deepEqual([...configMaps], [], 'the healthy resource was emptied')
   assert.equal(result.kind, 'requeue')

@@ -3,14 +3,13 @@
  * takes the finalizer `kubernetes` off once nothing is left.
  */
 import type { KubeObject } from '../api/meta.ts'
-import { StatusError } from '../api/status-error.ts'
 import type { Client, ResourceClient } from '../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../client/controller.ts'
-import { Informer } from '../client/informer.ts'
+import { isConflict, isNotFound, isStale } from '../client/is-stale.ts'
+import type { Informer } from '../client/informer.ts'
 import type { WorkQueue } from '../client/work-queue.ts'
 import type { Clock } from '../lib/clock.ts'
 import { formatTime } from '../api/time.ts'
-import type { Logger } from '../observability/logger.ts'
 
 const FINALIZER = 'kubernetes'
 const LOOK_AGAIN_MS = 1000
@@ -37,9 +36,9 @@ export interface NamespaceControllerOptions {
   readonly client: Client
   readonly queue: WorkQueue
   /** What discovery knows now; `failed` are group versions that cannot be asked. */
+  readonly informer: Informer<Namespace>
   readonly resources: () => { readonly known: readonly NamespacedResource[]; readonly failed: readonly string[] }
   readonly clock: Clock
-  readonly log: Logger
 }
 
 /** What keeps a namespace from going. */
@@ -51,7 +50,7 @@ interface Obstacles {
   readonly failed: readonly string[]
 }
 
-export class NamespaceController implements Reconciler, AsyncDisposable {
+export class NamespaceController implements Reconciler {
   readonly #o: NamespaceControllerOptions
   readonly #namespaces: ResourceClient<Namespace>
   readonly #informer: Informer<Namespace>
@@ -59,20 +58,11 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
   constructor(o: NamespaceControllerOptions) {
     this.#o = o
     this.#namespaces = o.client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
-    this.#informer = new Informer({ source: this.#namespaces, clock: o.clock, log: o.log })
+    this.#informer = o.informer
     const wake = (n: Namespace): void => {
       if (n.metadata.deletionTimestamp !== undefined) o.queue.add(n.metadata.name!)
     }
     this.#informer.addHandler({ added: wake, updated: (_before, after) => wake(after) })
-  }
-  get synced(): Promise<void> {
-    return this.#informer.synced
-  }
-  start(): void {
-    this.#informer.start()
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#informer[Symbol.asyncDispose]()
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
@@ -111,7 +101,7 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
         try {
           await client.delete(metadata.name!, { namespace, propagationPolicy: 'Background', signal })
         } catch (e) {
-          if (!(e instanceof StatusError) || e.code !== 404) throw e
+          if (!isNotFound(e)) throw e
         }
       }
     }
@@ -128,8 +118,8 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
         { subresource: 'finalize', signal },
       )
     } catch (e) {
-      if (!(e instanceof StatusError) || (e.code !== 404 && e.code !== 409)) throw e
-      if (e.code === 409) this.#o.queue.add(name)
+      if (!isStale(e)) throw e
+      if (isConflict(e)) this.#o.queue.add(name)
     }
   }
 
@@ -146,7 +136,7 @@ export class NamespaceController implements Reconciler, AsyncDisposable {
     await this.#namespaces
       .updateStatus({ ...namespace, status: { ...namespace.status, conditions: next } })
       .catch((e: unknown) => {
-        if (!(e instanceof StatusError) || (e.code !== 409 && e.code !== 404)) throw e
+        if (!isStale(e)) throw e
       })
   }
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
 import { SAMPLES } from '../../fixtures/backends/definitions.ts'
-import { loadKubeconfig } from '../../scripts/quick-start-api.ts'
+import { loadKubeconfig } from '../../fixtures/backends/kubeconfig-api.ts'
 import { type RunningProcess, startProcess } from '../harness/portico-process.ts'
 import { missingProgram } from '../harness/programs.ts'
 

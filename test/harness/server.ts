@@ -9,7 +9,7 @@ import { readOptions } from '../../src/app/config/read-options.ts'
 import { type PorticoServer, startServer } from '../../src/app/run/wire.ts'
 import { type LogFields, noopLogger } from '../../src/observability/logger.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
-import type { SystemLookup } from '../../src/servers/aggregator/reach/endpoint-source.ts'
+import type { SystemLookup } from '../../src/proxy/reach/endpoint-source.ts'
 import type { HeldClock } from './held-clock.ts'
 import { type HttpClient, httpClient } from './http-client.ts'
 

@@ -8,7 +8,7 @@ import { makeCA } from '../../src/http/certificates.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
 import { noopMetrics } from '../../src/observability/metrics.ts'
-import { AuthenticationInfoController } from '../../src/controllers/authentication-info.ts'
+import { AuthenticationInfoController, authenticationInfoInformer } from '../../src/controllers/authentication-info.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const YEAR_2026 = Date.UTC(2026, 0, 1)
@@ -29,11 +29,13 @@ async function stored(data: Record<string, string>): Promise<Record<string, stri
     return { status: 200, headers: {}, body: bytesOf(JSON.stringify(answer)) }
   }
   const clock = new FakeClock(YEAR_2026)
-  await using controller = new AuthenticationInfoController({
-    client: new Client(transport),
+  const client = new Client(transport)
+  await using informer = authenticationInfoInformer({ client, clock, log: noopLogger })
+  const controller = new AuthenticationInfoController({
+    client,
+    informer,
     queue: new WorkQueue({ clock, metrics: new WorkQueueMetrics(noopMetrics).bind('info') }),
     clock,
-    log: noopLogger,
     info: () => ({
       clientCA: OURS,
       frontProxyCA: OURS,
@@ -44,8 +46,8 @@ async function stored(data: Record<string, string>): Promise<Record<string, stri
       extraHeaderPrefixes: [],
     }),
   })
-  controller.start()
-  await controller.synced
+  informer.start()
+  await informer.synced
   await controller.reconcile()
   return written
 }

@@ -54,6 +54,11 @@ const REFUSALS: readonly Refusal[] = [
   { name: 'a flag without its value', args: () => ['--data-dir'], says: /--data-dir: needs a value/ },
   { name: 'a bad duration', args: () => ['--request-timeout=5'], says: /--request-timeout: "5": .*missing unit/ },
   { name: 'a bad number', args: () => ['--v=loud'], says: /--v: "loud": must be a whole number/ },
+  {
+    name: 'a controller that is none, with those there are',
+    args: () => ['--storage-backend=memory', '--secure-port=0', '--controllers=*,-daemonset'],
+    says: /--controllers: "daemonset" is no controller; known are .*identity-probe.*, namespace$/,
+  },
   { name: 'a bad port', args: () => ['--secure-port=65536'], says: /--secure-port: "65536": must be a port/ },
   {
     name: 'a bad flag value',

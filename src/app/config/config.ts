@@ -5,6 +5,8 @@ import type { SecureVersion } from 'node:tls'
 import { parseTokenFile } from '../../access/authentication/token-file.ts'
 import type { RequestHeaderOptions } from '../../access/authentication/request-header.ts'
 import type { UserInfo } from '../../api/meta.ts'
+import { ControllerSwitches } from '../../client/controller-switches.ts'
+import type { IdentityNames } from '../../proxy/identity-headers.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import type { AcceptedFlag } from './accepted-flags.ts'
 import { cipherList } from './cipher-suites.ts'
@@ -36,9 +38,12 @@ export interface Config {
   /** OpenSSL's form; undefined: Node's own. */
   readonly ciphers: string | undefined
   readonly requestHeader: RequestHeaderOptions
+  /** The headers by which front proxies tell us who calls: none of them goes on to a backend as a client sent it. */
+  readonly identityNames: IdentityNames
   readonly tokens: ReadonlyMap<string, UserInfo>
   readonly corsAllowedOrigins: readonly RegExp[]
   readonly goawayChance: number
+  readonly controllers: ControllerSwitches
   /** Servers that are fronted; the one for everything, where there is one, is last. */
   readonly delegates: readonly DelegateConfig[]
   /** What clients are told to connect to, without the port. */
@@ -49,7 +54,7 @@ export interface Config {
 export function completeConfig({ values: read, given, withoutEffect, delegates }: ReadOptions): Config {
   const values = withCertDir(read)
   requirePairs(values)
-  const lower = (names: readonly string[]): string[] => names.map((n) => n.toLowerCase())
+  const requestHeader = requestHeaderOptions(values)
   return Object.freeze({
     values,
     given,
@@ -59,16 +64,12 @@ export function completeConfig({ values: read, given, withoutEffect, delegates }
     minTlsVersion:
       TLS_VERSIONS[values['tls-min-version']] ??
       fail('tls-min-version', `must be one of ${Object.keys(TLS_VERSIONS).join(', ')}`),
-    requestHeader: {
-      usernameHeaders: lower(values['requestheader-username-headers']),
-      uidHeaders: lower(values['requestheader-uid-headers']),
-      groupHeaders: lower(values['requestheader-group-headers']),
-      extraHeaderPrefixes: lower(values['requestheader-extra-headers-prefix']),
-      allowedNames: values['requestheader-allowed-names'],
-    },
+    requestHeader,
+    identityNames: identityNamesOf(requestHeader),
     tokens: readTokens(values['token-auth-file']),
     corsAllowedOrigins: values['cors-allowed-origins'].map(originPattern),
     goawayChance: goawayChance(values['goaway-chance']),
+    controllers: new ControllerSwitches(values.controllers),
     delegates: completeDelegates(delegates, values),
     advertiseAddress:
       values['advertise-address'] ||
@@ -82,6 +83,22 @@ function withCertDir(values: OptionValues): OptionValues {
   const [cert, key] = ['apiserver.crt', 'apiserver.key'].map((name) => join(values['cert-dir'], name))
   if (!existsSync(cert!) || !existsSync(key!)) return values
   return { ...values, 'tls-cert-file': cert!, 'tls-private-key-file': key! }
+}
+function requestHeaderOptions(values: OptionValues): RequestHeaderOptions {
+  const lower = (names: readonly string[]): string[] => names.map((n) => n.toLowerCase())
+  return {
+    usernameHeaders: lower(values['requestheader-username-headers']),
+    uidHeaders: lower(values['requestheader-uid-headers']),
+    groupHeaders: lower(values['requestheader-group-headers']),
+    extraHeaderPrefixes: lower(values['requestheader-extra-headers-prefix']),
+    allowedNames: values['requestheader-allowed-names'],
+  }
+}
+function identityNamesOf(o: RequestHeaderOptions): IdentityNames {
+  return {
+    names: new Set([...o.usernameHeaders, ...o.uidHeaders, ...o.groupHeaders]),
+    prefixes: o.extraHeaderPrefixes,
+  }
 }
 
 function fail(name: OptionName, why: string): never {

@@ -48,6 +48,12 @@ export const OPTIONS = {
     'YAML file with more options (kind PorticoConfiguration); flags and environment win over it.',
   ),
   'data-dir': option(MISC, 'text', '.portico', 'Folder of certificates, the kubeconfig and the embedded storage.'),
+  controllers: option(
+    MISC,
+    'list',
+    '*',
+    'Controllers to run: * for all, name or +name for one, -name for all but that one. A name that is none is answered with all there are.',
+  ),
   'bind-address': option(SERVING, 'text', '0.0.0.0', 'Address of the TLS listener.'),
   'secure-port': option(SERVING, 'port', '6443', 'Port of the TLS listener; 0 takes any free one.'),
   'advertise-address': option(

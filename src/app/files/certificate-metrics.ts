@@ -1,7 +1,7 @@
 /** Seconds until each certificate ends that this server shows, trusts or is shown by a backend. */
 import type { Published } from '../../lib/published.ts'
 import type { APIServiceTable } from '../../servers/aggregator/registrations/apiservice-table.ts'
-import { type Expiry, firstExpiryMs } from '../../servers/aggregator/reach/certificate-expiry.ts'
+import { type Expiry, firstExpiryMs } from '../../proxy/reach/certificate-expiry.ts'
 import type { Credentials } from './credentials.ts'
 import type { AppContext } from '../run/app-context.ts'
 

@@ -1,7 +1,7 @@
 /** Another API server that a kubeconfig names, followed when the kubeconfig or a file that it names changes. */
 import { type ClusterAccess, readKubeconfig } from '../../client/kubeconfig.ts'
-import { RemoteServer, type RemoteServerOptions } from '../../client/remote-server.ts'
 import { type Published, Publisher } from '../../lib/published.ts'
+import { RemoteServer, type RemoteServerOptions } from '../../proxy/reach/remote-server.ts'
 import { ConfigurationError } from '../config/configuration-error.ts'
 import { watchFiles } from './file-watch.ts'
 import type { OptionName } from '../config/options.ts'
@@ -10,7 +10,7 @@ import type { AppContext } from '../run/app-context.ts'
 /** Not every file system tells of changes, and tokens in files do not last. */
 const LOOK_EVERY_MS = 60_000
 
-export interface FollowOptions extends RemoteServerOptions {
+export interface FollowOptions extends Omit<RemoteServerOptions, 'clock' | 'log'> {
   /** That names the kubeconfig. */
   readonly flag: OptionName
   /** Called after the server's address or credentials were replaced. */
@@ -20,7 +20,7 @@ export interface FollowOptions extends RemoteServerOptions {
 /** @throws ConfigurationError */
 export function followServer(around: AppContext, o: FollowOptions): RemoteServer {
   const access = followKubeconfig(around, { path: String(around.config.values[o.flag]), origin: `--${o.flag}` })
-  const server = around.life.own(new RemoteServer(access.value, o))
+  const server = around.life.own(new RemoteServer(access.value, { ...o, clock: around.clock, log: around.log }))
   access.subscribe((next) => {
     server.update(next)
     o.changed?.()

@@ -1,6 +1,6 @@
 /** What all parts of this process share: its configuration, and what every server works with. */
 import type { Deferred } from '../../lib/deferred.ts'
-import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-source.ts'
+import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
 import type { Hooks } from '../../servers/generic/hooks.ts'
 import type { ServerContext } from '../../servers/generic/server-context.ts'
 import type { Config } from '../config/config.ts'

@@ -3,6 +3,8 @@ import { type CachedTokenAuthenticator, tokenReviewAuthenticator } from '../../a
 import { type CachedAuthorizer, accessReviewAuthorizer } from '../../access/authorization/access-review.ts'
 import { ReviewClient, type ReviewClientOptions } from '../../access/review-client.ts'
 import type { MetricsRecorder } from '../../observability/metrics.ts'
+import { missingSanCounter } from '../../proxy/reach/missing-san.ts'
+import { ReachMetricsFamilies } from '../../proxy/reach/reach-metrics.ts'
 import { followServer } from '../files/followed-server.ts'
 import type { OptionName } from '../config/options.ts'
 import type { AppContext } from './app-context.ts'
@@ -75,16 +77,11 @@ function reviewer<T extends { clear(): void }>(
   make: (client: ReviewClient) => T,
 ): T {
   const { clock, log, metrics } = around
-  const missingSan = metrics
-    .counter({
-      name: 'apiserver_webhooks_x509_missing_san_total',
-      help: '[ALPHA] Certificates of webhooks without subject alternative names.',
-    })
-    .with()
   const server = followServer(around, {
     flag: o.flag,
     changed: () => made.clear(),
-    onMissingSan: () => missingSan.inc(),
+    onMissingSan: missingSanCounter(metrics, 'webhooks'),
+    metrics: new ReachMetricsFamilies(metrics).of(o.kind === 'TokenReview' ? 'authentication' : 'authorization'),
   })
   const client = new ReviewClient({
     transport: server.transport,

@@ -11,15 +11,14 @@ import { followBackendFiles } from '../files/backend-files.ts'
 import { certificateMetrics } from '../files/certificate-metrics.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { AppContext } from './app-context.ts'
-import { identityNamesOf } from './identity-names.ts'
-import { leadershipHook } from './leadership.ts'
+import { electionOf } from './leadership.ts'
 
 const DISCOVERY_CACHE = 'discovery-cache.ndjson'
 
 export interface AggregatorParts
   extends Omit<
     AggregatorInputs,
-    'options' | 'tables' | 'types' | 'deleteOptions' | 'frontProxyClient' | 'lookup' | 'overlays' | 'ledBy'
+    'options' | 'tables' | 'types' | 'deleteOptions' | 'frontProxyClient' | 'lookup' | 'overlays' | 'elect'
   > {
   readonly tables: CoreTables
   readonly credentials: Credentials
@@ -43,7 +42,7 @@ export function wireAggregator(
     frontProxyClient: credentials.frontProxyClient,
     lookup,
     overlays: path === '' ? undefined : life.own(followBackendFiles(path, { types: tables, clock, log })),
-    ledBy: (job) => leadershipHook(context, job, replicaClient),
+    elect: electionOf(context, replicaClient),
   })
   certificateMetrics(context, { credentials, table: aggregator.table })
   return aggregator
@@ -55,7 +54,7 @@ function ownGroup(tables: CoreTables, { group, version }: { group: string; versi
   return { ...rows, resource, form: tables.kindVersion(group, version, resource.kind) }
 }
 
-function optionsOf({ values, advertiseAddress, requestHeader }: AppContext['config']): AggregatorOptions {
+function optionsOf({ values, advertiseAddress, identityNames }: AppContext['config']): AggregatorOptions {
   return {
     advertiseAddress,
     statusIntervalMs: values['apiservice-status-interval'],
@@ -66,7 +65,7 @@ function optionsOf({ values, advertiseAddress, requestHeader }: AppContext['conf
     rejectsRedirects: values['aggregator-reject-forwarding-redirect'],
     allowsLinkLocalBackends: values['allow-link-local-backends'],
     readyzApiServices: values['readyz-apiservices'],
-    identityNames: identityNamesOf(requestHeader),
+    identityNames,
     discoveryCachePath: join(values['data-dir'], DISCOVERY_CACHE),
   }
 }

@@ -1,10 +1,8 @@
 /** What a lone server does by itself: its namespaces, its flow control objects, its authentication facts, namespaces that go. */
 import type { Client } from '../../client/client.ts'
-import { type Reconciler, runController } from '../../client/controller.ts'
-import { WorkQueue } from '../../client/work-queue.ts'
-import { WorkQueueMetrics } from '../../client/work-queue-metrics.ts'
-import { AuthenticationInfoController } from '../../controllers/authentication-info.ts'
-import { NamespaceController, type NamespacedResource } from '../../controllers/namespace-controller.ts'
+import { Informer } from '../../client/informer.ts'
+import { AuthenticationInfoController, authenticationInfoInformer } from '../../controllers/authentication-info.ts'
+import { type Namespace, NamespaceController, type NamespacedResource } from '../../controllers/namespace-controller.ts'
 import { keepSystemNamespaces } from '../../controllers/system-namespaces.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import type { PostStartHook } from '../../servers/generic/delegate.ts'
@@ -12,6 +10,9 @@ import type { Credentials } from '../files/credentials.ts'
 import type { AppContext } from './app-context.ts'
 import { keepFlowControlObjects } from '../../controllers/flow-control-objects.ts'
 
+const AUTHENTICATION_INFO = 'cluster-authentication-info'
+const NAMESPACES = 'namespace'
+const WORKERS = 4
 const DELETABLE = ['list', 'delete']
 
 export interface ControllerParts {
@@ -28,60 +29,48 @@ export interface ControllerParts {
 /** A cluster that is fronted has controllers of its own: nothing is written there. */
 export function controllerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
   const namespaces = systemNamespacesHook(around, o.replicaClient)
-  return o.isCoreElsewhere ? [namespaces] : [namespaces, ...loneServerHooks(around, o)]
+  if (!o.isCoreElsewhere) return [namespaces, ...loneServerHooks(around, o)]
+  around.controllers.reserve(AUTHENTICATION_INFO, NAMESPACES)
+  return [namespaces]
 }
 
 function loneServerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
-  const { clock, log, metrics, life, config, systemNamespaces } = around
+  const { clock, log, life, config, systemNamespaces, controllers } = around
   const { client } = o
-  const queues = new WorkQueueMetrics(metrics)
-  const queue = (name: string): WorkQueue => new WorkQueue({ clock, metrics: queues.bind(name) })
-  const run = (name: string, reconciler: Reconciler, q: WorkQueue, synced: readonly Promise<unknown>[]): void => {
-    const running = runController({ name, reconciler, queue: q, log, workers: 4, synced }, life.signal)
-    life.defer(() => running)
-  }
-
-  const infoQueue = queue('cluster-authentication-info')
   const { trust } = o.credentials
-  const info = life.own(
-    new AuthenticationInfoController({
-      client,
-      queue: infoQueue,
-      clock,
-      log,
-      info: () => ({ ...trust.value, ...SENT, allowedNames: config.requestHeader.allowedNames }),
-    }),
-  )
-  trust.subscribe(() => info.wake())
-  const namespaceQueue = queue('namespace')
-  const namespaces = life.own(
-    new NamespaceController({
-      client,
-      queue: namespaceQueue,
-      clock,
-      log,
-      resources: () => namespacedResources(o.discovery()),
-    }),
-  )
+  const known = life.own(authenticationInfoInformer({ client, clock, log }))
+  const info = controllers.add({
+    name: AUTHENTICATION_INFO,
+    workers: 1,
+    needs: [known],
+    after: [systemNamespaces.promise],
+    make: (queue) =>
+      new AuthenticationInfoController({
+        client,
+        informer: known,
+        queue,
+        clock,
+        info: () => ({ ...trust.value, ...SENT, allowedNames: config.requestHeader.allowedNames }),
+      }),
+  })
+  trust.subscribe(() => info.reconciler.wake())
+  const source = client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
+  const informer = life.own(new Informer<Namespace>({ source, clock, log }))
+  const namespaces = controllers.add({
+    name: NAMESPACES,
+    workers: WORKERS,
+    needs: [informer],
+    make: (queue) =>
+      new NamespaceController({ client, informer, queue, clock, resources: () => namespacedResources(o.discovery()) }),
+  })
+  const hook = (name: string, start: () => void): PostStartHook => ({ name, run: async () => start() })
   return [
     {
       name: 'priority-and-fairness-config-producer',
       run: (signal) => keepFlowControlObjects({ client: o.replicaClient, clock, log }, signal),
     },
-    {
-      name: 'start-cluster-authentication-info-controller',
-      run: async () => {
-        info.start()
-        run('cluster-authentication-info', info, infoQueue, [info.synced, systemNamespaces.promise])
-      },
-    },
-    {
-      name: 'start-namespace-controller',
-      run: async () => {
-        namespaces.start()
-        run('namespace', namespaces, namespaceQueue, [namespaces.synced])
-      },
-    },
+    hook('start-cluster-authentication-info-controller', () => controllers.start(info)),
+    hook('start-namespace-controller', () => controllers.start(namespaces)),
   ]
 }
 

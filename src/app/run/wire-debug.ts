@@ -14,7 +14,7 @@ import type { Handler } from '../../http/filter.ts'
 import { ListView } from '../../http/header-list.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import type { TableEntry } from '../../servers/aggregator/registrations/apiservice-table.ts'
-import type { BackendTarget } from '../../servers/aggregator/reach/backend-target.ts'
+import type { Target } from '../../proxy/reach/target.ts'
 import {
   diagnose,
   diagnoseServer,
@@ -85,7 +85,7 @@ export function addDebugPaths(around: AppContext, o: DebugParts): void {
 }
 
 function targetOf({ apiService, backend }: TableEntry, aggregator: Aggregator): DiagnosisTarget {
-  const diagnosed = (target: BackendTarget, direct: Handler): DiagnosedBackend => ({
+  const diagnosed = (target: Target, direct: Handler): DiagnosedBackend => ({
     text: target.text,
     addresses: () => target.addresses(),
     refused: () => target.refused,

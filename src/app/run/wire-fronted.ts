@@ -2,6 +2,7 @@
 import type { UserInfo } from '../../api/meta.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
+import { missingSanCounter } from '../../proxy/reach/missing-san.ts'
 import { TlsContexts } from '../../proxy/upstream-tls.ts'
 import { Upstreams } from '../../proxy/upstreams.ts'
 import { hasCredentials } from '../../servers/aggregator/fronted/fronted-connection.ts'
@@ -16,7 +17,6 @@ import { ConfigurationError } from '../config/configuration-error.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { DelegateConfig } from '../config/delegates-config.ts'
 import { followKubeconfig } from '../files/followed-server.ts'
-import { identityNamesOf } from './identity-names.ts'
 import type { AppContext } from './app-context.ts'
 
 /** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
@@ -57,23 +57,17 @@ export function wireBehind(around: AppContext, o: BehindParts): Behind {
 
 function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
   const { clock, config, life, log, metrics, tracer } = around
-  const { delegates, requestHeader } = config
+  const { delegates } = config
   if (delegates.length === 0) return []
-  const missingSan = metrics
-    .counter({
-      name: 'apiserver_kube_aggregator_x509_missing_san_total',
-      help: '[ALPHA] Certificates of backends without subject alternative names.',
-    })
-    .with()
   const shared = {
     upstreams: life.own(new Upstreams({ clock })),
     tlsContexts: new TlsContexts(),
-    identityNames: identityNamesOf(requestHeader),
+    identityNames: config.identityNames,
     tracer,
     clock,
     log,
     life,
-    onMissingSan: () => missingSan.inc(),
+    onMissingSan: missingSanCounter(metrics, 'backends'),
     trackWatch: (end: () => void) => around.drain.trackWatch(end),
     frontProxy: o.credentials.frontProxyClient,
     self: o.self,

@@ -7,6 +7,7 @@ import { YamlThread } from '../../api/codec/yaml-thread.ts'
 import type { UserInfo } from '../../api/meta.ts'
 import { SYSTEM_MASTERS } from '../../access/groups.ts'
 import { Client } from '../../client/client.ts'
+import { ControllerManager } from '../../client/controller-manager.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import type { Handler } from '../../http/filter.ts'
 import { type Clock, systemClock } from '../../lib/clock.ts'
@@ -27,10 +28,11 @@ import { type ChainOptions, buildHandlerChain } from '../../servers/generic/hand
 import { HealthChecks } from '../../servers/generic/health.ts'
 import { Hooks } from '../../servers/generic/hooks.ts'
 import { inProcessTransport } from '../../servers/generic/in-process-transport.ts'
-import type { SystemLookup } from '../../servers/aggregator/reach/endpoint-source.ts'
+import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
 import type { AppContext } from './app-context.ts'
 import { packageVersion } from './build-info.ts'
 import { type Config, describeOptions } from '../config/config.ts'
+import { ConfigurationError } from '../config/configuration-error.ts'
 import { claimNewFolder, DataDir } from '../files/data-dir.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import { openStorage } from './open-storage.ts'
@@ -113,6 +115,7 @@ function contextOf(config: Config, o: StartServer & Foundations, life: Lifetime)
     health: new HealthChecks(metrics),
     hooks: new Hooks(),
     systemNamespaces: new Deferred(),
+    controllers: new ControllerManager({ clock: o.clock, log: o.log, metrics, life, switches: config.controllers }),
   }
 }
 
@@ -165,6 +168,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const failed = new Deferred()
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
   const controllers = controllerHooks(around, { ...behind, client, replicaClient, credentials, discovery })
+  requireKnownControllers(around)
   registerHooks(around, delegates, controllers)
   const { version } = behind
   addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer, version })
@@ -192,6 +196,15 @@ function loopbackClient({ clock, log, config }: AppContext, handler: Handler): C
   return new Client(inProcessTransport({ handler, user: LOOPBACK, clock, log, timeoutMs }), {
     'user-agent': USER_AGENT,
   })
+}
+
+/** @throws ConfigurationError */
+function requireKnownControllers({ config, controllers }: AppContext): void {
+  const [unknown] = config.controllers.unknown(controllers.switchable)
+  if (unknown === undefined) return
+  throw new ConfigurationError(
+    `--controllers: ${JSON.stringify(unknown)} is no controller; known are ${controllers.switchable.join(', ')}`,
+  )
 }
 
 function registerHooks(around: AppContext, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {

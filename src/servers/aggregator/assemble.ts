@@ -21,7 +21,7 @@ import { type Impact, type ImpactFacts, type NamespaceStatus, impactOf } from '.
 import { OpenApiEndpoint, V3_PREFIX } from './openapi/openapi-endpoint.ts'
 import { policiesFor } from './policy/effective-policy.ts'
 import { Policies } from './policy/policies.ts'
-import { type EndpointSlice, type Service, sliceServiceName } from './reach/service-resolver.ts'
+import { type EndpointSlice, type Service, sliceServiceName } from '../../proxy/reach/service-resolver.ts'
 import type { FixedPaths } from '../generic/fixed-paths.ts'
 import type { RulesOf } from '../generic/filters/request-info.ts'
 import { BY_SERVICE, makeControllers, OPENAPI_INFO, transportTo } from './controllers.ts'
@@ -42,8 +42,6 @@ export interface Aggregator extends AssembledServer {
   /** Undefined where there is no such APIService. */
   impact(name: string): Impact | undefined
 }
-/** The Lease of the replica that probes identities and writes conditions. */
-const CONDITIONS_LEASE = 'portico-apiservice-conditions'
 export function assembleAggregator(context: ServerContext, inputs: AggregatorInputs): Aggregator {
   const { clock, metrics, life } = context
   const { options } = inputs
@@ -57,12 +55,12 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
   const informers = makeInformers(context, inputs)
   const views: AggregatorViews = {
     informers,
-    view: new AvailabilityView(),
+    view: new AvailabilityView((name) => informers.apiServices.lister.get(name)),
     policies: new Policies(informers.policies),
   }
   const servedHere = new ServedHere([server, ...inputs.others])
   const controllers = makeControllers(context, { ...inputs, server, servedHere }, views)
-  const { registration, availability, discovery, openApiV3, openApiV2, conditions, identity } = controllers
+  const { registration, availability, discovery, openApiV3, openApiV2 } = controllers
   wakeByServices(informers, (namespace, name) => {
     registration.reconciler.serviceChanged(namespace, name)
     availability.reconciler.serviceChanged(namespace, name)
@@ -88,13 +86,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     clock,
     metrics,
   })
-  const lead = async (signal: AbortSignal): Promise<void> => {
-    await Promise.all([conditions.reconciler.lead(signal), identity.reconciler.lead(signal)])
-  }
-  delegate.postStartHooks.push(
-    ...aggregatorHooks(context, { informers, controllers, delegate }),
-    inputs.ledBy({ name: CONDITIONS_LEASE, lead }),
-  )
+  delegate.postStartHooks.push(...aggregatorHooks(context, { informers, controllers, delegate, elect: inputs.elect }))
   delegate.healthChecks.push(
     { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },
     { name: 'informer-sync', check: () => notSynced(Object.values(informers)) },

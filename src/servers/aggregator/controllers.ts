@@ -4,10 +4,8 @@ import { APISERVICES, type APIService } from '../../api/apiservice.ts'
 import { encodeJson } from '../../api/codec/codec.ts'
 import { BACKEND_POLICIES, type BackendPolicy } from '../../api/backend-policy.ts'
 import type { UserInfo } from '../../api/meta.ts'
-import type { Reconciler } from '../../client/controller.ts'
+import type { Controller } from '../../client/controller-manager.ts'
 import type { Transport } from '../../client/transport.ts'
-import { WorkQueue } from '../../client/work-queue.ts'
-import { WorkQueueMetrics } from '../../client/work-queue-metrics.ts'
 import { onNewBackend } from './registrations/apiservice-table.ts'
 import { AutoRegistration, type RegisteredServer } from './registrations/auto-registration.ts'
 import { AvailabilityController } from './availability/availability-controller.ts'
@@ -23,10 +21,10 @@ import { PolicyStatusController } from './kinds/policy-status-controller.ts'
 import type { ServedHere } from './registrations/served-here.ts'
 import { RegistrationController } from './registrations/registration-controller.ts'
 import { RoutedBackendController } from './availability/routed-backend-controller.ts'
-import type { ServiceLookup } from './reach/service-resolver.ts'
+import type { ServiceLookup } from '../../proxy/reach/service-resolver.ts'
 import { delegateChain } from '../generic/delegate-chain.ts'
 import { inProcessTransport } from '../generic/in-process-transport.ts'
-import type { AggregatorControllers, RunnableController } from './hooks.ts'
+import { type AggregatorControllers, CONDITIONS_LEASE } from './hooks.ts'
 import type { AggregatorInformers, AggregatorInputs, AggregatorViews } from './inputs.ts'
 import type { ServerContext } from '../generic/server-context.ts'
 import { forgetGoneGroups } from './registrations/forget-groups.ts'
@@ -56,9 +54,9 @@ export function makeControllers(
   views: AggregatorViews,
 ): AggregatorControllers {
   const { informers, view, policies } = views
-  const { clock, log } = context
+  const { clock, log, controllers: manager } = context
+  const { servedHere } = inputs
   const lookup = lookupIn(informers)
-  const controller = controllerFactory(context)
   const client = inputs.client.resource<APIService>(APISERVICES)
   const informer = informers.apiServices
   const observed: BackendSurroundings['observed'] = (...how) => availability.reconciler.observed(...how)
@@ -66,6 +64,7 @@ export function makeControllers(
     ...inputs,
     services: lookup,
     local: delegateChain(inputs.others),
+    verdicts: view,
     observed,
     routedFailed: (name) => routed.reconciler.failed(name),
     problemChanged: (name) => {
@@ -75,19 +74,25 @@ export function makeControllers(
   })
   // One that comes back may be another version.
   view.subscribe((name) => backends.watchLists.forget(name))
-  const registration = controller(
-    'APIServiceRegistrationController',
-    1,
-    (queue) => new RegistrationController({ informer, queue, policies, backends, view }),
-  )
+  const registration = manager.add({
+    name: 'APIServiceRegistrationController',
+    workers: 1,
+    needs: [informer, informers.policies],
+    isEssential: true,
+    make: (queue) => new RegistrationController({ informer, queue, policies, backends }),
+  })
   context.life.defer(() => registration.reconciler.stop())
   forgetGoneGroups(context, registration.reconciler.table)
+  const { promise: registered } = registration.reconciler.initiated
   const intervalMs = inputs.options.statusIntervalMs
-  const conditions = controller(
-    'APIServiceConditionController',
-    CONDITION_WORKERS,
-    (queue) => new ConditionWriter({ informer, client, queue, clock, log, intervalMs }),
-  )
+  const conditions = manager.add({
+    name: 'APIServiceConditionController',
+    workers: CONDITION_WORKERS,
+    needs: [informer],
+    leader: CONDITIONS_LEASE,
+    isEssential: true,
+    make: (queue) => new ConditionWriter({ informer, client, queue, clock, log, intervalMs }),
+  })
   const deps: ProbeDeps = {
     informer,
     view,
@@ -97,24 +102,20 @@ export function makeControllers(
     clock,
     log,
   }
-  const { availability, routed } = makeProbes(context, {
-    controller,
-    views,
-    deps,
-    lookup,
-    servedHere: inputs.servedHere,
-  })
+  const { availability, routed } = makeProbes(context, { views, deps, lookup, registered, servedHere })
   const controllers = {
     registration,
     availability,
     routed,
     conditions,
-    auto: controller(
-      'autoregister',
-      AUTOREGISTER_WORKERS,
-      (queue) => new AutoRegistration({ informer, client, queue, sources: [inputs.server, ...inputs.others] }),
-    ),
-    ...makeReaders(context, { controller, inputs, views, deps }),
+    auto: manager.add({
+      name: 'autoregister',
+      workers: AUTOREGISTER_WORKERS,
+      needs: [informer],
+      isEssential: true,
+      make: (queue) => new AutoRegistration({ informer, client, queue, sources: [inputs.server, ...inputs.others] }),
+    }),
+    ...makeReaders(context, { inputs, views, deps, registered }),
   }
   countEntries(context, {
     view,
@@ -128,32 +129,33 @@ export function makeControllers(
 }
 
 function makeProbes(
-  { metrics }: ServerContext,
+  { metrics, controllers: manager }: ServerContext,
   o: {
-    controller: ControllerFactory
     views: AggregatorViews
     deps: ProbeDeps
     lookup: ServiceLookup
     servedHere: ServedHere
+    registered: Promise<void>
   },
 ): Pick<AggregatorControllers, 'availability' | 'routed'> {
-  const { controller, deps, lookup } = o
+  const { deps, lookup } = o
   const { informers, policies } = o.views
+  const common = { workers: PROBE_WORKERS, needs: Object.values(informers), after: [o.registered], isEssential: true }
   const rulesOf = (apiService: APIService): ProbeSettings => policies.for(apiService).policy.probe
   const isTerminating = (namespace: string): boolean =>
     informers.namespaces.lister.get(namespace)?.metadata.deletionTimestamp !== undefined
-  const availability = controller(
-    'RemoteAvailabilityController',
-    PROBE_WORKERS,
-    (queue) =>
+  const availability = manager.add({
+    ...common,
+    name: 'RemoteAvailabilityController',
+    make: (queue) =>
       new AvailabilityController({ ...deps, queue, lookup, servedHere: o.servedHere, isTerminating, metrics, rulesOf }),
-  )
+  })
   const changed = (name: string): void => void availability.queue.add(name)
-  const routed = controller(
-    'routed-backend-probe',
-    PROBE_WORKERS,
-    (queue) => new RoutedBackendController({ ...deps, queue, rulesOf, changed, metrics }),
-  )
+  const routed = manager.add({
+    ...common,
+    name: 'routed-backend-probe',
+    make: (queue) => new RoutedBackendController({ ...deps, queue, rulesOf, changed, metrics }),
+  })
   return { availability, routed }
 }
 
@@ -172,32 +174,38 @@ function countEntries({ metrics }: ServerContext, kept: Readonly<Record<string, 
 type ProbeDeps = Omit<ConstructorParameters<typeof DiscoveryManager>[0], 'queue' | 'cache' | 'onUnavailable'>
 
 function makeReaders(
-  { life, clock, log }: ServerContext,
-  o: { controller: ControllerFactory; inputs: AggregatorInputs; views: AggregatorViews; deps: ProbeDeps },
+  { life, clock, log, controllers: manager }: ServerContext,
+  o: { inputs: AggregatorInputs; views: AggregatorViews; deps: ProbeDeps; registered: Promise<void> },
 ): Pick<AggregatorControllers, 'discovery' | 'openApiV3' | 'openApiV2' | 'identity' | 'policyStatus'> {
-  const { controller, deps } = o
+  const { deps } = o
   const { informers, policies } = o.views
+  const after = [o.registered]
   const cache = life.own(new DiscoveryCache({ path: o.inputs.options.discoveryCachePath, clock, log }))
-  const discovery = controller(
-    'discovery-manager',
-    DISCOVERY_WORKERS,
-    (queue) =>
+  const discovery = manager.add({
+    name: 'discovery-manager',
+    workers: DISCOVERY_WORKERS,
+    needs: [],
+    isEssential: true,
+    make: (queue) =>
       new DiscoveryManager({
         ...deps,
         queue,
         cache,
         onUnavailable: (apiService) => policies.for(apiService).policy.onUnavailable,
       }),
-  )
+  })
   const local = (key: string): Uint8Array | undefined => {
     const described = o.inputs.described().find((gv) => keyOf(gv) === key)
     return described && Buffer.from(encodeJson(buildV3(described, OPENAPI_INFO)))
   }
-  const openApi = (version: 'v3' | 'v2', name: string): RunnableController<OpenApiDownloads> =>
-    controller(
+  const openApi = (version: 'v3' | 'v2', name: string): Controller<OpenApiDownloads> =>
+    manager.add({
       name,
-      OPENAPI_WORKERS,
-      (queue) =>
+      workers: OPENAPI_WORKERS,
+      needs: [],
+      after,
+      isEssential: true,
+      make: (queue) =>
         new OpenApiDownloads({
           ...deps,
           version,
@@ -207,26 +215,30 @@ function makeReaders(
           backendOf: (group, v) => deps.table.value.get(group, v)?.backend,
           onNewBackend: (changed) => onNewBackend(deps.table, changed),
         }),
-    )
+    })
   return {
     discovery,
-    identity: controller(
-      'identity-probe',
-      IDENTITY_WORKERS,
-      (queue) =>
+    identity: manager.add({
+      name: 'identity-probe',
+      workers: IDENTITY_WORKERS,
+      needs: [],
+      after,
+      leader: CONDITIONS_LEASE,
+      make: (queue) =>
         new IdentityController({
           ...deps,
           queue,
           discovery: discovery.reconciler,
           intervalMs: o.inputs.options.identityProbeIntervalMs,
         }),
-    ),
+    }),
     openApiV3: openApi('v3', 'open_api_v3_aggregation_controller'),
     openApiV2: openApi('v2', 'open_api_aggregation_controller'),
-    policyStatus: controller(
-      'backendpolicy-status',
-      POLICY_WORKERS,
-      (queue) =>
+    policyStatus: manager.add({
+      name: 'backendpolicy-status',
+      workers: POLICY_WORKERS,
+      needs: Object.values(informers),
+      make: (queue) =>
         new PolicyStatusController({
           informer: informers.policies,
           apiServices: informers.apiServices,
@@ -235,21 +247,7 @@ function makeReaders(
           queue,
           clock,
         }),
-    ),
-  }
-}
-
-type ControllerFactory = <R extends Reconciler>(
-  name: string,
-  workers: number,
-  make: (queue: WorkQueue) => R,
-) => RunnableController<R>
-
-function controllerFactory({ clock, metrics }: ServerContext): ControllerFactory {
-  const queues = new WorkQueueMetrics(metrics)
-  return (name, workers, make) => {
-    const queue = new WorkQueue({ clock, metrics: queues.bind(name) })
-    return { name, workers, queue, reconciler: make(queue) }
+    }),
   }
 }
 

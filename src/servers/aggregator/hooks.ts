@@ -1,6 +1,5 @@
 /** The order in which the aggregator's controllers come up, as post-start hooks. */
-import { type Reconciler, runController } from '../../client/controller.ts'
-import type { WorkQueue } from '../../client/work-queue.ts'
+import type { Controller, Elect } from '../../client/controller-manager.ts'
 import type { AggregatorDelegate } from './discovery/aggregator.ts'
 import type { AutoRegistration } from './registrations/auto-registration.ts'
 import type { AvailabilityController } from './availability/availability-controller.ts'
@@ -15,62 +14,56 @@ import type { PostStartHook } from '../generic/delegate.ts'
 import type { ServerContext } from '../generic/server-context.ts'
 import type { AggregatorInformers } from './inputs.ts'
 
-export interface RunnableController<R extends Reconciler> {
-  readonly name: string
-  readonly workers: number
-  readonly queue: WorkQueue
-  readonly reconciler: R
-}
+/** The Lease of the replica that probes identities and writes conditions. */
+export const CONDITIONS_LEASE = 'portico-apiservice-conditions'
+
 export interface AggregatorControllers {
-  readonly registration: RunnableController<RegistrationController>
-  readonly availability: RunnableController<AvailabilityController>
-  readonly routed: RunnableController<RoutedBackendController>
-  readonly conditions: RunnableController<ConditionWriter>
-  readonly identity: RunnableController<IdentityController>
-  readonly discovery: RunnableController<DiscoveryManager>
-  readonly openApiV3: RunnableController<OpenApiDownloads>
-  readonly openApiV2: RunnableController<OpenApiDownloads>
-  readonly auto: RunnableController<AutoRegistration>
-  readonly policyStatus: RunnableController<PolicyStatusController>
+  readonly registration: Controller<RegistrationController>
+  readonly availability: Controller<AvailabilityController>
+  readonly routed: Controller<RoutedBackendController>
+  readonly conditions: Controller<ConditionWriter>
+  readonly identity: Controller<IdentityController>
+  readonly discovery: Controller<DiscoveryManager>
+  readonly openApiV3: Controller<OpenApiDownloads>
+  readonly openApiV2: Controller<OpenApiDownloads>
+  readonly auto: Controller<AutoRegistration>
+  readonly policyStatus: Controller<PolicyStatusController>
 }
-export function aggregatorHooks(
-  { life, log }: ServerContext,
-  o: { informers: AggregatorInformers; controllers: AggregatorControllers; delegate: AggregatorDelegate },
-): PostStartHook[] {
+export interface HookParts {
+  readonly informers: AggregatorInformers
+  readonly controllers: AggregatorControllers
+  readonly delegate: AggregatorDelegate
+  readonly elect: Elect
+}
+
+export function aggregatorHooks({ controllers: manager }: ServerContext, o: HookParts): PostStartHook[] {
   const { informers, controllers, delegate } = o
-  const { registration, availability, conditions, identity, discovery, auto, policyStatus } = controllers
+  const { registration, discovery } = controllers
   const registered = registration.reconciler.initiated.promise
-  const cachesSynced = Object.values(informers).map((i) => i.synced)
-  const run = (c: RunnableController<Reconciler>, synced: readonly Promise<unknown>[]): void => {
-    const running = runController({ ...c, log, synced }, life.signal)
-    life.defer(() => running)
-  }
   const hook = (name: string, start: () => void | Promise<void>): PostStartHook => ({ name, run: async () => start() })
   return [
     hook('start-kube-aggregator-informers', async () => {
       for (const informer of Object.values(informers)) informer.start()
-      await Promise.all(cachesSynced)
+      await Promise.all(Object.values(informers).map((i) => i.synced))
     }),
     hook('apiservice-registration-controller', async () => {
-      run(registration, [informers.apiServices.synced, informers.policies.synced])
+      manager.start(registration)
       await registered
       delegate.installed.publish(true)
     }),
-    hook('apiservice-status-remote-available-controller', () => {
-      run(availability, [...cachesSynced, registered])
-      run(controllers.routed, [...cachesSynced, registered])
-      run(conditions, [informers.apiServices.synced])
-      run(identity, [registered])
-    }),
+    hook('apiservice-status-remote-available-controller', () =>
+      manager.start(controllers.availability, controllers.routed),
+    ),
     hook('apiservice-discovery-controller', async () => {
       await registered
       await discovery.reconciler.begin()
-      run(discovery, [])
+      manager.start(discovery)
       await discovery.reconciler.initiated.promise
     }),
-    hook('apiservice-openapi-controller', () => run(controllers.openApiV2, [registered])),
-    hook('apiservice-openapiv3-controller', () => run(controllers.openApiV3, [registered])),
-    hook('backendpolicy-status-controller', () => run(policyStatus, cachesSynced)),
-    hook('kube-apiserver-autoregistration', () => run(auto, [informers.apiServices.synced])),
+    hook('apiservice-openapi-controller', () => manager.start(controllers.openApiV2)),
+    hook('apiservice-openapiv3-controller', () => manager.start(controllers.openApiV3)),
+    hook('backendpolicy-status-controller', () => manager.start(controllers.policyStatus)),
+    hook('kube-apiserver-autoregistration', () => manager.start(controllers.auto)),
+    hook(`leader-election-${CONDITIONS_LEASE}`, () => manager.startLed(CONDITIONS_LEASE, o.elect)),
   ]
 }

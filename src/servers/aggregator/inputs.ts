@@ -3,20 +3,21 @@ import type { APIService } from '../../api/apiservice.ts'
 import type { BackendPolicy } from '../../api/backend-policy.ts'
 import type { TypeTable } from '../../api/schema/type-table.ts'
 import type { Client } from '../../client/client.ts'
+import type { Elect } from '../../client/controller-manager.ts'
 import type { Informer } from '../../client/informer.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import type { KeyPair } from '../../http/certificates.ts'
 import type { Published } from '../../lib/published.ts'
 import type { IdentityNames } from '../../proxy/identity-headers.ts'
-import type { Delegate, PostStartHook } from '../generic/delegate.ts'
+import type { Delegate } from '../generic/delegate.ts'
 import type { ResourceServerOptions } from '../generic/resource-server.ts'
 import type { NamespaceStatus } from './diagnosis/impact.ts'
 import type { AggregatorTables } from './kinds/apiservice-server.ts'
 import type { ReadDocuments } from './openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from './openapi/openapi-work.ts'
 import type { Policies } from './policy/policies.ts'
-import type { SystemLookup } from './reach/endpoint-source.ts'
-import type { EndpointSlice, Service } from './reach/service-resolver.ts'
+import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
+import type { EndpointSlice, Service } from '../../proxy/reach/service-resolver.ts'
 import type { AvailabilityView } from './registrations/availability-view.ts'
 
 /** Settings, each from one flag. Durations in ms. */
@@ -70,8 +71,7 @@ export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | '
   readonly overlays:
     | { readonly apiServices: Published<readonly APIService[]>; readonly policies: Published<readonly BackendPolicy[]> }
     | undefined
-  /** Makes the hook that runs a job on the one replica that holds the Lease. */
-  readonly ledBy: (job: { name: string; lead: (signal: AbortSignal) => Promise<void> }) => PostStartHook
+  readonly elect: Elect
 }
 
 export interface AggregatorInformers {

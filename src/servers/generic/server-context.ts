@@ -1,4 +1,5 @@
 /** What every server of a process works with, whatever it serves. The process makes it, and releases `life` at its end. */
+import type { ControllerManager } from '../../client/controller-manager.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Lifetime } from '../../lib/lifetime.ts'
 import type { Logger } from '../../observability/logger.ts'
@@ -17,6 +18,7 @@ export interface ServerContext {
   readonly life: Lifetime
   readonly drain: Drain
   readonly health: HealthChecks
+  readonly controllers: ControllerManager
 }
 
 /** What a server's assemble.ts hands to the process. */

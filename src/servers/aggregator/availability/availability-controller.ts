@@ -7,9 +7,11 @@
  *           (availability-view.ts), the stored condition (condition-writer.ts).
  */
 import { isDeepStrictEqual } from 'node:util'
+import { pathOf } from '../../../api/group-version.ts'
 import { type APIService, AVAILABLE, type ServiceReference } from '../../../api/apiservice.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
+import { onSpecChange } from '../../../client/on-spec-change.ts'
 import type { Transport } from '../../../client/transport.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import { Backoff } from '../../../lib/backoff.ts'
@@ -23,13 +25,13 @@ import { AvailabilityMetrics } from './availability-metrics.ts'
 import { localVerdict, type ServedHere } from '../registrations/served-here.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { Backend } from '../backends/backend.ts'
-import { CERTIFICATE_EXPIRING, expiryVerdict } from '../reach/certificate-expiry.ts'
+import { CERTIFICATE_EXPIRING, expiryVerdict } from '../../../proxy/reach/certificate-expiry.ts'
 import type { ConditionWriter } from '../registrations/condition-writer.ts'
 import { Damping } from './damping.ts'
 import { type ObservedPhase, PassiveSignals } from '../backends/passive-signals.ts'
 import { type Judgement, probe } from './probe.ts'
 import type { ProbeSettings } from '../policy/effective-policy.ts'
-import type { ServiceLookup } from '../reach/service-resolver.ts'
+import type { ServiceLookup } from '../../../proxy/reach/service-resolver.ts'
 
 /** A backend that is down is asked often: it should be back soon after it is back. */
 const RETRY = { baseMs: 5, maxMs: 2500 }
@@ -74,13 +76,7 @@ export class AvailabilityController implements Reconciler {
     this.#signals = new PassiveSignals(o.clock)
     this.#metrics = new AvailabilityMetrics(o.metrics)
     const wake = (a: APIService): void => void o.queue.add(a.metadata.name!)
-    o.informer.addHandler({
-      added: wake,
-      updated: (before, after) => {
-        if (before.metadata.uid !== after.metadata.uid || !isDeepStrictEqual(before.spec, after.spec)) wake(after)
-      },
-      deleted: wake,
-    })
+    onSpecChange(o.informer, wake)
     onNewBackend(o.table, wake)
     o.servedHere.subscribe(() => {
       for (const a of o.informer.lister.list()) if (!a.spec.service) wake(a)
@@ -158,8 +154,6 @@ export class AvailabilityController implements Reconciler {
     const name = apiService.metadata.name!
     const before = this.#o.view.current(apiService)
     this.#o.view.set(apiService, verdict, phase)
-    const backend = this.#backendOf(apiService)
-    if (backend) backend.available = verdict.status === 'True'
     this.#metrics.judged(name, before, verdict)
     if (before?.status !== verdict.status || before.reason !== verdict.reason)
       this.#o.log.info('availability changed', { apiService: name, ...verdict })
@@ -240,7 +234,7 @@ export class AvailabilityController implements Reconciler {
     const judgement = await probe({
       backend,
       transport: transportTo(backend),
-      path: rules.path ?? groupVersionPath(apiService),
+      path: rules.path ?? pathOf(apiService.spec),
       timeoutMs: this.#patienceMs(apiService, rules),
       expectedStatuses: rules.expectedStatuses,
       clock,
@@ -260,11 +254,6 @@ export class AvailabilityController implements Reconciler {
     if (!inDoubt || usualMs === undefined || !this.#o.view.isAvailable(apiService)) return rules.timeoutMs
     return Math.min(rules.timeoutMs, Math.max(LEAST_PATIENCE_MS, usualMs * PATIENCE))
   }
-}
-
-export function groupVersionPath({ spec }: APIService): string {
-  const { group = '', version = '' } = spec
-  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
 }
 
 /** Verdicts of a probe; the others are facts. */

@@ -2,10 +2,11 @@
  * Finds out whether the backends that routes lead to can be reached. The availability of an APIService is that of the
  * backend for the rest; one beside it that is down is told in the condition Degraded, and a weight leads past it.
  *
- * Owns:     when they are probed, and the gauge of each. The verdict stands in the backend (backend.ts).
+ * Owns:     when they are probed, and the gauge of each. The verdict stands in availability-view.ts.
  * Callers:  app/ runs it over the names of APIServices; the proxy tells it of requests that failed.
  */
 import type { APIService } from '../../../api/apiservice.ts'
+import { pathOf } from '../../../api/group-version.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { Transport } from '../../../client/transport.ts'
@@ -15,7 +16,8 @@ import type { Published } from '../../../lib/published.ts'
 import type { Logger } from '../../../observability/logger.ts'
 import type { Family, Gauge, MetricsRecorder } from '../../../observability/metrics.ts'
 import { type APIServiceTable, onNewBackend } from '../registrations/apiservice-table.ts'
-import { CONFIRM_FAILURE_MS, CONFIRM_PASS_MS, groupVersionPath } from './availability-controller.ts'
+import { CONFIRM_FAILURE_MS, CONFIRM_PASS_MS } from './availability-controller.ts'
+import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { RoutedBackend } from '../backends/backend.ts'
 import { Damping } from './damping.ts'
 import { probe } from './probe.ts'
@@ -30,6 +32,7 @@ export interface RoutedBackendOptions {
   readonly informer: Pick<Informer<APIService>, 'lister'>
   readonly table: Published<APIServiceTable>
   readonly queue: WorkQueue
+  readonly view: Pick<AvailabilityView, 'setProblem'>
   readonly rulesOf: (apiService: APIService) => ProbeSettings
   readonly transportTo: (source: Pick<RoutedBackend, 'direct'>) => Transport
   /** What is said of this APIService changed. */
@@ -94,7 +97,7 @@ export class RoutedBackendController implements Reconciler {
     const { verdict } = await probe({
       backend: routed.target,
       transport: this.#o.transportTo(routed),
-      path: rules.path ?? groupVersionPath(apiService),
+      path: rules.path ?? pathOf(apiService.spec),
       timeoutMs: rules.timeoutMs,
       expectedStatuses: rules.expectedStatuses,
       clock: this.#o.clock,
@@ -108,7 +111,7 @@ export class RoutedBackendController implements Reconciler {
     if (!this.#damping.accepts(keyOf(name, routed.name), before, passed, rules))
       return passed ? CONFIRM_PASS_MS : CONFIRM_FAILURE_MS
     known.up.set(routed.name, passed)
-    routed.down = passed ? undefined : (verdict.message ?? 'its probe fails')
+    this.#o.view.setProblem(routed.target, passed ? undefined : (verdict.message ?? 'its probe fails'))
     this.#up.with(name, routed.name).set(passed ? 1 : 0)
     if (before !== passed && (before !== undefined || !passed)) {
       this.#o.log.warn('a backend that routes lead to changed', { apiService: name, backend: routed.name, ...verdict })

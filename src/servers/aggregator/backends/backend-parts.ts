@@ -1,11 +1,17 @@
 /** What the backends of APIServices share: connections, metrics, certificates, who may be dialled. */
 import { ProxyMetrics } from '../../../proxy/proxy-metrics.ts'
+import { missingSanCounter } from '../../../proxy/reach/missing-san.ts'
 import { TlsContexts } from '../../../proxy/upstream-tls.ts'
 import { Upstreams } from '../../../proxy/upstreams.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
 import { CertificateMaterial } from './certificate-material.ts'
-import { systemDnsLookup } from '../reach/endpoint-source.ts'
-import { type ServiceLookup, clusterIPResolver, endpointResolver, loopbackResolver } from '../reach/service-resolver.ts'
+import { systemDnsLookup } from '../../../proxy/reach/endpoint-source.ts'
+import {
+  type ServiceLookup,
+  clusterIPResolver,
+  endpointResolver,
+  loopbackResolver,
+} from '../../../proxy/reach/service-resolver.ts'
 import { RefusalLane } from './refusal-lane.ts'
 import { WatchListGuard } from './watch-list-guard.ts'
 import type { ServerContext } from '../../generic/server-context.ts'
@@ -17,7 +23,7 @@ const BREAKER_STATES = { closed: 0, 'half-open': 1, open: 2 }
 
 export interface BackendParts
   extends Pick<AggregatorInputs, 'client' | 'frontProxyClient' | 'own' | 'options'>,
-    Pick<BackendSurroundings, 'observed' | 'routedFailed' | 'problemChanged' | 'local'> {
+    Pick<BackendSurroundings, 'verdicts' | 'observed' | 'routedFailed' | 'problemChanged' | 'local'> {
   readonly services: ServiceLookup
   readonly lookup: AggregatorInputs['lookup']
 }
@@ -25,12 +31,6 @@ export interface BackendParts
 export function backendParts(context: ServerContext, parts: BackendParts): BackendSurroundings {
   const { clock, log, metrics, tracer, life } = context
   const { options } = parts
-  const missingSan = metrics
-    .counter({
-      name: 'apiserver_kube_aggregator_x509_missing_san_total',
-      help: '[ALPHA] Certificates of backends without subject alternative names.',
-    })
-    .with()
   const breakers = metrics.gauge({
     name: 'portico_proxy_breaker_state',
     help: 'Circuit breakers of backends: 0 closed, 1 half-open, 2 open.',
@@ -48,7 +48,7 @@ export function backendParts(context: ServerContext, parts: BackendParts): Backe
     log,
     rejectRedirects: options.rejectsRedirects,
     identityNames: options.identityNames,
-    onMissingSan: () => missingSan.inc(),
+    onMissingSan: missingSanCounter(metrics, 'backends'),
     tlsContexts: new TlsContexts(),
     forbidden: {
       allowLinkLocal: options.allowsLinkLocalBackends,
@@ -66,6 +66,7 @@ export function backendParts(context: ServerContext, parts: BackendParts): Backe
       if (state === undefined) breakers.remove(apiService, target)
       else breakers.with(apiService, target).set(BREAKER_STATES[state])
     },
+    verdicts: parts.verdicts,
     observed: parts.observed,
     routedFailed: parts.routedFailed,
     problemChanged: parts.problemChanged,

@@ -1,37 +1,39 @@
 /** What all backends share. */
+import type { APIService } from '../../../api/apiservice.ts'
 import type { Handler } from '../../../http/filter.ts'
 import type { KeyPair } from '../../../http/certificates.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
-import type { Clock } from '../../../lib/clock.ts'
 import type { Published } from '../../../lib/published.ts'
-import type { Logger } from '../../../observability/logger.ts'
 import type { Tracer } from '../../../observability/tracer.ts'
 import type { BreakerState } from '../../../proxy/circuit-breaker.ts'
 import type { IdentityNames } from '../../../proxy/identity-headers.ts'
 import type { ProxyMetrics } from '../../../proxy/proxy-metrics.ts'
-import type { TlsContexts } from '../../../proxy/upstream-tls.ts'
-import type { Upstreams } from '../../../proxy/upstreams.ts'
 import type { CertificateMaterial } from './certificate-material.ts'
-import type { DnsLookup } from '../reach/endpoint-source.ts'
-import type { ForbiddenAddresses } from '../reach/forbidden-addresses.ts'
+import type { DnsLookup } from '../../../proxy/reach/endpoint-source.ts'
+import type { ForbiddenAddresses } from '../../../proxy/reach/forbidden-addresses.ts'
 import type { ObservedPhase } from './passive-signals.ts'
 import type { RefusalLane } from './refusal-lane.ts'
-import type { ServiceResolver } from '../reach/service-resolver.ts'
+import type { ReachParts, Target } from '../../../proxy/reach/target.ts'
+import type { ServiceResolver } from '../../../proxy/reach/service-resolver.ts'
 import type { WatchListGuard } from './watch-list-guard.ts'
 
-export interface BackendSurroundings {
-  readonly upstreams: Upstreams
+/** What this process found out about the servers behind APIServices: asked at each request, written by who probes. */
+export interface Verdicts {
+  /** Whether the server that no route leads to answers; undefined: not known yet. */
+  isKnownAvailable(apiService: APIService): boolean | undefined
+  /** Why a server that routes lead to cannot be used; undefined: nothing speaks against it. */
+  problemOf(target: Target): string | undefined
+}
+
+export interface BackendSurroundings extends ReachParts {
+  readonly verdicts: Verdicts
   readonly resolver: ServiceResolver
   readonly lookupDns: DnsLookup
   readonly metrics: ProxyMetrics
   readonly tracer: Tracer
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log: Logger
   readonly rejectRedirects: boolean
   readonly identityNames: IdentityNames
   readonly onMissingSan: () => void
-  readonly tlsContexts: TlsContexts
   readonly forbidden: ForbiddenAddresses
   /** What we show where a policy names nothing else: the front proxy's. */
   readonly clientCertificate: Published<KeyPair>

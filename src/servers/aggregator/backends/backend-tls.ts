@@ -4,7 +4,7 @@ import type { BackendTls } from '../../../api/backend-policy.ts'
 import type { KeyPair } from '../../../http/certificates.ts'
 import type { Published } from '../../../lib/published.ts'
 import { bundleProblem } from '../policy/apiservice-validation.ts'
-import type { TlsSettings } from '../reach/backend-target.ts'
+import type { TlsSettings } from '../../../proxy/reach/target.ts'
 import type { CertificateMaterial } from './certificate-material.ts'
 
 export function ownTls({ spec }: APIService, serverName: string, clientCertificate: KeyPair): TlsSettings {

@@ -18,10 +18,10 @@ import { failureCauses, isPrivileged } from '../../../proxy/proxy-error.ts'
 import type { BackendMetrics } from '../../../proxy/proxy-metrics.ts'
 import { RetryBudget } from '../../../proxy/retries.ts'
 import type { BackendSurroundings } from './backend-surroundings.ts'
-import type { Expiry } from '../reach/certificate-expiry.ts'
+import type { Expiry } from '../../../proxy/reach/certificate-expiry.ts'
 import type { DocumentSource } from './document-source.ts'
-import { BackendTarget, type BackendTargetOptions } from '../reach/backend-target.ts'
-import { type EndpointSource, serviceSource, sourceOf } from '../reach/endpoint-source.ts'
+import { Target, type TargetOptions } from '../../../proxy/reach/target.ts'
+import { type EndpointSource, serviceSource, sourceOf } from '../../../proxy/reach/endpoint-source.ts'
 import type { EffectivePolicy } from '../policy/effective-policy.ts'
 import { ownTls, policyTls } from './backend-tls.ts'
 import type { RoutedRequest } from '../policy/route-match.ts'
@@ -34,20 +34,18 @@ export const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
 interface Lane {
   /** Equal for equal settings: it outlives a change of the others. */
   readonly key: string
-  readonly target: BackendTarget
+  readonly target: Target
   readonly breaker: CircuitBreaker | undefined
   readonly rules: ForwardRules
-  /** Why it cannot be reached, as its own probes found. */
-  down: string | undefined
 }
 /** One that routes lead to, beside the one for the rest. */
 export interface RoutedBackend {
   readonly name: string
-  readonly target: BackendTarget
+  readonly target: Target
   /** For our own probes. */
   readonly direct: Handler
-  /** undefined: nothing speaks against it. */
-  down: string | undefined
+  /** What its probes found; undefined: nothing speaks against it. */
+  readonly down: string | undefined
 }
 type Rejection = Refusal | 'breaker' | 'unavailable'
 interface Refused {
@@ -73,8 +71,6 @@ export class Backend {
   readonly #lanes = new Map<string, Lane>()
   readonly #bulkhead: Bulkhead
   readonly #isUsable = (name: string): boolean => this.obstacle(name) === undefined
-  /** As this process sees it: set by the availability controller, and when a backend is made anew. undefined: not known yet. */
-  available: boolean | undefined
 
   /** @param previous of the same APIService: what stays the same goes on, connections and counts with it. */
   constructor(apiService: APIService, policy: EffectivePolicy, o: BackendSurroundings, previous?: Backend) {
@@ -100,6 +96,10 @@ export class Backend {
       return this.#forward(ctx, policy.routing.pick(ctx, this.#isUsable), true)
     }
   }
+  /** Whether the server that requests go to which no route takes answers, as this process sees it. undefined: not known yet. */
+  get available(): boolean | undefined {
+    return this.#o.verdicts.isKnownAvailable(this.#apiService)
+  }
   /** Which of the policy's backends the handler would send such a request to. */
   explain(request: RoutedRequest): RouteChoice {
     return this.policy.routing.explain(request, this.#isUsable)
@@ -108,7 +108,8 @@ export class Backend {
   obstacle(name: string): string | undefined {
     const lane = this.#lanes.get(name)
     if (lane === undefined) return undefined
-    const down = lane !== this.#fallback ? lane.down : this.available ? undefined : UNAVAILABLE_TEXT
+    const down =
+      lane !== this.#fallback ? this.#o.verdicts.problemOf(lane.target) : this.available ? undefined : UNAVAILABLE_TEXT
     return down ?? (lane.breaker?.admits === false ? BREAKER_TEXT : undefined)
   }
   /** Whether requests that no route takes go to a server elsewhere, and not to this process. */
@@ -139,14 +140,14 @@ export class Backend {
     const { fallback, destinations } = this.policy.routing
     return [...destinations].flatMap((name) => {
       const lane = this.#lanes.get(name)
-      return lane && name !== fallback ? [routedBackend(name, lane, (ctx) => this.#forward(ctx, name, false))] : []
+      return lane && name !== fallback ? [this.#routedBackend(name, lane.target)] : []
     })
   }
   /** All servers that requests may go to, by name; the fallback is one. */
-  get destinations(): ReadonlyMap<string, BackendTarget> {
+  get destinations(): ReadonlyMap<string, Target> {
     return new Map([...this.targets].filter(([name]) => this.policy.routing.destinations.has(name)))
   }
-  get targets(): ReadonlyMap<string, BackendTarget> {
+  get targets(): ReadonlyMap<string, Target> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
   }
   /** Of the certificates around it, the first of each use. */
@@ -204,7 +205,11 @@ export class Backend {
     breaker?.retire()
     this.#o.breakerChanged(this.name, name, undefined)
   }
-  get #target(): BackendTarget {
+  #routedBackend(name: string, target: Target): RoutedBackend {
+    const direct: Handler = (ctx) => this.#forward(ctx, name, false)
+    return { name, target, direct, down: this.#o.verdicts.problemOf(target) }
+  }
+  get #target(): Target {
     const lane = this.#fallback
     if (!lane) throw new Error('no endpoints available')
     return lane.target
@@ -239,12 +244,15 @@ export class Backend {
         o.breakerChanged(this.name, name, state)
         o.log.warn('a circuit breaker changed', { apiService: this.name, backend: name, state })
       })
-    const options: BackendTargetOptions = {
-      ...o,
+    const options: TargetOptions = {
+      parts: o,
       source,
       pool,
       balancing: policy.balancing,
-      metrics: this.#metrics,
+      forbidden: o.forbidden,
+      drainMs: o.drainMs,
+      onMissingSan: o.onMissingSan,
+      onEject: (endpointId) => this.#metrics.endpoint(endpointId).ejected(),
       onProblem: () => o.problemChanged(this.name),
       tls: () =>
         configured
@@ -255,9 +263,9 @@ export class Backend {
     known?.breaker?.retire()
     if (known?.breaker && known.breaker.state !== 'closed')
       o.breakerChanged(this.name, name, breaker === undefined ? undefined : 'closed')
-    const target = known?.target ?? new BackendTarget(options)
+    const target = known?.target ?? new Target(options)
     if (known) known.target.reconfigure(options)
-    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name), down: undefined })
+    this.#lanes.set(name, { key, target, breaker, rules: this.#rulesOf(configured && name) })
   }
   /** @param server as errors name it; the APIService's own has no name. */
   #rulesOf(server: string | undefined): ForwardRules {
@@ -335,7 +343,8 @@ export class Backend {
       authority: target.authority,
       firstByteTimeoutMs: timeouts.firstByteMs,
       idleTimeoutMs: timeouts.idleMs,
-      isDown: () => (lane === this.#fallback ? this.available === false : lane.down !== undefined),
+      isDown: () =>
+        lane === this.#fallback ? this.available === false : this.#o.verdicts.problemOf(lane.target) !== undefined,
       ...(pathPrefix === '' ? {} : { target: pathPrefix + ctx.exchange.target }),
       onVerdict: (verdict, error, status) => {
         if (!o.counted) return
@@ -387,20 +396,6 @@ export class Backend {
   #refuse(ctx: RequestContext, error: StatusError): void {
     this.#o.terminated(ctx, String(error.code), 'aggregator')
     ctx.fail(error)
-  }
-}
-
-function routedBackend(name: string, lane: Lane, direct: Handler): RoutedBackend {
-  return {
-    name,
-    target: lane.target,
-    direct,
-    get down() {
-      return lane.down
-    },
-    set down(why) {
-      lane.down = why
-    },
   }
 }
 

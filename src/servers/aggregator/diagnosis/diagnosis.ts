@@ -7,21 +7,14 @@
  *
  *   resolve -> dial -> tls -> readyz, discovery -> identity, openapi, watchlist, latency side by side
  */
+import { pathOf } from '../../../api/group-version.ts'
 import type { APIService } from '../../../api/apiservice.ts'
 import type { Transport } from '../../../client/transport.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import type { Address } from '../../../proxy/dial.ts'
 import { MAX_ADDRESSES, dialPhase, resolvePhase, tlsPhase } from './connection-phases.ts'
 import { identityPhase } from './identity-phase.ts'
-import {
-  type Asking,
-  discoveryPhase,
-  latencyPhase,
-  openApiPhase,
-  readyzPhase,
-  rootOf,
-  watchListPhase,
-} from './offer-phases.ts'
+import { type Asking, discoveryPhase, latencyPhase, openApiPhase, readyzPhase, watchListPhase } from './offer-phases.ts'
 import { type Diagnosis, type Phase, type PhaseName, type RoutedDiagnosis, runPhase, skipped } from './report.ts'
 import { callersPhase, serverDiscoveryPhase, serverOpenApiPhase } from './server-phases.ts'
 
@@ -174,7 +167,7 @@ async function offered(
     }),
   ])
   const listable = resources.find((r) => r.verbs.includes('list'))?.resource
-  const path = listable === undefined ? rootOf(asking) : `${rootOf(asking)}/${listable}?limit=1`
+  const path = listable === undefined ? pathOf(asking) : `${pathOf(asking)}/${listable}?limit=1`
   const usable = discovered.result !== 'failed'
   const openApi = (): Phase | Promise<Phase> => {
     if (!backend.hasOpenApi) return skipped('openapi', 'its policy says that it has none')
@@ -190,7 +183,7 @@ async function offered(
   ])
   // Alone: the questions above are for its time, too.
   const latency = usable
-    ? await runPhase('latency', limits, (s) => latencyPhase(asking, rootOf(asking), s))
+    ? await runPhase('latency', limits, (s) => latencyPhase(asking, pathOf(asking), s))
     : skipped('latency', 'no discovery')
   return [ready, discovered, ...others, latency]
 }

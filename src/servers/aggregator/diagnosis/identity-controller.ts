@@ -3,21 +3,21 @@
  * Without our front-proxy certificate, each is asked for one harmless list as nobody and with forged headers.
  *
  * Owns:     the condition AuthBypassable. One replica asks for all.
- * Callers:  app/ runs it over the names of APIServices, and lets it lead.
+ * Callers:  the manager of controllers runs it over the names of APIServices while this replica leads.
  * Not here: the two questions (diagnosis/identity-phase.ts).
  */
 import type { APIService } from '../../../api/apiservice.ts'
+import { pathOf } from '../../../api/group-version.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import type { ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
-import { untilAborted } from '../../../lib/deferred.ts'
 import type { Published } from '../../../lib/published.ts'
 import type { Logger } from '../../../observability/logger.ts'
 import { type APIServiceTable, onNewBackend } from '../registrations/apiservice-table.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { ConditionWriter, WantedCondition } from '../registrations/condition-writer.ts'
-import type { BackendTarget } from '../reach/backend-target.ts'
+import type { Target } from '../../../proxy/reach/target.ts'
 import { type StrangerAnswers, askAsStranger } from './identity-phase.ts'
 
 const AUTH_BYPASSABLE = 'AuthBypassable'
@@ -39,7 +39,6 @@ export interface IdentityControllerOptions {
 
 export class IdentityController implements Reconciler {
   readonly #o: IdentityControllerOptions
-  #leading = false
 
   constructor(o: IdentityControllerOptions) {
     this.#o = o
@@ -47,16 +46,13 @@ export class IdentityController implements Reconciler {
     o.view.subscribe((name) => this.#wake(name))
   }
 
-  /** For leader election: this process asks until the signal is aborted. */
-  async lead(signal: AbortSignal): Promise<void> {
-    this.#leading = true
+  /** This process leads: it asks all of them. */
+  termBegins(): void {
     for (const { apiService } of this.#o.table.value.entries) this.#wake(apiService.metadata.name!)
-    await untilAborted(signal)
-    this.#leading = false
   }
 
   #wake(name: string): void {
-    if (this.#leading && this.#o.intervalMs > 0) this.#o.queue.add(name)
+    if (this.#o.intervalMs > 0) this.#o.queue.add(name)
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
@@ -64,7 +60,7 @@ export class IdentityController implements Reconciler {
     const { group = '', version = '' } = apiService?.spec ?? {}
     const backend = this.#o.table.value.get(group, version)?.backend
     // One that is not available, or nobody's any more, wakes this key when that changes.
-    if (!this.#leading || !apiService || !backend?.isRemote || !this.#o.view.isAvailable(apiService)) return DONE
+    if (!apiService || !backend?.isRemote || !this.#o.view.isAvailable(apiService)) return DONE
     const { isCurrent, resources } = this.#o.discovery.state(name)
     if (!isCurrent) return { kind: 'requeue', afterMs: LOOK_AGAIN_MS }
     const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
@@ -83,7 +79,7 @@ export class IdentityController implements Reconciler {
 
   async #ask(
     apiService: string,
-    target: Pick<BackendTarget, 'addresses' | 'pathPrefix' | 'text'>,
+    target: Pick<Target, 'addresses' | 'pathPrefix' | 'text'>,
     path: string,
     signal: AbortSignal,
   ): Promise<WantedCondition | undefined> {
@@ -107,8 +103,7 @@ export function worstOf(found: readonly (WantedCondition | undefined)[]): Wanted
 
 /** A list of at most one object, or the discovery document where nothing can be listed. */
 export function harmlessPath({ spec }: APIService, resources: readonly ResourceDiscovery[]): string {
-  const { group = '', version = '' } = spec
-  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+  const root = pathOf(spec)
   const listable = resources.find((r) => r.verbs.includes('list'))?.resource
   return listable === undefined ? root : `${root}/${encodeURIComponent(listable)}?limit=1`
 }

@@ -1,4 +1,5 @@
 /** What a backend offers, asked over the traffic's own connections: discovery, OpenAPI, streamed lists, its speed. */
+import { pathOf } from '../../../api/group-version.ts'
 import type { Transport } from '../../../client/transport.ts'
 import { readLines } from '../../../client/response-body.ts'
 import type { ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
@@ -20,9 +21,6 @@ const LATENCY_SAMPLES = 5
 const SLOW_MS = 1000
 const MAX_EVENT_BYTES = 8 * 1024 * 1024
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
-
-export const rootOf = ({ group, version }: Pick<Asking, 'group' | 'version'>): string =>
-  group === '' ? `/api/${version}` : `/apis/${group}/${version}`
 
 export async function get(
   { transport }: Pick<Asking, 'transport'>,
@@ -56,7 +54,7 @@ export interface Offer {
 /** Both forms; a server that has one of them is found by every client. */
 export async function discoveryPhase(asking: Asking, signal: AbortSignal): Promise<Offer> {
   const { group, version } = asking
-  const root = rootOf(asking)
+  const root = pathOf(asking)
   const legacy = await get(asking, root, signal)
   const resources = legacy.status === 200 ? readResourceList(legacy.body, group, version).resources : undefined
   const aggregated = await get(asking, group === '' ? '/api' : '/apis', signal, ACCEPT_V2)
@@ -84,7 +82,7 @@ export async function discoveryPhase(asking: Asking, signal: AbortSignal): Promi
 }
 
 export async function openApiPhase(asking: Asking, signal: AbortSignal): Promise<Finding> {
-  const key = rootOf(asking).slice(1)
+  const key = pathOf(asking).slice(1)
   const [v3, v2] = await Promise.all([hasV3(asking, key, signal), hasV2(asking, `/${key}/`, signal)])
   const details = { v3, v2 }
   if (v3 === true) return ok(`v3${v2 === true ? ' and v2' : ''}`, details)
@@ -127,7 +125,7 @@ export async function watchListPhase(
   const startMs = asking.clock.monotonicMs()
   const query =
     'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=4'
-  const path = `${rootOf(asking)}/${resource}?${query}`
+  const path = `${pathOf(asking)}/${resource}?${query}`
   const response = await asking.transport({ method: 'GET', path, headers: { accept: 'application/json' }, signal })
   if (response.status !== 200) {
     for await (const _chunk of response.body) break

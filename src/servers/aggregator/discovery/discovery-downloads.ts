@@ -4,6 +4,7 @@
  * Owns:     one document per server, shared by the APIServices that lead to it.
  * Callers:  discovery-manager.ts, which keeps what was last known.
  */
+import { pathOf } from '../../../api/group-version.ts'
 import type { Transport, TransportResponse } from '../../../client/transport.ts'
 import type { ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { Clock } from '../../../lib/clock.ts'
@@ -132,7 +133,7 @@ export class DiscoveryDownloads {
   }
 
   async #legacy({ source, group, version, signal }: SourceRequest): Promise<Offer> {
-    const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+    const path = pathOf({ group, version })
     const headers = { accept: 'application/json' }
     const response = await this.#transportTo(source)({ method: 'GET', path, headers, signal })
     const body = await readAll(response)

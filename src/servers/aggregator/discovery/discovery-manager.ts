@@ -12,6 +12,7 @@ import type { APIService } from '../../../api/apiservice.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { Transport } from '../../../client/transport.ts'
+import { onSpecChange } from '../../../client/on-spec-change.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import { sortGroups } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery, ResourceDiscovery, VersionDiscovery } from '../../../endpoints/discovery-types.ts'
@@ -76,13 +77,7 @@ export class DiscoveryManager implements Reconciler {
     this.#o = o
     this.#downloads = new DiscoveryDownloads(o)
     const wake = (a: APIService): void => this.#wake(a.metadata.name!)
-    o.informer.addHandler({
-      added: wake,
-      updated: (before, after) => {
-        if (before.metadata.uid !== after.metadata.uid || !isDeepStrictEqual(before.spec, after.spec)) wake(after)
-      },
-      deleted: wake,
-    })
+    onSpecChange(o.informer, wake)
     o.view.subscribe((name) => {
       this.#publishSoon()
       // It became reachable: what it offers may be news.

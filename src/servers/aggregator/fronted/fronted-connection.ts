@@ -14,6 +14,7 @@ import type { ForwardRules } from '../../../proxy/forward.ts'
 import type { IdentityNames } from '../../../proxy/identity-headers.ts'
 import type { BackendMetrics } from '../../../proxy/proxy-metrics.ts'
 import { RetryBudget, defaultRetries } from '../../../proxy/retries.ts'
+import { urlSource } from '../../../proxy/reach/endpoint-source.ts'
 import { type TlsContexts, TlsProfile } from '../../../proxy/upstream-tls.ts'
 import type { Upstreams } from '../../../proxy/upstreams.ts'
 
@@ -49,20 +50,19 @@ export interface FrontedConnection {
 /** @throws where a certificate or a key cannot be used. */
 export function connectFronted(o: FrontedConnectionOptions): FrontedConnection {
   const { access, identity, frontProxy } = o
-  const url = new URL(access.server)
   const hasOwn = hasCredentials(access)
   const ownLane: FrontedLane = {
     rules: rulesOf(o, 'own', access.authorization),
-    endpoints: endpointOf(o, url, access.clientCertificate),
+    endpoints: endpointOf(o, access.clientCertificate),
   }
   const lanes: Readonly<Record<CallerIdentity, () => FrontedLane>> = {
-    requestheader: () => ({ rules: rulesOf(o, 'requestheader'), endpoints: endpointOf(o, url, frontProxy) }),
+    requestheader: () => ({ rules: rulesOf(o, 'requestheader'), endpoints: endpointOf(o, frontProxy) }),
     impersonate: () => ({ ...ownLane, rules: rulesOf(o, 'impersonate', access.authorization) }),
-    passthrough: () => ({ rules: rulesOf(o, 'passthrough'), endpoints: endpointOf(o, url, undefined) }),
+    passthrough: () => ({ rules: rulesOf(o, 'passthrough'), endpoints: endpointOf(o, undefined) }),
   }
   const callers = lanes[identity]()
   return {
-    pathPrefix: url.pathname.replace(/\/+$/, ''),
+    pathPrefix: urlSource(access.server).pathPrefix,
     callers,
     // As front proxy we may speak for anybody, ourselves included.
     own: hasOwn || identity !== 'requestheader' ? ownLane : callers,
@@ -95,19 +95,18 @@ function rulesOf(
 
 function endpointOf(
   o: FrontedConnectionOptions,
-  url: URL,
   clientCertificate: { cert: string; key: string } | undefined,
 ): EndpointChoice {
-  const { ca, insecureSkipVerify, serverName } = o.access
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const secure = url.protocol === 'https:'
-  const tls = secure
-    ? new TlsProfile(
-        { serverName: serverName ?? host, ca, insecureSkipVerify, clientCertificate },
+  const { server, ca, insecureSkipVerify, serverName } = o.access
+  const source = urlSource(server)
+  const tls = source.plain
+    ? undefined
+    : new TlsProfile(
+        { serverName: serverName ?? source.serverName, ca, insecureSkipVerify, clientCertificate },
         o.onMissingSan,
         o.tlsContexts,
       )
-    : undefined
-  const address: Address = { host, port: Number(url.port) || (secure ? 443 : 80), tls }
+  const { host, port } = source.endpoints()[0]!
+  const address: Address = { host, port, tls }
   return onlyEndpoint(address, (a) => o.upstreams.pool(a))
 }

@@ -4,6 +4,7 @@
  * Owns:     the last good documents. While the server is away they stay, and are marked Stale after a while.
  * Callers:  fronted-delegate.ts.
  */
+import { pathOf } from '../../../api/group-version.ts'
 import type { Transport } from '../../../client/transport.ts'
 import { sortGroups } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery, ResourceDiscovery, VersionDiscovery } from '../../../endpoints/discovery-types.ts'
@@ -105,7 +106,7 @@ export class FrontedDiscovery {
     const queue = groupVersions.filter((gv) => this.#o.serves(gv.group)).values()
     const worker = async (): Promise<void> => {
       for (const { group, version } of queue) {
-        const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+        const path = pathOf({ group, version })
         const response = await this.#o.transport({
           method: 'GET',
           path,

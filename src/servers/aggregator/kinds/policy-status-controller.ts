@@ -1,9 +1,9 @@
 /** Tells in each stored BackendPolicy which APIServices it is in force for. All replicas come to the same result: none needs a lease. */
+import { isStale } from '../../../client/is-stale.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { type APIService, type APIServiceCondition, withCondition } from '../../../api/apiservice.ts'
 import type { BackendPolicy, PolicyTargetStatus } from '../../../api/backend-policy.ts'
 import { fieldErrorMessage } from '../../../api/field-error.ts'
-import { StatusError } from '../../../api/status-error.ts'
 import { formatTime } from '../../../api/time.ts'
 import type { ResourceClient } from '../../../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
@@ -86,7 +86,7 @@ export class PolicyStatusController implements Reconciler {
       await client.update({ ...policy, status }, { subresource: 'status', signal })
       return DONE
     } catch (e) {
-      if (e instanceof StatusError && (e.code === 409 || e.code === 404)) return AGAIN
+      if (isStale(e)) return AGAIN
       throw e
     }
   }

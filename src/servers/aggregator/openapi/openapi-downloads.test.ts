@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { APIService } from '../../../api/apiservice.ts'
-import { runController } from '../../../client/controller.ts'
+import { runWorkers } from '../../../client/controller.ts'
 import type { EventHandler } from '../../../client/informer.ts'
 import { ObjectStore } from '../../../client/object-store.ts'
 import { WorkQueue } from '../../../client/work-queue.ts'
@@ -95,8 +95,8 @@ function setUp(
     log: noopLogger,
   })
   const stop = new AbortController()
-  const running = runController(
-    { name: 'test', workers: 1 + others.length, queue, reconciler: downloads, log: noopLogger, synced: [] },
+  const running = runWorkers(
+    { name: 'test', workers: 1 + others.length, queue, reconciler: downloads, log: noopLogger },
     stop.signal,
   )
   const settle = async (): Promise<void> => {

@@ -5,11 +5,11 @@
  * Owns:     the last good document of each remote group version.
  * Callers:  app/run/aggregator-controllers.ts runs one per version over the names of APIServices; openapi-endpoint.ts reads.
  */
-import { isDeepStrictEqual } from 'node:util'
 import type { APIService } from '../../../api/apiservice.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { Transport } from '../../../client/transport.ts'
+import { onSpecChange } from '../../../client/on-spec-change.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import { Backoff } from '../../../lib/backoff.ts'
 import type { Clock } from '../../../lib/clock.ts'
@@ -92,13 +92,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
       if (this.#unasked) o.queue.add(name)
     }
     const wake = (a: APIService): void => changed(a.metadata.name!)
-    o.informer.addHandler({
-      added: wake,
-      updated: (before, after) => {
-        if (before.metadata.uid !== after.metadata.uid || !isDeepStrictEqual(before.spec, after.spec)) wake(after)
-      },
-      deleted: wake,
-    })
+    onSpecChange(o.informer, wake)
     o.view.subscribe(changed)
     o.onNewBackend(wake)
   }

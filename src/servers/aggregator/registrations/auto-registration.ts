@@ -2,8 +2,8 @@
  * Derives the APIServices of the group versions that this process serves itself.
  * One that is deleted or changed comes back at once; one without our label belongs to somebody else.
  */
+import { isStale } from '../../../client/is-stale.ts'
 import { type APIService, APISERVICES, apiServiceName } from '../../../api/apiservice.ts'
-import { StatusError } from '../../../api/status-error.ts'
 import type { ResourceClient } from '../../../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
 import type { Informer } from '../../../client/informer.ts'
@@ -87,7 +87,7 @@ export class AutoRegistration implements Reconciler {
       } else if (desired) this.#missing.delete(name)
     } catch (e) {
       // Our copy is a step behind: the event that brings it up to date wakes this key again.
-      if (!(e instanceof StatusError) || (e.code !== 409 && e.code !== 404)) throw e
+      if (!isStale(e)) throw e
     }
     return DONE
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Facts, checkService } from './availability-check.ts'
-import type { EndpointSlice, Service } from '../reach/service-resolver.ts'
+import type { EndpointSlice, Service } from '../../../proxy/reach/service-resolver.ts'
 
 const service: Service = { metadata: { name: 's' }, spec: { type: 'ClusterIP', ports: [{ name: 'https', port: 443 }] } }
 const slice = (o: Partial<EndpointSlice>): EndpointSlice => ({

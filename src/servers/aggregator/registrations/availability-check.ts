@@ -1,6 +1,6 @@
 /** Whether a backend can be reached, judged from facts that are at hand. Pure: the probe is the caller's. Texts are exact. */
 import type { APIServiceCondition } from '../../../api/apiservice.ts'
-import type { EndpointSlice, Service } from '../reach/service-resolver.ts'
+import type { EndpointSlice, Service } from '../../../proxy/reach/service-resolver.ts'
 
 export type Verdict = Pick<APIServiceCondition, 'status' | 'reason' | 'message'>
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import type { APIService } from '../../../api/apiservice.ts'
 import { conflict } from '../../../api/status-error.ts'
-import { runController } from '../../../client/controller.ts'
+import { runWorkers } from '../../../client/controller.ts'
 import type { EventHandler } from '../../../client/informer.ts'
 import { ObjectStore } from '../../../client/object-store.ts'
 import { WorkQueue } from '../../../client/work-queue.ts'
@@ -24,6 +24,8 @@ let leader: AbortController
 /** `status` of the Available condition, of each write. */
 let writes: string[]
 let refuse: boolean
+/** As the manager of controllers does once this process holds the Lease. */
+let lead: () => void
 
 /** As the API server and an informer behind it. */
 function put(name: string, change: (o: APIService) => APIService): APIService {
@@ -62,7 +64,12 @@ beforeEach(() => {
     clock,
     log: noopLogger,
   })
-  void runController({ name: 'test', reconciler: writer, queue, log: noopLogger }, leader.signal)
+  queue.suspend()
+  lead = () => {
+    queue.resume()
+    writer.termBegins()
+    void runWorkers({ name: 'test', reconciler: writer, queue, log: noopLogger }, leader.signal)
+  }
 })
 
 async function pass(ms: number): Promise<void> {
@@ -73,7 +80,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 test('conditions: the first verdict at once, then at most one write in 10 s', async () => {
-  void writer.lead(leader.signal)
+  lead()
   const a = put('a', (o) => o)
   writer.want(a, UP)
   await pass(0)
@@ -96,13 +103,13 @@ test('conditions: who does not lead writes nothing, and all it knows once it lea
   writer.want(a, UP)
   await pass(30_000)
   assert.deepEqual(writes, [])
-  void writer.lead(leader.signal)
+  lead()
   await pass(0)
   assert.deepEqual(writes, ['Available=True'])
 })
 
 test('conditions: a new spec is told of at once', async () => {
-  void writer.lead(leader.signal)
+  lead()
   writer.want(
     put('a', (o) => o),
     UP,
@@ -115,7 +122,7 @@ test('conditions: a new spec is told of at once', async () => {
 })
 
 test('conditions: what somebody else wrote is put right, after a while', async () => {
-  void writer.lead(leader.signal)
+  lead()
   writer.want(
     put('a', (o) => o),
     UP,
@@ -129,7 +136,7 @@ test('conditions: what somebody else wrote is put right, after a while', async (
 })
 
 test('conditions: False is not worth a mention where it never was True', async () => {
-  void writer.lead(leader.signal)
+  lead()
   const a = put('a', (o) => o)
   const degraded = { type: 'Degraded', reason: 'r', message: 'm' }
   writer.want(a, UP)
@@ -144,7 +151,7 @@ test('conditions: False is not worth a mention where it never was True', async (
 })
 
 test('conditions: a conflict is tried again on what is stored then', async () => {
-  void writer.lead(leader.signal)
+  lead()
   refuse = true
   writer.want(
     put('a', (o) => o),
@@ -158,7 +165,7 @@ test('conditions: a conflict is tried again on what is stored then', async () =>
 })
 
 test('conditions: nothing is left of one that was deleted, or made anew under the same name', async () => {
-  void writer.lead(leader.signal)
+  lead()
   const a = put('a', (o) => o)
   writer.want(a, DOWN)
   await pass(0)
@@ -176,7 +183,7 @@ test('conditions: nothing is left of one that was deleted, or made anew under th
 })
 
 test('conditions: one that stands in a file has nothing to be written to', async () => {
-  void writer.lead(leader.signal)
+  lead()
   writer.want(
     put('a', () => ({ metadata: { name: 'a', uid: 'file' }, spec: SPEC })),
     UP,

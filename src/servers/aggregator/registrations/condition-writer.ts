@@ -2,21 +2,20 @@
  * Writes the conditions of APIServices: what the one replica that leads found out, and no oftener than is useful.
  *
  * Owns:     what each condition should say. Replicas that do not lead only remember it.
- * Callers:  availability, discovery and identity probes say what they found; app/ runs it as a controller and
- *           lets it lead.
+ * Callers:  availability, discovery and identity probes say what they found; the manager of controllers runs it while
+ *           this replica leads.
  *
  *   first verdict on an APIService or on a new spec of it: at once; every other change: at most one write in 10 s
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type APIService, type APIServiceCondition, withCondition } from '../../../api/apiservice.ts'
-import { StatusError } from '../../../api/status-error.ts'
 import { formatTime } from '../../../api/time.ts'
 import type { ResourceClient } from '../../../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../../../client/controller.ts'
+import { isStale } from '../../../client/is-stale.ts'
 import type { Informer } from '../../../client/informer.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { untilAborted } from '../../../lib/deferred.ts'
 import type { Logger } from '../../../observability/logger.ts'
 
 export type WantedCondition = Pick<APIServiceCondition, 'type' | 'status' | 'reason' | 'message'>
@@ -43,7 +42,6 @@ export class ConditionWriter implements Reconciler {
   readonly #o: ConditionWriterOptions
   readonly #wanted = new Map<string, Wanted>()
   readonly #written = new Map<string, { uid: string | undefined; spec: APIService['spec']; atMs: number }>()
-  #leading = false
 
   constructor(o: ConditionWriterOptions) {
     this.#o = o
@@ -61,12 +59,9 @@ export class ConditionWriter implements Reconciler {
     return this.#wanted.size + this.#written.size
   }
 
-  /** For leader election: this process writes until the signal is aborted. */
-  async lead(signal: AbortSignal): Promise<void> {
-    this.#leading = true
-    for (const name of this.#wanted.keys()) this.#o.queue.add(name)
-    await untilAborted(signal)
-    this.#leading = false
+  /** This process leads: what it found out before is written now. */
+  termBegins(): void {
+    for (const name of this.#wanted.keys()) this.#wake(name)
   }
 
   want({ metadata }: APIService, condition: WantedCondition): void {
@@ -91,13 +86,13 @@ export class ConditionWriter implements Reconciler {
   }
 
   #wake(name: string): void {
-    if (this.#leading) this.#o.queue.add(name)
+    this.#o.queue.add(name)
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const apiService = this.#o.informer.lister.get(name)
     const wanted = this.#wanted.get(name)
-    if (!this.#leading || !apiService || wanted?.uid !== apiService.metadata.uid || !wanted) return DONE
+    if (!apiService || wanted?.uid !== apiService.metadata.uid || !wanted) return DONE
     // One of a file has nothing stored.
     if (!apiService.metadata.resourceVersion) return DONE
     const before = apiService.status?.conditions ?? []
@@ -122,7 +117,7 @@ export class ConditionWriter implements Reconciler {
       await this.#o.client.update(apiService, { subresource: 'status', signal })
     } catch (e) {
       // Somebody changed or deleted it, and our copy is a step behind: look again at the newer one.
-      if (e instanceof StatusError && (e.code === 409 || e.code === 404)) return AGAIN
+      if (isStale(e)) return AGAIN
       throw e
     }
     if (this.#wanted.get(name)?.uid === uid) this.#written.set(name, { uid, spec: apiService.spec, atMs })

@@ -13,7 +13,6 @@ import type { WorkQueue } from '../../../client/work-queue.ts'
 import { Deferred } from '../../../lib/deferred.ts'
 import { Publisher } from '../../../lib/published.ts'
 import { APIServiceTable, type TableEntry } from './apiservice-table.ts'
-import type { AvailabilityView } from './availability-view.ts'
 import { Backend } from '../backends/backend.ts'
 import type { BackendSurroundings } from '../backends/backend-surroundings.ts'
 import type { Policies } from '../policy/policies.ts'
@@ -29,7 +28,6 @@ export class RegistrationController implements Reconciler {
   readonly #queue: WorkQueue
   readonly #policies: Policies
   readonly #around: BackendSurroundings
-  readonly #view: AvailabilityView
   readonly #backends = new Map<string, { apiService: APIService; backend: Backend }>()
 
   constructor(o: {
@@ -37,13 +35,11 @@ export class RegistrationController implements Reconciler {
     queue: WorkQueue
     policies: Policies
     backends: BackendSurroundings
-    view: AvailabilityView
   }) {
     this.#informer = o.informer
     this.#queue = o.queue
     this.#policies = o.policies
     this.#around = o.backends
-    this.#view = o.view
     const wake = (): void => void this.#queue.add(TABLE)
     o.informer.addHandler({ added: wake, updated: wake, deleted: wake })
     o.policies.list.subscribe(wake)
@@ -84,7 +80,6 @@ export class RegistrationController implements Reconciler {
     const { policy } = this.#policies.for(apiService)
     if (!service && policy.backends.size === 0) return { apiService, group, version, backend: undefined }
     const backend = this.#backendOf(apiService)
-    backend.available = this.#view.isKnownAvailable(apiService)
     return { apiService, group, version, backend }
   }
 

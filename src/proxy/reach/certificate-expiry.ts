@@ -1,8 +1,8 @@
 /** When the certificates around a backend end, and what its APIService says of it. Pure. */
 import { X509Certificate } from 'node:crypto'
-import type { APIServiceCondition } from '../../../api/apiservice.ts'
-import { formatTime } from '../../../api/time.ts'
-import { pemCertificates } from '../../../lib/pem.ts'
+import type { APIServiceCondition } from '../../api/apiservice.ts'
+import { formatTime } from '../../api/time.ts'
+import { pemCertificates } from '../../lib/pem.ts'
 
 export const CERTIFICATE_EXPIRING = 'CertificateExpiring'
 const SOON_MS = 14 * 86_400_000

@@ -2,11 +2,11 @@
  * Where the endpoints of a backend come from: a Service, a URL, a DNS name, a list, a socket of this machine.
  *
  * Owns:    for DNS names the timer of the next look-up.
- * Callers: backend-target.ts.
+ * Callers: target.ts.
  */
 import type { LookupAddress } from 'node:dns'
-import type { PolicyBackend } from '../../../api/backend-policy.ts'
-import type { Cancel, Clock } from '../../../lib/clock.ts'
+import type { PolicyBackend } from '../../api/backend-policy.ts'
+import type { Cancel, Clock } from '../../lib/clock.ts'
 import type { ResolvedEndpoint, ServiceResolver } from './service-resolver.ts'
 
 export type SourceEndpoint = ResolvedEndpoint & { readonly path?: string }
@@ -85,7 +85,7 @@ export function sourceOf(backend: PolicyBackend, o: SourceSurroundings): Endpoin
   }
 }
 
-function urlSource(text: string): EndpointSource {
+export function urlSource(text: string): EndpointSource {
   const url = new URL(text)
   const plain = url.protocol === 'http:'
   const host = url.hostname.replace(/^\[|\]$/g, '')

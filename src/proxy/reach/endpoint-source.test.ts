@@ -1,7 +1,7 @@
 /** A DNS name as the source of endpoints: all of its addresses, asked again by their time to live. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeClock } from '../../../lib/fake-clock.ts'
+import { FakeClock } from '../../lib/fake-clock.ts'
 import { type DnsLookup, type EndpointSource, sourceOf } from './endpoint-source.ts'
 
 type Found = Awaited<ReturnType<DnsLookup>>

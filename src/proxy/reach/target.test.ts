@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeCA } from '../../../http/certificates.ts'
-import { FakeClock } from '../../../lib/fake-clock.ts'
-import { noopLogger } from '../../../observability/logger.ts'
-import { noopMetrics } from '../../../observability/metrics.ts'
-import { defaultBalancing } from '../../../proxy/endpoint-set.ts'
-import { ProxyMetrics } from '../../../proxy/proxy-metrics.ts'
-import { defaultPoolOptions } from '../../../proxy/pool-options.ts'
-import { TlsContexts } from '../../../proxy/upstream-tls.ts'
-import { Upstreams } from '../../../proxy/upstreams.ts'
-import { BackendTarget, type TlsSettings } from './backend-target.ts'
+import { makeCA } from '../../http/certificates.ts'
+import { FakeClock } from '../../lib/fake-clock.ts'
+import { noopLogger } from '../../observability/logger.ts'
+import { TlsContexts } from '../upstream-tls.ts'
+import { Upstreams } from '../upstreams.ts'
+import { Target, type TlsSettings } from './target.ts'
 
 const validity = { notBeforeMs: Date.now() - 60_000, notAfterMs: Date.now() + 3_600_000 }
 const caOf = (commonName: string): string => makeCA({ commonName, ...validity }).cert
@@ -18,7 +14,7 @@ async function setUp(first: TlsSettings) {
   const clock = new FakeClock()
   const upstreams = new Upstreams({ clock })
   let settings = first
-  const target = new BackendTarget({
+  const target = new Target({
     source: {
       endpoints: () => [{ host: '192.0.2.1', port: 443, zone: '', terminating: false }],
       start() {},
@@ -31,18 +27,8 @@ async function setUp(first: TlsSettings) {
       mayBeOwn: false,
     },
     tls: () => settings,
-    balancing: defaultBalancing,
-    pool: { key: '', options: defaultPoolOptions },
-    upstreams,
-    metrics: new ProxyMetrics(noopMetrics).of('b'),
-    clock,
-    random: () => 0.5,
-    log: noopLogger,
+    parts: { upstreams, tlsContexts: new TlsContexts(), clock, random: () => 0.5, log: noopLogger },
     onMissingSan() {},
-    tlsContexts: new TlsContexts(),
-    forbidden: { allowLinkLocal: false, isOwn: () => false },
-    drainMs: 0,
-    onProblem() {},
   })
   return {
     target,

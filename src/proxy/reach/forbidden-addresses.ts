@@ -3,7 +3,7 @@
  * through itself, with the identity that backends trust.
  */
 import { BlockList, isIP } from 'node:net'
-import type { AddressGuard } from '../../../proxy/dial.ts'
+import type { AddressGuard } from '../dial.ts'
 
 export interface ForbiddenAddresses {
   readonly allowLinkLocal: boolean

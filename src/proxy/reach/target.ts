@@ -1,16 +1,17 @@
 /**
- * One server that requests of an APIService may go to: its endpoints, kept in step, and how they are secured.
+ * One server that is reached over the network: its endpoints, kept in step with their source, and how connections to it
+ * are secured.
  *
  * Owns:     the endpoint set and its source; connections belong to proxy/upstreams.ts.
- * Callers:  backend.ts, one per backend that its policy or the APIService names.
+ * Callers:  backends of APIServices (servers/aggregator), whose requests come from clients; remote-server.ts and
+ *           webhooks, whose requests are this process's own (transport.ts).
  */
-import type { Clock } from '../../../lib/clock.ts'
-import type { Logger } from '../../../observability/logger.ts'
-import { type BalancingRules, type Endpoint, EndpointSet } from '../../../proxy/endpoint-set.ts'
-import type { Address } from '../../../proxy/dial.ts'
-import type { BackendMetrics } from '../../../proxy/proxy-metrics.ts'
-import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../../../proxy/upstream-tls.ts'
-import type { PoolSettings, Upstreams } from '../../../proxy/upstreams.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Logger } from '../../observability/logger.ts'
+import { type BalancingRules, defaultBalancing, type Endpoint, EndpointSet } from '../endpoint-set.ts'
+import type { Address } from '../dial.ts'
+import { type TlsContexts, TlsProfile, type TlsProfileOptions } from '../upstream-tls.ts'
+import type { PoolSettings, Upstreams } from '../upstreams.ts'
 import { type Expiry, firstExpiryMs } from './certificate-expiry.ts'
 import type { EndpointSource } from './endpoint-source.ts'
 import { addressGuard, forbiddenAddress, type ForbiddenAddresses } from './forbidden-addresses.ts'
@@ -18,26 +19,36 @@ import { addressGuard, forbiddenAddress, type ForbiddenAddresses } from './forbi
 /** An error says what is wrong with the certificates. */
 export type TlsSettings = TlsProfileOptions | Error
 
-export interface BackendTargetOptions {
-  readonly source: EndpointSource
-  readonly tls: () => TlsSettings
-  readonly balancing: BalancingRules
-  readonly pool: PoolSettings
+/** What all targets of a process share. */
+export interface ReachParts {
   readonly upstreams: Upstreams
-  readonly metrics: BackendMetrics
+  readonly tlsContexts: TlsContexts
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
+}
+export interface TargetOptions {
+  readonly parts: ReachParts
+  readonly source: EndpointSource
+  /** Asked at each start and each securityChanged(). */
+  readonly tls: () => TlsSettings
   readonly onMissingSan: () => void
-  readonly tlsContexts: TlsContexts
-  readonly forbidden: ForbiddenAddresses
-  readonly drainMs: number
-  /** What stands in its way is another thing than before, or nothing. */
-  readonly onProblem: () => void
+  /** Default: what balances well in general. */
+  readonly balancing?: BalancingRules
+  /** Default: what `upstreams` was made with. */
+  readonly pool?: PoolSettings
+  /** Default: it may lead anywhere. */
+  readonly forbidden?: ForbiddenAddresses
+  /** Ms over which the watches of an endpoint that goes are ended. Default 0. */
+  readonly drainMs?: number
+  /** Requests to this endpoint fail: it is left out for a while. */
+  readonly onEject?: (endpointId: string) => void
+  /** What stands in the way of reaching the server is another thing than before, or nothing. */
+  readonly onProblem?: () => void
 }
 
-export class BackendTarget {
-  #o: BackendTargetOptions
+export class Target {
+  #o: TargetOptions
   readonly endpoints: EndpointSet
   /** undefined: plain. */
   #tls: TlsProfile | Error | undefined
@@ -48,24 +59,24 @@ export class BackendTarget {
   #told: string | undefined
   #stopped = false
 
-  constructor(o: BackendTargetOptions) {
+  constructor(o: TargetOptions) {
     this.#o = o
     this.endpoints = new EndpointSet({
-      clock: o.clock,
-      random: o.random,
-      rules: () => this.#o.balancing,
-      poolOf: (address) => this.#o.upstreams.pool(address, this.#o.pool),
+      clock: o.parts.clock,
+      random: o.parts.random,
+      rules: () => this.#o.balancing ?? defaultBalancing,
+      poolOf: (address) => this.#o.parts.upstreams.pool(address, this.#o.pool),
       onEject: (endpoint) => {
-        const { metrics, log, source } = this.#o
-        metrics.endpoint(endpoint.id).ejected()
-        log.warn('an endpoint fails and is left out for a while', { backend: source.text, endpoint: endpoint.id })
+        const { parts, source } = this.#o
+        this.#o.onEject?.(endpoint.id)
+        parts.log.warn('an endpoint fails and is left out for a while', { backend: source.text, endpoint: endpoint.id })
       },
       onDrain: (endpoint) => this.#drain(endpoint),
     })
     this.#start()
   }
   /** Other settings, or another source: endpoints that stay go on with what they have, those that went are drained. */
-  reconfigure(o: BackendTargetOptions): void {
+  reconfigure(o: TargetOptions): void {
     this.#o.source.stop()
     this.#o = o
     this.#tls = undefined
@@ -116,17 +127,17 @@ export class BackendTarget {
     const before = this.#told
     if (!(this.#tls instanceof Error)) this.#find()
     this.#told = this.tlsProblem ?? this.#problem
-    if (this.#told !== before) this.#o.onProblem()
+    if (this.#told !== before) this.#o.onProblem?.()
   }
   #find(): void {
     const { source, forbidden } = this.#o
     try {
       const found = source.endpoints()
-      const why = new Map(found.map((e) => [e, forbiddenAddress(e, forbidden, source.mayBeOwn)]))
+      const why = new Map(found.map((e) => [e, forbidden && forbiddenAddress(e, forbidden, source.mayBeOwn)]))
       const allowed = found.filter((e) => why.get(e) === undefined)
       this.#refuse([...why.values()].filter((reason) => reason !== undefined))
       this.#problem = allowed.length === 0 ? this.#refused[0] : undefined
-      const guard = addressGuard(forbidden, source.mayBeOwn)
+      const guard = forbidden && addressGuard(forbidden, source.mayBeOwn)
       this.endpoints.update(
         allowed.map(({ host, port, path, zone, terminating }) => {
           const profile = this.#tls === undefined ? undefined : this.#profileOf(host)
@@ -144,12 +155,13 @@ export class BackendTarget {
   }
   #refuse(reasons: readonly string[]): void {
     if (reasons.length > 0 && reasons.join() !== this.#refused.join())
-      this.#o.log.warn('a backend has endpoints that are not used', { backend: this.text, reasons })
+      this.#o.parts.log.warn('a backend has endpoints that are not used', { backend: this.text, reasons })
     this.#refused = reasons
   }
   /** A CA, the client's certificate or its key changed: new connections use the new ones. */
   securityChanged(): void {
-    const { source, tls, onMissingSan, tlsContexts, log } = this.#o
+    const { source, tls, onMissingSan, parts } = this.#o
+    const { tlsContexts, log } = parts
     if (!source.plain) {
       const settings = tls()
       const next = profileOf(settings, onMissingSan, tlsContexts)
@@ -198,9 +210,9 @@ export class BackendTarget {
 
   /** Watches end one by one, spread over the time, so that their clients do not all come back at once. */
   #drain(endpoint: Endpoint): void {
-    const { clock, drainMs } = this.#o
+    const { parts, drainMs = 0 } = this.#o
     const endings = [...endpoint.endings]
-    for (const [i, end] of endings.entries()) clock.after((drainMs * i) / endings.length, end)
+    for (const [i, end] of endings.entries()) parts.clock.after((drainMs * i) / endings.length, end)
   }
 }
 

@@ -1,5 +1,5 @@
 /** From a Service to the addresses that requests for it go to. Errors are the texts of kube-aggregator's resolvers. */
-import type { KubeObject } from '../../../api/meta.ts'
+import type { KubeObject } from '../../api/meta.ts'
 
 export interface ServicePort {
   name?: string

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeCA } from '../../../http/certificates.ts'
+import { makeCA } from '../../http/certificates.ts'
 import { type Expiry, expiryVerdict, firstExpiryMs } from './certificate-expiry.ts'
 
 const now = Date.UTC(2026, 0, 1)
