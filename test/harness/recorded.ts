@@ -10,6 +10,7 @@ import { decodeProtobuf } from '../../src/api/codec/codec.ts'
 import type { TypeTable } from '../../src/api/schema/type-table.ts'
 import { generatedBody } from './recorded-bodies.ts'
 import type { HttpClient } from './http-client.ts'
+import { until } from './until.ts'
 
 export interface RecordedRequest {
   readonly method: string
@@ -71,8 +72,19 @@ export async function replay(target: ReplayTarget, entries: readonly Recorded[])
       outcomes.push({ name: entry.name, status: given.status, differences })
     }
     learn(entry.response, given, learnt)
+    await conditionsWritten(target, entry, given.status)
   }
   return outcomes
+}
+
+/** A client emptied the status of an APIService, whose conditions a controller writes again in its own time. */
+async function conditionsWritten(target: ReplayTarget, { request }: Recorded, status: number): Promise<void> {
+  const object = /^(\/apis\/apiregistration.*)\/status$/.exec(request.path)?.[1]
+  if (object === undefined || status !== 200) return
+  await until('its conditions are written', async () => {
+    const answer = await target.client(undefined).get(object)
+    return (answer.json<{ status?: { conditions?: unknown[] } }>().status?.conditions ?? []).length > 0
+  })
 }
 
 async function send(
