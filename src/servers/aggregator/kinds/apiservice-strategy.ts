@@ -19,6 +19,7 @@ function fillDefaults(o: APIService): void {
 export const apiServiceStrategy = (registered: Registered): Strategy => ({
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
+  resetFields: ['status'],
   nameRules: pathSegment,
   prepare: (w, obj, old) => {
     const o = obj as APIService
@@ -40,6 +41,7 @@ export const apiServiceStrategy = (registered: Registered): Strategy => ({
 export const apiServiceStatusStrategy: Strategy = {
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
+  resetFields: ['spec', 'metadata'],
   prepare: (_w, obj, old) => keepAllButStatus(obj as APIService, old as APIService),
   validate: (_w, obj) => validateConditions(obj as APIService),
 }

@@ -26,6 +26,7 @@ function fillDefaults(o: BackendPolicy): void {
 export const backendPolicyStrategy = (registered: Registered): Strategy => ({
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
+  resetFields: ['status'],
   prepare: (_w, obj, old) => {
     const o = obj as BackendPolicy
     fillDefaults(o)
@@ -45,6 +46,7 @@ export const backendPolicyStrategy = (registered: Registered): Strategy => ({
 export const backendPolicyStatusStrategy: Strategy = {
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
+  resetFields: ['spec', 'metadata'],
   prepare: (_w, obj, old) => keepAllButStatus(obj as BackendPolicy, old as BackendPolicy),
   validate: (_w, obj) => validateConditions(obj as BackendPolicy),
 }

@@ -10,16 +10,22 @@ interface SecretObject extends KubeObject {
   type?: string
 }
 
+/** What is written as text belongs to whoever writes it as bytes: field managers see `data` alone. */
+function fillDefaults(object: KubeObject): void {
+  const o = object as SecretObject
+  if (o.stringData) {
+    const encoded = Object.entries(o.stringData).map(([k, v]) => [k, Buffer.from(v).toString('base64')])
+    o.data = { ...o.data, ...Object.fromEntries(encoded) }
+    delete o.stringData
+  }
+  setDefault(o as object as Fields, 'type', 'Opaque')
+}
+
 export const secret: BuiltinKind = {
-  defaults: (object) => setDefault(object as object as Fields, 'type', 'Opaque'),
+  defaults: fillDefaults,
   validate: validateSecret,
   strategy: {
     prepare: (_w, obj: SecretObject, old?: SecretObject) => {
-      if (obj.stringData) {
-        const encoded = Object.entries(obj.stringData).map(([k, v]) => [k, Buffer.from(v).toString('base64')])
-        obj.data = { ...obj.data, ...Object.fromEntries(encoded) }
-        delete obj.stringData
-      }
       if ((obj.type ?? '') === '') obj.type = old?.type ?? 'Opaque'
     },
   },
