@@ -35,14 +35,16 @@ export function applyHandler(scope: Scope): Handler {
       strategy,
       reapply: true,
       createsMissing: scope.subresource === '',
-      transform: (current) => {
+      transform: async (current, pause) => {
         if (!current) refuseUid(scope, ctx.info.name, config)
         const live = current && forms.typed(current)
         const applied = fieldManager.apply({ live, config, manager, force, now: write.now })
+        await pause?.()
         // Who conflicts hears of that first, as upstream.
         reportProblems(ctx, problems, options)
         const result = fitted(ctx, forms.version, applied, options)
         matchUrl(scope, result, ctx.info.namespace, ctx.info.name)
+        await pause?.()
         return path.applied(result, current)
       },
       hooks: path.hooks,

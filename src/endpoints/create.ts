@@ -4,6 +4,7 @@ import type { Handler } from '../http/filter.ts'
 import { negotiate } from '../http/negotiation.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Write } from '../registry/strategy.ts'
+import { pausesOf } from '../lib/next-turn.ts'
 import { answerObject } from './answer-object.ts'
 import { bodyEncoding } from './content-type.ts'
 import { decodeObject } from './decode-object.ts'
@@ -30,7 +31,11 @@ export function createHandler(scope: Scope): Handler {
     placeInNamespace(scope, object, ctx.info.namespace)
     const write = writeOf(ctx, scope, object.metadata.name ?? '', { ...options, bodyBytes: body.byteLength })
     const path = new WritePath(ctx, scope, write, options)
-    const created = await registry.create(write, await path.made(object, undefined), path.hooks)
+    const created = await registry.create(
+      write,
+      await path.made(object, undefined, pausesOf(body.byteLength)),
+      path.hooks,
+    )
     await answerObject(ctx, scope, 201, created, form)
   }
 }

@@ -5,13 +5,10 @@ import { YamlBusyError, type YamlThread } from '../api/codec/yaml-thread.ts'
 import type { YamlAsJson } from '../api/codec/yaml-json.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { KindVersion } from '../api/kinds/kind-version.ts'
-import { inTurns } from '../lib/next-turn.ts'
+import { inTurns, pausesOf } from '../lib/next-turn.ts'
 import { badRequest, tooManyRequests } from '../api/status-error.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { WriteOptions } from './options.ts'
-
-/** Smaller ones are decoded at once. */
-const LARGE_BODY_BYTES = 128 * 1024
 
 export interface DecodeRequest {
   readonly encoding: Encoding
@@ -68,7 +65,7 @@ async function decode(
 ): Promise<DecodedBody> {
   const steps = version.decode(body, encoding, { maxValues: MAX_VALUES, ...(yaml ? { yaml } : {}) })
   try {
-    return body.byteLength > LARGE_BODY_BYTES ? await inTurns(steps) : atOnce(steps)
+    return pausesOf(body.byteLength) ? await inTurns(steps) : atOnce(steps)
   } catch (e) {
     throw e instanceof DecodeError ? badRequest(e.message, e) : e
   }

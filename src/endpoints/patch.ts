@@ -61,9 +61,11 @@ export function patchHandler(scope: Scope): Handler {
       write,
       strategy,
       reapply: true,
-      transform: (current) => {
+      transform: async (current, pause) => {
         if (!current) throw notFound(groupResourceOf(scope), ctx.info.name)
-        return path.made(patched(ctx, scope, current, patch, options), current)
+        const document = applied(patch, forms.typed(current))
+        await pause?.()
+        return path.made(patched(ctx, scope, document, options), current, pause)
       },
       hooks: path.hooks,
     })
@@ -100,15 +102,8 @@ function parseBody(body: Uint8Array): unknown {
 }
 
 /** The patched document, fitted into its type again. @throws StatusError 400, 422. */
-function patched(
-  ctx: RequestContext,
-  scope: Scope,
-  current: KubeObject,
-  apply: Apply,
-  options: WriteOptions,
-): KubeObject {
+function patched(ctx: RequestContext, scope: Scope, document: object, options: WriteOptions): KubeObject {
   const { forms } = scope
-  const document = applied(apply, forms.typed(current))
   checkKind(document, forms.version)
   const result = fitted(ctx, forms.version, document, options)
   matchUrl(scope, result, ctx.info.namespace, ctx.info.name)

@@ -31,7 +31,7 @@ export function updateHandler(scope: Scope): Handler {
     const { object, created } = await registry.update({
       write,
       strategy,
-      transform: (live) => path.made(structuredClone(given), live),
+      transform: (live, pause) => path.made(structuredClone(given), live, pause),
       hooks: path.hooks,
     })
     await answerObject(ctx, scope, created ? 201 : 200, object, form)

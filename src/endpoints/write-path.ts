@@ -10,6 +10,7 @@
 import type { AdmissionAttributes, Operation } from '../access/admission/admission.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import type { Pause } from '../lib/next-turn.ts'
 import { managerOf, withoutTimeChurn } from '../registry/apply/field-manager.ts'
 import type { WriteHooks } from '../registry/registry.ts'
 import type { Write } from '../registry/strategy.ts'
@@ -39,18 +40,21 @@ export class WritePath {
    *
    * @param object belongs to the write from here on.
    * @param live as it is stored, in the hub's form; undefined where it is to be created.
+   * @param pause before and after the field manager, which looks at each field of both.
    * @returns the object in the hub's form. @throws StatusError of a plug-in.
    */
-  async made(object: KubeObject, live: KubeObject | undefined): Promise<KubeObject> {
+  async made(object: KubeObject, live: KubeObject | undefined, pause: Pause): Promise<KubeObject> {
     const { fieldManager, forms } = this.#scope
     const { kind, apiVersion } = forms.version
     const seen = live && forms.typed(live)
+    await pause?.()
     const owned = fieldManager.afterWrite({
       live: seen,
       object: { kind, apiVersion, ...object },
       manager: this.#manager,
       now: this.#write.now,
     })
+    await pause?.()
     return this.#admitted(owned, live, seen)
   }
   /** The same of an object that apply made, which knows who owns what. */

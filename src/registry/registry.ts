@@ -21,7 +21,7 @@ import {
 import { dns1123Subdomain } from '../api/names.ts'
 import { type ObjectMetaRules, validateObjectMeta, validateObjectMetaUpdate } from '../api/validate-object-meta.ts'
 import type { Clock } from '../lib/clock.ts'
-import { nextTurn } from '../lib/next-turn.ts'
+import { type Pause, pausesOf } from '../lib/next-turn.ts'
 import { type Storage, type StoredValue, StorageError } from '../storage/storage.ts'
 import { type DeleteOptions, afterDelete, checkPreconditions, isFinished } from './deletion.ts'
 import { keyOf } from './keys.ts'
@@ -42,8 +42,8 @@ export interface WriteHooks {
 }
 export interface UpdateRequest {
   readonly write: Write
-  /** Makes the new object from the stored one (undefined: it does not exist). Called again after a lost race; must not change its argument. */
-  readonly transform: (current: KubeObject | undefined) => KubeObject | Promise<KubeObject>
+  /** Makes the new object from the stored one (undefined: it does not exist). Called again after a lost race; must not change its argument. `pause` is for between its steps. */
+  readonly transform: (current: KubeObject | undefined, pause: Pause) => KubeObject | Promise<KubeObject>
   /** Of the subresource, where not the main one's. */
   readonly strategy?: Strategy
   /** A patch without a resourceVersion of its own: a lost race is tried again on the newer object. */
@@ -135,7 +135,9 @@ export class Registry {
       if (existing) throw this.#exists(existing, metadata.name!)
       return object
     }
-    return this.#put(key, object, 'absent', 'create', (current) => this.#exists(current, metadata.name!))
+    const put = await this.#put(key, object, 'absent', 'create', (current) => this.#exists(current, metadata.name!))
+    await pause?.()
+    return put
   }
 
   /** @throws StatusError 404, 409, 422. */
@@ -150,7 +152,7 @@ export class Registry {
       await pause?.()
       const old = this.#decode(stored)
       await pause?.()
-      const object = await o.transform(old)
+      const object = await o.transform(old, pause)
       await pause?.()
       const pinned = this.#checkVersion(object, old, strategy)
       const written = await this.#replace({ o, strategy, key, stored, old, object, pause })
@@ -162,7 +164,7 @@ export class Registry {
 
   async #createByUpdate(o: UpdateRequest, strategy: Strategy): Promise<{ object: KubeObject; created: boolean }> {
     if (!strategy.allowCreateOnUpdate && o.createsMissing !== true) throw notFound(this.#gr, o.write.name)
-    const object = await o.transform(undefined)
+    const object = await o.transform(undefined, pausesOf(o.write.bodyBytes))
     if ((object.metadata.resourceVersion ?? '') !== '') throw notFound(this.#gr, o.write.name)
     object.metadata.name = o.write.name
     return { object: await this.create(o.write, object, o.hooks), created: true }
@@ -222,11 +224,13 @@ export class Registry {
       return { kind: 'done', object: withRevision(object, result.revision) }
     }
     const bytes = this.codec.encode(object)
+    await pause?.()
     if (Buffer.compare(bytes, stored.value) === 0 || write.dryRun)
       return { kind: 'done', object: withRevision(object, stored.revision) }
     const result = await this.#attempt('update', name, () =>
       this.#storage.put(key, bytes, { expected: stored.revision, ...this.#ttl() }),
     )
+    await pause?.()
     if (result.kind === 'conflict') return { kind: 'lost', current: result.current }
     return { kind: 'done', object: withRevision(object, result.revision) }
   }
@@ -315,11 +319,6 @@ export class Registry {
     return this.#clock.now()
   }
 }
-
-/** Objects of more bytes are dealt with step by step, so that other requests have their turn in between. */
-const LARGE_BYTES = 128 * 1024
-type Pause = (() => Promise<void>) | undefined
-const pausesOf = (bytes = 0): Pause => (bytes > LARGE_BYTES ? nextTurn : undefined)
 
 function withRevision(object: KubeObject, revision: number): KubeObject {
   return { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } }
