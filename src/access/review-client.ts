@@ -6,7 +6,7 @@
  *
  *   asked --answer--> done
  *     |--connection broken, 429, 500, 504--> asked again after a pause, five times in all
- *     `--refused, no review, nobody listens, or the question before went unanswered, too--> ReviewError
+ *     `--refused, no review, connection refused, or the question before went unanswered, too--> ReviewError
  *
  * A server that is away is not waited for: callers are told to come back, and ask again themselves.
  */

@@ -84,7 +84,7 @@ function formatValue(value: unknown): string {
   return cut(JSON.stringify(value))
 }
 
-/** Of a value that is shown. */
+/** Characters of a value that an error shows. */
 const MAX_SHOWN = 16 * 1024
 /** A text that the client wrote, as an answer repeats it. */
 export function cut(text: string): string {

@@ -1,2 +1,2 @@
-/** Of the process, as commands are given it. */
+/** The environment of the process, as commands are given it. */
 export type Environment = Readonly<Record<string, string | undefined>>

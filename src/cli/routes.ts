@@ -38,7 +38,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 type Explained = RouteExplanation & { readonly apiService?: ExplainedBackend }
 
-/** @returns 1 where nobody serves it, the user may not, or the server cannot be asked. @throws ConfigurationError */
+/** @returns 1 where no server serves the request, the user may not, or the server cannot be asked. @throws ConfigurationError */
 export async function routes(args: readonly string[], env: Environment): Promise<number> {
   const { values, positionals } = parseOptions({ args: [...args], options: OPTIONS, allowPositionals: true })
   const [method, path] = positionals.length === 1 ? ['GET', positionals[0]!] : positionals

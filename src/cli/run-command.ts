@@ -31,7 +31,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 }
 const MISCONFIGURED = 2
 
-/** Of ours, of Node, and of the API that is served. */
+/** The versions of Portico, of Node and of the API that is served. */
 const versionText = (): string =>
   `portico ${packageVersion()} (Kubernetes v1.${KUBERNETES_MINOR}, Node ${process.version})\n`
 

@@ -13,7 +13,7 @@ const cases: readonly { list: string; on: readonly string[]; unknown?: readonly 
   { list: '+namespace', on: ['namespace'] },
   { list: '-namespace', on: [] },
   { list: '*,+namespace,-identity-probe', on: ['namespace'] },
-  // Of several entries for one the first counts.
+  // The first of several entries for one controller counts.
   { list: '-namespace,namespace', on: [] },
   { list: 'namespace,-namespace', on: ['namespace'] },
   { list: '*,-route,daemonset-controller', on: KNOWN, unknown: ['route', 'daemonset'] },

@@ -52,7 +52,7 @@ export function intParameter(query: URLSearchParams, name: string): number | und
   return Number(text)
 }
 
-/** Of the longest, with a sign; more digits take time that grows with their square. */
+/** The length of the longest literal, with its sign. Reading more digits takes time that grows with their square. */
 const INT64_CHARACTERS = 20
 function isInt64(text: string): boolean {
   const digits = text.replace(/^([+-]?)0+(?=\d)/, '$1')

@@ -61,7 +61,7 @@ export function pickSubresourceHandler(handlers: VerbHandlers, info: RequestInfo
   return method === 'HEAD' || !found ? methodNotAllowed : found
 }
 
-/** Of every method and verb that is not served on a path that is. */
+/** Answers every method and verb that is not served on a path that is. */
 export const methodNotAllowed: Handler = (ctx) => {
   throw genericServerResponse(405, ctx.exchange.method, { group: '', resource: '' }, '')
 }

@@ -92,7 +92,7 @@ export class WritePath {
     }
   }
 
-  /** Of a delete, for each object: both rounds, within the registry's own. */
+  /** What the registry calls for each object of a delete: both rounds of admission. */
   get deleteHooks(): WriteHooks {
     return {
       validate: (_, old) => {

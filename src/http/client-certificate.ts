@@ -34,7 +34,7 @@ export interface PeerCertificate {
   verifyAgain(trust: ClientTrust): boolean
 }
 
-/** @returns undefined where the client sent none, and where there is no CA: nobody's certificate means anything then. */
+/** @returns undefined where the client sent none, and where there is no CA, by which alone a certificate means anything. */
 export function peerCertificateOf(
   socket: TLSSocket,
   trust: ClientTrust,

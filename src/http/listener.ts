@@ -48,7 +48,7 @@ export interface ListenOptions {
 }
 
 const SWEEP_MS = 1_000
-/** Of the time that close() has: for connections that were accepted last, each of which is answered once. */
+/** The share of close()'s time for connections that were accepted last, each of which is answered once. */
 const LATECOMERS_SHARE = 0.3
 
 /** @throws what listen(2) reports, such as EADDRINUSE. */

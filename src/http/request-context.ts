@@ -128,7 +128,7 @@ export class RequestContext {
   }
 }
 
-/** Of all warnings together, and of each where they are more. Source: kube-apiserver's warning filter. */
+/** The length of all warnings together, and of each where they are longer. Source: kube-apiserver's warning filter. */
 const MAX_WARNINGS_LENGTH = 4096
 const MAX_WARNING_LENGTH = 256
 function shortened(warnings: readonly string[]): readonly string[] {

@@ -17,9 +17,9 @@ import { withoutTokenProtocols } from './websocket-token.ts'
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const VERSION = '13'
-/** Of a client that was told of the end and does not close. */
+/** The time that a client has to close after it was told of the end. */
 const CLOSING_MS = 5_000
-/** Of pongs that a client lets pile up. */
+/** The most bytes of pongs that a client may leave unread. */
 const MAX_UNSENT_BYTES = 1_048_576
 const MAX_CONTROL_BYTES = 125
 const Op = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const

@@ -20,7 +20,7 @@ export interface ThreadOptions {
   readonly maxHeapMb: number
   /** Absent: it waits for orders until it is disposed of. */
   readonly idle?: { readonly clock: Clock; readonly ms: number }
-  /** Of one order: what takes longer ends with its thread. Absent: none. */
+  /** The time limit of one order: an order that takes longer ends with its thread. Absent: none. */
   readonly limit?: { readonly clock: Clock; readonly ms: number }
 }
 type Answer<Out> = { readonly result: Out } | { readonly problem: string }

@@ -71,7 +71,7 @@ export class Endpoint {
     this.#pool = poolOf(info.address)
     this.warmSinceMs = nowMs
   }
-  /** A pool that nobody used for long was closed; the next request opens another. */
+  /** The open pool: one that was unused for long is closed, and the next request opens another. */
   get pool(): UpstreamPool {
     if (this.#pool.isClosed) this.#pool = this.#poolOf(this.address)
     return this.#pool

@@ -71,7 +71,7 @@ export function hasEffects({ exchange, info, query }: RequestContext): boolean {
   return info?.subresource === 'log' && query.has('follow') && query.get('follow') !== 'false'
 }
 
-/** Whether the same request may fare better in a second: where nobody listens, as in a restart, or where too many wait. */
+/** Whether the same request may fare better in a second: the connection was refused, as in a restart, or too many wait. */
 export function passesSoon(error: UpstreamError): boolean {
   if (error.phase === 'queue') return true
   return error.phase === 'connect' && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'

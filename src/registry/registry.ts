@@ -71,7 +71,7 @@ export class Registry {
   constructor(o: {
     resource: Resource
     strategy: Strategy
-    /** Of the hub: what is stored. */
+    /** The hub's form: what is stored. */
     form: KindVersion
     codec: ObjectCodec
     storage: Storage

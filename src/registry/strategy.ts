@@ -11,7 +11,7 @@ export interface Write {
   /** Wall time in ms. */
   readonly now: number
   readonly dryRun: boolean
-  /** Of the request's body, where there is one: a large one is dealt with step by step. */
+  /** Bytes of the request's body, where there is one: the steps of a large write have turns of their own. */
   readonly bodyBytes?: number
 }
 
@@ -25,7 +25,7 @@ export interface Strategy {
   /** Last touches after validation. */
   canonicalize?(obj: KubeObject): void
   warnings?(w: Write, obj: KubeObject, old?: KubeObject): readonly string[]
-  /** Fields that writes here do not take, as dotted paths: nobody comes to own them by such a write. */
+  /** Fields that writes here do not take, as dotted paths: no manager comes to own them by such a write. */
   readonly resetFields?: readonly string[]
   /** How names are checked; DNS subdomain when absent. */
   readonly nameRules?: NameValidator

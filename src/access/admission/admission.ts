@@ -19,7 +19,7 @@ export interface AdmissionAttributes {
   /** '' for the resource itself. */
   readonly subresource: string
   readonly kind: GroupVersionKind
-  /** Of the request; '' where it is not known yet, as with generateName. */
+  /** The object's name in the request; '' where it is not known yet, as with generateName. */
   readonly name: string
   readonly namespace: string
   readonly user: UserInfo

@@ -9,7 +9,7 @@ export type AuthnResult =
   | {
       readonly kind: 'rejected'
       readonly reason: string
-      /** Nobody called it bad: the server that knows did not answer, and may soon. */
+      /** The credential was not judged: the server that judges it did not answer, and may soon. */
       readonly unanswered?: boolean
     }
 

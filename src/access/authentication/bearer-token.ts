@@ -9,7 +9,7 @@ const EXTRA_SPACE = 'the provided Authorization header contains extra space befo
 const UNPADDED = /^[A-Za-z0-9_-]*$/
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** `Authorization: Bearer`. A token nobody knows is a bad one. */
+/** `Authorization: Bearer`. A token that no authenticator knows is a bad one. */
 export function bearerTokenAuthenticator(tokens: TokenAuthenticator): Authenticator {
   return {
     name: 'bearer-token',

@@ -7,7 +7,7 @@ const UNVERIFIED: AuthnResult = { kind: 'rejected', reason: 'x509: the certifica
 /**
  * Callers with a client certificate of the client CA: name is the common name, groups are the organizations.
  * The listener verified the chain, once per connection. A certificate that cannot be verified is a bad credential; so is
- * that of a front proxy which speaks for nobody.
+ * that of a front proxy which names no user.
  */
 export function x509Authenticator(): Authenticator {
   const known = new WeakMap<VerifiedCertificate, AuthnResult>()

@@ -29,7 +29,7 @@ export interface NonResourceRule {
   readonly verbs: readonly string[]
   readonly nonResourceURLs: readonly string[]
 }
-/** What an authorizer allows somebody, as a SelfSubjectRulesReview lists it. */
+/** What an authorizer allows a user, as a SelfSubjectRulesReview lists it. */
 export interface Rules {
   readonly resourceRules: readonly ResourceRule[]
   readonly nonResourceRules: readonly NonResourceRule[]

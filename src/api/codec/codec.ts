@@ -31,9 +31,9 @@ export interface Expected {
   readonly kind: string
 }
 export interface Reading {
-  /** Of the document: members of objects and items of lists. Absent: as many as there are. */
+  /** The most members of objects and items of lists in the document. Absent: no limit. */
   readonly maxValues?: number
-  /** Of a YAML document: what a thread made of it. Absent: it is read here. */
+  /** What a thread made of a YAML document. Absent: the document is read here. */
   readonly yaml?: YamlAsJson
 }
 export interface DecodedBody {

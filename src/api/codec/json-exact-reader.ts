@@ -44,7 +44,7 @@ const LITERALS: readonly (readonly [string, unknown])[] = [
   ['false', false],
   ['null', null],
 ]
-/** Of the longest literal, with its sign. More digits take time that grows with their square. */
+/** The length of the longest literal, with its sign. Reading more digits takes time that grows with their square. */
 const INT64_CHARACTERS = 20
 const MAX_INT64 = 2n ** 63n - 1n
 const MIN_INT64 = -(2n ** 63n)

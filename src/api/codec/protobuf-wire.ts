@@ -72,7 +72,7 @@ export class ProtobufReader {
     const at = this.#take(low)
     return this.#bytes.subarray(at, at + low)
   }
-  /** Of the message that stands here, on the same budget. */
+  /** A reader of the message that stands here, on the same budget. */
   nested(): ProtobufReader {
     return new ProtobufReader(this.bytes(), this.budget)
   }

@@ -44,9 +44,9 @@ const MAX_DEPTH = 1_000
 const MAX_TOKENS = 10 * MAX_VALUES
 /** Nodes that may be visited through aliases: a bomb of nine levels would have a thousand million. */
 const MAX_ALIASED_NODES = MAX_VALUES
-/** Of the texts that aliases repeat: what a body may have. */
+/** The length of all texts that aliases repeat: as long as a body may be. */
 const MAX_ALIASED_CHARACTERS = 3 * 1024 * 1024
-/** Of repeated keys: as many as of other strict problems. */
+/** The number of repeated keys that are told: as many as of other strict problems. */
 const MAX_REPORTED = 100
 
 /** @param wrapFloats integral floats come as JsonFloat. @throws YamlError */

@@ -9,7 +9,7 @@ const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 const NUMBER_START = /^[-+.0-9]/
 const INTEGER = /^[-+]?(?:0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+|[0-9]+)$/
 const FLOAT = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/
-/** Of the longest literal, in base two, with some zeros in front. */
+/** The length of the longest literal: base two, with some zeros in front. */
 const INT64_CHARACTERS = 128
 const MAX_INT64 = 2n ** 63n - 1n
 

@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts'
 
 export interface AppContext extends ServerContext {
   readonly config: Config
-  /** Of the names of backends by DNS. */
+  /** Looks up the names of backends by DNS. */
   readonly lookup: SystemLookup
   readonly hooks: Hooks
   /** Resolved when kube-system and its like are there. */

@@ -73,7 +73,7 @@ const NOT_YET: Readonly<Record<string, string>> = {
 interface Foundations {
   readonly clock: Clock
   readonly log: Logger
-  /** Of the names of backends by DNS. */
+  /** Looks up the names of backends by DNS. */
   readonly lookup: SystemLookup
 }
 export interface StartServer extends Partial<Foundations> {

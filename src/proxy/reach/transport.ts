@@ -52,7 +52,7 @@ export interface TransportOptions {
   readonly firstByteTimeoutMs: number
   /** Ms that a reader waits for the next piece of the body. Default: as long as the signal lets it. */
   readonly idleTimeoutMs?: number
-  /** Of an answer's body; a longer one throws. Default: no limit, as watches need. */
+  /** The most bytes of an answer's body; a longer one throws. Default: no limit, as watches need. */
   readonly maxBodyBytes?: number
   /** Value of the Authorization header, asked for each attempt: credentials may be replaced meanwhile. */
   readonly authorization?: () => string | undefined

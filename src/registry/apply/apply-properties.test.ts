@@ -180,7 +180,7 @@ test('apply and update: many requests of many managers end as in a plain table o
   fc.assert(
     fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), (requests) => {
       const model = new Model()
-      // A label of another manager: an object that nobody owns is no longer tracked.
+      // A label of another manager: an object without any manager is no longer tracked.
       let live = stored(
         configMaps.afterWrite({
           live: undefined,

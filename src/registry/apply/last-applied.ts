@@ -20,7 +20,7 @@ const ANNOTATION = 'kubectl.kubernetes.io/last-applied-configuration'
 const MAX_ANNOTATIONS = 256 * 1024
 
 /**
- * The fields that client-side apply set and nobody changed since.
+ * The fields that client-side apply set and no other manager changed since.
  *
  * @returns undefined where there is no annotation, or none of this version and form.
  */

@@ -36,7 +36,7 @@ function mapItemElement(item: unknown, shape: ListShape): string {
 /** The items of a list by their steps. */
 export interface IndexedList {
   readonly items: readonly unknown[]
-  /** Of each item, in the list's order. */
+  /** The step of each item, in the list's order. */
   readonly elements: readonly string[]
   /** Positions by step: one, or several where items share a step. */
   readonly at: ReadonlyMap<string, number | readonly number[]>

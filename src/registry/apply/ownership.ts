@@ -162,7 +162,7 @@ function prune(
   for (const [version, fields] of fieldsByVersion(managers, last.apiVersion))
     pruned = keepOwned(whole, pruned, version, fields, versions)
   pruned = versions.convert(pruned, last.apiVersion)
-  // Only what the applier had goes; what nobody owns goes only with what it is part of.
+  // Only what the applier had goes; a value without an owner goes only with what it is part of.
   const [mergedFields, prunedFields] = [namedFieldsOf(whole, shape), namedFieldsOf(pruned, shape)]
   const gone = mergedFields.difference(prunedFields).intersection(owned)
   return gone.isEmpty ? merged : versions.convert(removeFields(whole, shape, gone) as KubeObject, apiVersion)

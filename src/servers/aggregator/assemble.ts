@@ -28,7 +28,7 @@ import { BY_SERVICE, makeControllers, OPENAPI_INFO, transportTo } from './contro
 import { addApiServiceReadiness, addReadinessChecks } from './readiness-paths.ts'
 
 export interface Aggregator extends AssembledServer {
-  /** Of everything served, backends included. */
+  /** The discovery of everything that is served, backends included. */
   readonly discovery: Published<readonly GroupDiscovery[]>
   readonly table: Published<APIServiceTable>
   /** To a backend as the aggregator's own user, whatever its availability. */

@@ -48,7 +48,7 @@ export interface OwnListeners {
 export interface FrontedDocuments {
   readonly v3: ReadDocuments
   readonly v2: ReadDocuments
-  /** Of the server that everything is left to. */
+  /** Whether the document is of the server that gets all that no other delegate serves. */
   readonly isBase: boolean
 }
 export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {

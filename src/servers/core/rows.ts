@@ -4,7 +4,7 @@ export interface SubresourceTable {
   readonly name: string
   readonly verbs: readonly string[]
   readonly kind: string
-  /** Of the kind, where they are not those of the parent. */
+  /** The group and version of the kind, where they are not those of the parent. */
   readonly group?: string
   readonly version?: string
 }
@@ -42,7 +42,7 @@ export interface ResourceTable {
 export interface GroupVersionRows {
   readonly group: string
   readonly version: string
-  /** Of the Go types, as references between tables name it. */
+  /** The package of the Go types, as references between tables name it. */
   readonly package: string
   readonly groupPriorityMinimum: number
   readonly versionPriority: number

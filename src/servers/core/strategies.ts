@@ -33,7 +33,7 @@ export function statusView(main: Strategy): Strategy {
   }
 }
 
-/** Of kinds whose generation counts the changes of one field, and whose status, where there is one, has its own path. */
+/** Prepares kinds whose generation counts the changes of one field, and whose status, where there is one, has its own path. */
 function countsChanges(table: ResourceTable, field: string): Strategy['prepare'] {
   const hasStatus = table.subresources?.some((s) => s.name === 'status') ?? false
   return (_w, obj, old) => {

@@ -26,7 +26,7 @@ interface Served {
   readonly names: ServedNames
   readonly namespaced: boolean
   readonly verbs: readonly string[]
-  /** Of this version. */
+  /** The form of this version. */
   readonly form: KindVersion
   readonly subresources: readonly Subresource[]
 }

@@ -32,7 +32,7 @@ export async function get(
   return { status: response.status, type: response.headers['content-type'], body: await readAll(response) }
 }
 
-/** Of the lines that Kubernetes' health endpoints answer with: `[-]informer-sync failed: reason withheld`. */
+/** A failing line of a Kubernetes health endpoint: `[-]informer-sync failed: reason withheld`. */
 const FAILING_CHECK = /^\[-\](.+?) failed/gm
 
 /** What the server says of itself. Not every server has it, or lets us read it. */

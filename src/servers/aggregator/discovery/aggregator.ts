@@ -183,7 +183,7 @@ export class AggregatorDelegate implements Delegate {
     return this.#api
   }
 
-  /** Whether somebody is there to serve it, up or down. */
+  /** Whether a server is registered for the group version, up or down. */
   #isServed(group: string, version: string): boolean {
     return (
       this.#o.table.value.get(group, version)?.backend !== undefined || !this.#o.servedHere.isMissing(group, version)

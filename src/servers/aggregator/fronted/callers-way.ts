@@ -59,7 +59,7 @@ export class CallersWay {
     if (status === 403 && text.includes('cannot impersonate'))
       return `the account of the kubeconfig may not impersonate callers: ${messageOf(text)}`
     if (status >= 500) return `${path}: bad status ${status}`
-    // A server without this review, or that lets nobody ask, was reached all the same.
+    // A server without this review, or one that refuses to be asked, was reached all the same.
     if (status !== 201) return undefined
     const name = userNameOf(text)
     return name === PROBE_CALLER.name ? undefined : `the server takes callers for ${JSON.stringify(name)}`

@@ -42,7 +42,7 @@ import { FrontedOpenApi } from './fronted-openapi.ts'
 import { FrontedPaths } from './fronted-paths.ts'
 
 const DISCOVERY_EVERY_MS = 5000
-/** While somebody reads. The index of version 3 is small; version 2 is one large document, which an ETag spares. */
+/** The interval of reading while clients read. The index of version 3 is small; version 2 is one large document, which an ETag spares. */
 const OPENAPI_EVERY_MS = { v3: 1_000, v2: 8_000 }
 /** A server that does not answer is asked again soon: it is noticed when it is back. */
 const AFTER_FAILURE_MS = 1000
@@ -135,7 +135,7 @@ export class FrontedDelegate implements Delegate {
       problemOfCallers: (signal) => this.#callersWay.ask(signal),
     }
   }
-  /** Whether everything is left to it that nobody else serves: what it says of itself is said of the whole. */
+  /** Whether this server gets all that no other delegate serves: what it says of itself is said of the whole. */
   get isForEverything(): boolean {
     return this.#o.otherPaths
   }

@@ -31,7 +31,7 @@ export interface OpenApiEndpointOptions {
   /** Of others, the first of a key wins. */
   readonly v3: readonly ReadDocuments[]
   readonly v2: readonly ReadDocuments[]
-  /** Of the server that everything is left to: its definitions keep their names, and it says what the API is. */
+  /** The document of the server that gets the rest: its definitions keep their names, and it says what the API is. */
   readonly baseV2?: ReadDocuments | undefined
   readonly run: RunOpenApiWork
   readonly info: DocumentInfo
@@ -167,7 +167,7 @@ export class OpenApiEndpoint {
     if (gv) return buildV3(gv, info)
     return this.#rootKeys().includes(key) ? buildRootDocument(key, info) : undefined
   }
-  /** Of what is served here; backends speak for their groups themselves. */
+  /** Keys of the documents that are made here; backends speak for their groups themselves. */
   #rootKeys(): string[] {
     return rootKeys(this.#o.local().map((d) => d.group))
   }

@@ -26,7 +26,7 @@ export interface ReadDocuments {
   readonly documents: Published<ReadonlyMap<string, RemoteDocument>>
   /** Somebody reads now. Resolves when everybody who can be asked was asked once. */
   begin(): Promise<unknown>
-  /** Somebody reads again: what was not looked at for some seconds is, while the reader has what is known. */
+  /** A client reads again: what was not looked at for some seconds is, while the client has what is known. */
   again(): void
   /** Nobody reads any more. */
   end(): void

@@ -91,7 +91,7 @@ export function apiServiceWarnings(o: APIService): string[] {
   return problem === undefined ? [] : [`spec.caBundle: ${problem}; requests to this backend will fail`]
 }
 
-/** Of a bundle: what an operating system trusts are a few hundred, and each is read for each new connection. */
+/** The most certificates of a bundle: an operating system trusts a few hundred, and each is read for each new connection. */
 const MAX_CERTIFICATES = 1_000
 
 /** @returns what is wrong with a PEM bundle in base64; undefined where it can be used. */

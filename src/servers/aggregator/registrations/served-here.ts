@@ -1,7 +1,7 @@
 /**
  * Which group versions the servers behind the aggregator serve by themselves: what an APIService without a backend is about.
  *
- * Callers:  the aggregator's delegate leaves out of discovery what nobody serves; availability-controller.ts says so.
+ * Callers:  the aggregator's delegate leaves out of discovery what no server serves; availability-controller.ts says so.
  */
 import { formatGroupVersion } from '../../../api/group-version.ts'
 import type { Verdict } from './availability-check.ts'
@@ -9,7 +9,7 @@ import type { RegisteredServer } from './auto-registration.ts'
 
 const LOCAL = { status: 'True', reason: 'Local', message: 'Local APIServices are always available' } as const
 
-/** Of an APIService without a backend. */
+/** The verdict on an APIService without a backend. */
 export function localVerdict(
   servedHere: Pick<ServedHere, 'isMissing'>,
   { group = '', version = '' }: { readonly group?: string; readonly version?: string },

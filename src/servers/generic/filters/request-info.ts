@@ -16,7 +16,7 @@ function isMalformed({ path, rawQuery, exchange: { target } }: RequestContext): 
   return target.includes('#') || rawPath.includes('\\') || (path.includes('%') && path === rawPath)
 }
 
-/** Each would become an object of its own before anybody is asked who the client is. Source: Go's net/url takes as many. */
+/** The most parameters: each becomes an object before the client is authenticated. Source: Go's net/url takes as many. */
 const MAX_PARAMETERS = 10_000
 const MAX_SEGMENTS = 10_000
 function hasMoreThan(max: number, separator: string, text: string): boolean {
