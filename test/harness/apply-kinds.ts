@@ -183,3 +183,8 @@ function withoutEmpty(value: unknown): unknown {
 }
 const isEmpty = (value: unknown): boolean =>
   value === null || (typeof value === 'object' && Object.keys(value).length === 0)
+
+export const configMaps = managerOfKind('v1', 'ConfigMap')
+export const services = managerOfKind('v1', 'Service')
+export const workloads = managerOfKind(WORKLOAD.apiVersion, WORKLOAD.kind)
+export const widgets = new FieldManager({ ...WIDGET, shape: widgetShape() })

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import { after, before, describe, test } from 'node:test'
-import { connect, type TLSSocket } from 'node:tls'
 import { CLIENT_PREFACE, Flag, FrameType } from '../../src/http/http2/frames.ts'
 import { block, data, FrameReader, frame, headers, LAST_FLAGS, settings, uint32 } from '../harness/http2-frames.ts'
 import {
@@ -18,6 +17,7 @@ import {
   startRawBackend,
 } from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
+import { openTls } from '../harness/tls-socket.ts'
 import { untilTurn } from '../harness/until.ts'
 
 const limited = { timeout: 60_000 }
@@ -47,17 +47,9 @@ describe('framing and targets', limited, () => {
     await backend.close()
   })
 
-  async function open(protocol: 'http/1.1' | 'h2'): Promise<TLSSocket> {
-    const { cert, key } = portico.pki.admin()
-    const { port } = portico.server
-    const socket = connect({ port, host: 'localhost', ca: portico.pki.ca().cert, cert, key, ALPNProtocols: [protocol] })
-    socket.on('error', () => {})
-    await once(socket, 'secureConnect')
-    return socket
-  }
   /** @returns all that came until the server ended the connection. */
   async function send(bytes: string): Promise<string> {
-    const socket = await open('http/1.1')
+    const socket = await openTls(portico, 'http/1.1')
     let text = ''
     socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
     socket.write(bytes, 'latin1')
@@ -91,7 +83,7 @@ describe('framing and targets', limited, () => {
       [4_194_304, true],
       [1_000, false],
     ] as const) {
-      const socket = await open('http/1.1')
+      const socket = await openTls(portico, 'http/1.1')
       let text = ''
       socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
       socket.write(`POST /nosuch HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`)
@@ -106,7 +98,7 @@ describe('framing and targets', limited, () => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.write('{"a":')
     }
-    const socket = await open('http/1.1')
+    const socket = await openTls(portico, 'http/1.1')
     let text = ''
     socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
     const closed = once(socket, 'close')
@@ -183,7 +175,7 @@ describe('framing and targets', limited, () => {
 
   /** Sends frames behind a preface. @returns what came until `holds`, or the end. */
   async function frames(bytes: Buffer, holds: (reader: FrameReader) => boolean): Promise<FrameReader> {
-    const socket = await open('h2')
+    const socket = await openTls(portico, 'h2')
     const reader = new FrameReader()
     let ended = false
     socket.on('data', (chunk: Buffer) => reader.take(chunk))
@@ -261,7 +253,7 @@ describe('framing and targets', limited, () => {
   ]
   for (const { name, first, next, code } of late) {
     test(`HTTP/2: ${name}: ${code === undefined ? 'the connection goes on' : `GOAWAY ${code}`}`, limited, async () => {
-      const socket = await open('h2')
+      const socket = await openTls(portico, 'h2')
       const reader = new FrameReader()
       socket.on('data', (chunk: Buffer) => reader.take(chunk))
       socket.write(Buffer.concat([CLIENT_PREFACE, settings(), first]))

@@ -1,14 +1,13 @@
 /** Trailers, in both directions and protocols: what says who is calling, frames a message or belongs to one connection ends here. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
-import { connect, type TLSSocket } from 'node:tls'
 import { CLIENT_PREFACE, Flag, FrameType } from '../../src/http/http2/frames.ts'
 import { HpackDecoder } from '../../src/http/http2/hpack-decoder.ts'
 import { answerTrailers, endToEndTrailers } from '../../src/proxy/end-to-end-headers.ts'
 import { block, data, FrameReader, frame, headers, LAST_FLAGS, settings } from '../harness/http2-frames.ts'
 import { policyOf, putPolicy, RAW_PATH, type RawBackend, registerRaw, startRawBackend } from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
+import { openTls } from '../harness/tls-socket.ts'
 import { untilTurn } from '../harness/until.ts'
 
 const limited = { timeout: 60_000 }
@@ -121,18 +120,10 @@ describe('trailers through the proxy', limited, () => {
     for (const backend of Object.values(backends)) await backend.close()
   })
 
-  async function open(protocol: 'http/1.1' | 'h2'): Promise<TLSSocket> {
-    const { cert, key } = portico.pki.admin()
-    const { port } = portico.server
-    const socket = connect({ port, host: 'localhost', ca: portico.pki.ca().cert, cert, key, ALPNProtocols: [protocol] })
-    socket.on('error', () => {})
-    await once(socket, 'secureConnect')
-    return socket
-  }
   /** @returns the names of the answer's trailers. */
   const clients = {
     'http/1.1': async (): Promise<string[]> => {
-      const socket = await open('http/1.1')
+      const socket = await openTls(portico, 'http/1.1')
       let text = ''
       socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
       const trailers = [...IDENTITY, ...HTTP1_ONLY, GOOD].map(
@@ -149,7 +140,7 @@ describe('trailers through the proxy', limited, () => {
       )
     },
     h2: async (): Promise<string[]> => {
-      const socket = await open('h2')
+      const socket = await openTls(portico, 'h2')
       const reader = new FrameReader()
       socket.on('data', (chunk: Buffer) => reader.take(chunk))
       const head = block(

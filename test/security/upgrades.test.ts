@@ -1,10 +1,8 @@
 /** Which requests become tunnels: those for a WebSocket or SPDY/3.1, and no other. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { connect as connectPlain } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { connect, type TLSSocket } from 'node:tls'
 import { CLIENT_PREFACE, Flag, FrameType } from '../../src/http/http2/frames.ts'
 import { listen, type Listener } from '../../src/http/listener.ts'
 import { isTunnelProtocol } from '../../src/http/tunnel-protocol.ts'
@@ -19,6 +17,7 @@ import {
   startRawBackend,
 } from '../harness/raw-backend.ts'
 import { startTestServer, type TestServer } from '../harness/server.ts'
+import { openTls } from '../harness/tls-socket.ts'
 import { untilTurn } from '../harness/until.ts'
 
 const limited = { timeout: 60_000 }
@@ -46,14 +45,6 @@ describe('upgrades through the proxy', limited, () => {
     await portico.stop()
     await backend.close()
   })
-  async function open(protocol: 'http/1.1' | 'h2'): Promise<TLSSocket> {
-    const { cert, key } = portico.pki.admin()
-    const { port } = portico.server
-    const socket = connect({ port, host: 'localhost', ca: portico.pki.ca().cert, cert, key, ALPNProtocols: [protocol] })
-    socket.on('error', () => {})
-    await once(socket, 'secureConnect')
-    return socket
-  }
   const plain: Record<string, string> = {
     h2c: 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n',
     'TLS/1.0': 'Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n',
@@ -64,7 +55,7 @@ describe('upgrades through the proxy', limited, () => {
   }
   for (const [name, fields] of Object.entries(plain)) {
     test(`${name}: a plain request without the upgrade headers`, limited, async () => {
-      const socket = await open('http/1.1')
+      const socket = await openTls(portico, 'http/1.1')
       let text = ''
       socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
       seen = undefined
@@ -77,7 +68,7 @@ describe('upgrades through the proxy', limited, () => {
     })
   }
   test('HTTP/2: an extended CONNECT for anything else is a 501 that no backend sees', limited, async () => {
-    const socket = await open('h2')
+    const socket = await openTls(portico, 'h2')
     const reader = new FrameReader()
     socket.on('data', (chunk: Buffer) => reader.take(chunk))
     const head = block(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   asObject,
+  configMaps,
   type Json,
   listOf,
   managerOfKind,
@@ -9,6 +10,7 @@ import {
   STRING,
   struct,
   WIDGET,
+  widgets,
   widgetShape,
   WORKLOAD,
 } from '../../../test/harness/apply-kinds.ts'
@@ -123,7 +125,6 @@ for (const { name, apiVersion, kind, object, want } of created) {
   })
 }
 
-const configMaps = managerOfKind('v1', 'ConfigMap')
 const configMap = (data: Json | undefined, metadata: Json = {}): Json => ({
   apiVersion: 'v1',
   kind: 'ConfigMap',
@@ -266,7 +267,6 @@ test('a subresource has managers of its own, and takes no managers from the body
   ])
 })
 
-const widgets = new FieldManager({ ...WIDGET, shape: widgetShape() })
 test('a custom resource: what is deduced from values', () => {
   const spec = {
     m: { a: '1' },

@@ -2,22 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   asObject,
+  configMaps,
   type Json,
-  managerOfKind,
   ownersOf,
-  WIDGET,
-  widgetShape,
+  services,
+  widgets,
   WORKLOAD,
+  workloads,
 } from '../../../test/harness/apply-kinds.ts'
 import { configMap, NOW, service, widget } from '../../../test/harness/apply-steps.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { StatusError } from '../../api/status-error.ts'
 import { FieldManager } from './field-manager.ts'
 
-const configMaps = managerOfKind('v1', 'ConfigMap')
-const services = managerOfKind('v1', 'Service')
-const workloads = managerOfKind(WORKLOAD.apiVersion, WORKLOAD.kind)
-const widgets = new FieldManager({ ...WIDGET, shape: widgetShape() })
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i)
 
 /** Milliseconds of CPU of the fastest of a few runs. */

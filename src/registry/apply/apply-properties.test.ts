@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  asObject,
-  conformed,
-  type Json,
-  managerOfKind,
-  ownersOf,
-  WIDGET,
-  widgetShape,
-} from '../../../test/harness/apply-kinds.ts'
+import { asObject, configMaps, conformed, type Json, ownersOf, widgets } from '../../../test/harness/apply-kinds.ts'
 import { configMap, NOW, widget } from '../../../test/harness/apply-steps.ts'
 import { fc } from '../../../test/harness/property.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { isObject } from '../../api/json-value.ts'
 import { StatusError } from '../../api/status-error.ts'
-import { FieldManager } from './field-manager.ts'
 
-const widgets = new FieldManager({ ...WIDGET, shape: widgetShape() })
 const text = fc.constantFrom('0', '1')
 const some = <T>(values: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(values, { nil: undefined, freq: 2 })
 const texts = fc.dictionary(fc.constantFrom('a', 'b', 'c'), text)
@@ -176,7 +166,6 @@ const request = fc.record({
 })
 
 test('apply and update: many requests of many managers end as in a plain table of keys', () => {
-  const configMaps = managerOfKind('v1', 'ConfigMap')
   fc.assert(
     fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), (requests) => {
       const model = new Model()

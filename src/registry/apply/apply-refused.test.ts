@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Json, managerOfKind, WIDGET, widgetShape, WORKLOAD } from '../../../test/harness/apply-kinds.ts'
+import { configMaps, type Json, managerOfKind, services, widgets, WORKLOAD } from '../../../test/harness/apply-kinds.ts'
 import { configMap, refusal, service, type Step, widget } from '../../../test/harness/apply-steps.ts'
 import { FieldManager } from './field-manager.ts'
-
-const configMaps = managerOfKind('v1', 'ConfigMap')
-const services = managerOfKind('v1', 'Service')
-const widgets = new FieldManager({ ...WIDGET, shape: widgetShape() })
 
 const conflicts: readonly {
   name: string

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   asObject,
+  configMaps,
   type Json,
-  managerOfKind,
   NUMBER,
   ownersOf,
   STRING,
@@ -14,8 +14,6 @@ import {
 import { configMap, NOW, play, refusal, type Step, widget } from '../../../test/harness/apply-steps.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { FieldManager } from './field-manager.ts'
-
-const configMaps = managerOfKind('v1', 'ConfigMap')
 
 const ANNOTATION = 'kubectl.kubernetes.io/last-applied-configuration'
 const clientSide = (data: Json, applied: unknown): Step => ({

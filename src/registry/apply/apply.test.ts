@@ -2,22 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   asObject,
+  configMaps,
   type Json,
   managerOfKind,
   ownersOf,
-  WIDGET,
-  widgetShape,
+  services,
+  widgets,
   WORKLOAD,
+  workloads,
 } from '../../../test/harness/apply-kinds.ts'
 import { configMap, NOW, play, service, type Step, widget, workload } from '../../../test/harness/apply-steps.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import { FieldManager } from './field-manager.ts'
 import { FieldSet } from './field-set.ts'
-
-const configMaps = managerOfKind('v1', 'ConfigMap')
-const services = managerOfKind('v1', 'Service')
-const workloads = managerOfKind(WORKLOAD.apiVersion, WORKLOAD.kind)
-const widgets = new FieldManager({ ...WIDGET, shape: widgetShape() })
 
 const v1 = (name: string): string => `${name} v1`
 // Facts: what kube-apiserver 1.35.4 answered to the same requests.
