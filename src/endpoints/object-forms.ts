@@ -34,6 +34,10 @@ export class ObjectForms {
   toHub(object: KubeObject): KubeObject {
     return this.#conversion === undefined ? object : this.#conversion.toHub(object)
   }
+  /** The same object as it comes back: what this version cannot say of the hub is gone, what the hub adds is there. */
+  settled(object: KubeObject): KubeObject {
+    return this.#conversion === undefined ? object : this.view(this.toHub(object))
+  }
   /** As clients see it: kind and apiVersion first. */
   typed(object: KubeObject): KubeObject {
     const { kind, apiVersion } = this.version

@@ -1,86 +1,22 @@
-/** What stands in the cells of tables: a JSON path, or a rule by name. Source: Kubernetes' printers. */
+/**
+ * What stands in the cells of tables: a JSON path, or a rule by name. Source: Kubernetes' printers.
+ *
+ * Not here: rules of a single kind, which stand in its module.
+ */
 import type { KubeObject } from '../api/meta.ts'
-import { humanDuration } from './human-duration.ts'
+import { type Cell, type CellFunction, age, at, joined, list, scalar, text, texts } from './cell-values.ts'
 
 /** `age`, a path that starts with a dot, or a rule with its arguments: `count(data)`. */
 export type CellRule = string
-type Cell = string | number | boolean
 type Rule = (object: KubeObject, now: number, ...args: string[]) => Cell
 
-const NONE = '<none>'
-const MAX_LISTED = 3
-
-export function cellOf(rule: CellRule, object: KubeObject, now: number): Cell {
+export function cellOf(rule: CellRule | CellFunction, object: KubeObject, now: number): Cell {
+  if (typeof rule === 'function') return rule(object, now)
   if (rule.startsWith('.')) return scalar(at(object, rule.slice(1)))
   const call = /^(\w+)(?:\(([^)]*)\))?$/.exec(rule)
   const found = call ? RULES[call[1]!] : undefined
   if (!found) throw new Error(`no rule for the table cell ${rule}`)
   return found(object, now, ...(call![2]?.split(',') ?? []))
-}
-
-/** Follows a dotted path; undefined where it ends. */
-function at(value: unknown, path: string): unknown {
-  let current = value
-  for (const key of path.split('.')) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined
-    current = (current as Record<string, unknown>)[key]
-  }
-  return current
-}
-const scalar = (value: unknown): Cell =>
-  typeof value === 'number' || typeof value === 'boolean' ? value : typeof value === 'string' ? value : ''
-const text = (object: unknown, path: string): string => String(scalar(at(object, path)))
-const list = (object: unknown, path: string): readonly unknown[] => {
-  const value = at(object, path)
-  return Array.isArray(value) ? value : []
-}
-
-const texts = (entries: readonly unknown[]): string[] => entries.map((e) => String(scalar(e)))
-
-function age(time: unknown, now: number): string {
-  const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN
-  return Number.isNaN(ms) ? '<unknown>' : humanDuration(now - ms)
-}
-
-function truncated(entries: readonly string[], empty: string): string {
-  if (entries.length === 0) return empty
-  const shown = entries.slice(0, MAX_LISTED).join(',')
-  return entries.length > MAX_LISTED ? `${shown} + ${entries.length - MAX_LISTED} more...` : shown
-}
-
-const joined = (entries: readonly string[]): string => (entries.length === 0 ? NONE : entries.join(','))
-
-function firstSeen(o: KubeObject, now: number): string {
-  return age(at(o, 'firstTimestamp') ?? at(o, 'eventTime'), now)
-}
-
-function subsetAddresses(subset: unknown): string[] {
-  const ips = list(subset, 'addresses').map((a) => text(a, 'ip'))
-  const ports = list(subset, 'ports')
-  if (ports.length === 0) return ips
-  return ports.flatMap((p) => ips.map((ip) => `${ip.includes(':') ? `[${ip}]` : ip}:${text(p, 'port')}`))
-}
-
-function loadBalancerAddresses(o: KubeObject): string[] {
-  const all = list(o, 'status.loadBalancer.ingress').map((i) => text(i, 'ip') || text(i, 'hostname'))
-  return [...new Set(all.filter((a) => a !== ''))].sort()
-}
-
-function externalIP(o: KubeObject): string {
-  const external = list(o, 'spec.externalIPs').map(String)
-  switch (text(o, 'spec.type')) {
-    case 'ClusterIP':
-    case 'NodePort':
-      return joined(external)
-    case 'LoadBalancer': {
-      const all = [...loadBalancerAddresses(o), ...external]
-      return all.length === 0 ? '<pending>' : all.join(',')
-    }
-    case 'ExternalName':
-      return text(o, 'spec.externalName')
-    default:
-      return '<unknown>'
-  }
 }
 
 /** A label selector as Go's debug text, which kube-apiserver shows in cells. */
@@ -119,47 +55,6 @@ const RULES: Record<string, Rule> = {
         .map((k) => `${k}=${map[k]}`),
     )
   },
-  endpoints: (o) =>
-    list(o, 'subsets').length === 0 ? NONE : truncated(list(o, 'subsets').flatMap(subsetAddresses), ''),
-  endpointSlicePorts: (o) =>
-    truncated(
-      list(o, 'ports').map((p) => text(p, 'port') || text(p, 'name') || '*'),
-      '<unset>',
-    ),
-  endpointSliceAddresses: (o) =>
-    truncated(
-      list(o, 'endpoints').flatMap((e) => list(e, 'addresses').map(String)),
-      '<unset>',
-    ),
-  eventLastSeen: (o, now) => {
-    const last = at(o, 'series.lastObservedTime') ?? at(o, 'lastTimestamp')
-    return last == null ? firstSeen(o, now) : age(last, now)
-  },
-  eventFirstSeen: firstSeen,
-  eventObject: (o) => {
-    const about = at(o, 'involvedObject') ?? at(o, 'regarding')
-    const name = text(about, 'name')
-    return text(about, 'kind').toLowerCase() + (name === '' ? '' : `/${name}`)
-  },
-  eventSource: (o) => {
-    const component =
-      text(o, 'source.component') ||
-      text(o, 'deprecatedSource.component') ||
-      text(o, 'reportingComponent') ||
-      text(o, 'reportingController')
-    const instance = text(o, 'source.host') || text(o, 'deprecatedSource.host') || text(o, 'reportingInstance')
-    return instance === '' ? component : `${component}, ${instance}`
-  },
-  eventCount: (o) => Number(at(o, 'series.count') ?? at(o, 'count') ?? at(o, 'deprecatedCount') ?? 0) || 1,
-  serviceClusterIP: (o) => joined(texts(list(o, 'spec.clusterIPs').slice(0, 1))),
-  serviceExternalIP: externalIP,
-  servicePorts: (o) =>
-    joined(
-      list(o, 'spec.ports').map(
-        (p) =>
-          `${text(p, 'port')}${Number(at(p, 'nodePort') ?? 0) > 0 ? `:${text(p, 'nodePort')}` : ''}/${text(p, 'protocol')}`,
-      ),
-    ),
   apiServiceService: (o) =>
     at(o, 'spec.service') === undefined
       ? 'Local'

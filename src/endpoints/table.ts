@@ -2,6 +2,7 @@
 import { fieldError, fieldErrorMessage } from '../api/field-error.ts'
 import type { KubeObject, ListMeta } from '../api/meta.ts'
 import { badRequest } from '../api/status-error.ts'
+import type { CellFunction } from './cell-values.ts'
 import { type CellRule, cellOf } from './table-cells.ts'
 
 export interface Column {
@@ -10,7 +11,7 @@ export interface Column {
   readonly format: string
   readonly priority: number
   readonly description: string
-  readonly cell: CellRule
+  readonly cell: CellRule | CellFunction
 }
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 

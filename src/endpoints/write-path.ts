@@ -50,7 +50,7 @@ export class WritePath {
     await pause?.()
     const owned = fieldManager.afterWrite({
       live: seen,
-      object: { kind, apiVersion, ...object },
+      object: { kind, apiVersion, ...forms.settled(object) },
       manager: this.#manager,
       now: this.#write.now,
     })

@@ -1,5 +1,6 @@
 /** Protobuf messages to objects in their JSON form, driven by the tables. Unknown fields are skipped. */
 import type { Field, FieldType, ObjectType } from '../schema/type-table.ts'
+import { QuantityError, canonicalQuantity } from '../quantity.ts'
 import { emitFields, sortedMap } from './emit-fields.ts'
 import { formatMicroTime, formatTime, type Instant } from './go-time.ts'
 import { decodeUtf8, parseJson } from './json-reader.ts'
@@ -104,7 +105,7 @@ function readValue(r: ProtobufReader, type: FieldType): unknown {
     case 'microtime':
       return mapInstant(r.nested(), formatMicroTime)
     case 'quantity':
-      return firstField(r.nested())
+      return readQuantity(r.nested())
     case 'intOrString':
       return readIntOrString(r.nested())
     case 'raw':
@@ -156,6 +157,14 @@ function readIntOrString(reader: ProtobufReader): string | number {
 
 function firstField(reader: ProtobufReader): string {
   return scalars(reader).texts.get(1) ?? ''
+}
+
+function readQuantity(reader: ProtobufReader): string {
+  try {
+    return canonicalQuantity(firstField(reader) || '0')
+  } catch (error) {
+    throw error instanceof QuantityError ? new ProtobufError(error.message) : error
+  }
 }
 
 function readRaw(reader: ProtobufReader): unknown {

@@ -7,6 +7,7 @@
  * Not here: defaults and validation.
  */
 import type { Field, FieldType, ObjectType } from '../schema/type-table.ts'
+import { QuantityError, canonicalQuantity } from '../quantity.ts'
 import { emitFields, sortedMap } from './emit-fields.ts'
 import { formatMicroTime, formatTime, parseMicroTime, parseTime } from './go-time.ts'
 import { type Duplicate, setOwn } from './json-exact-reader.ts'
@@ -183,11 +184,19 @@ function decodeScalar(
     case 'microtime':
       return formatMicroTime(parseMicroTime(ownString(value)))
     case 'quantity':
-      return typeof value === 'number' ? String(value) : ownString(value)
+      return decodeQuantity(value)
     case 'intOrString':
       return decodeIntOrString(value)
     case 'raw':
       return unwrapFloats(value)
+  }
+}
+
+function decodeQuantity(value: unknown): string {
+  try {
+    return canonicalQuantity(value instanceof JsonFloat ? value.literal : String(value))
+  } catch (error) {
+    throw error instanceof QuantityError ? new TypeMismatchError(error.message) : error
   }
 }
 

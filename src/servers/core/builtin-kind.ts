@@ -5,6 +5,8 @@
 import type { FieldError } from '../../api/field-error.ts'
 import type { Conversion } from '../../api/kinds/kind.ts'
 import type { KubeObject } from '../../api/meta.ts'
+import type { TypeTable } from '../../api/schema/type-table.ts'
+import type { CellFunction } from '../../endpoints/cell-values.ts'
 import type { Resource } from '../../registry/resource.ts'
 import type { Strategy } from '../../registry/strategy.ts'
 
@@ -18,9 +20,11 @@ export interface BuiltinKind {
   /** Views of the object, by name. Status of a kind that does not name it here is taken as it comes. */
   readonly views?: Readonly<Record<string, (main: Strategy) => Strategy>>
   /** To and from the hub, of a version that is not the hub itself. */
-  readonly conversion?: Conversion
+  readonly conversion?: (types: TypeTable) => Conversion
   /** A field label of this version -> the hub's. Absent: they have the same. */
   readonly storedLabel?: (label: string) => string
   /** Fields that selectors may name and that are not simply paths. */
   readonly fieldOf?: Resource['fieldOf']
+  /** Cells of its tables, by the names that its columns have for them. */
+  readonly cells?: Readonly<Record<string, CellFunction>>
 }

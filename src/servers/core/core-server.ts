@@ -87,11 +87,11 @@ class ServedMaker {
     return {
       is: 'stored',
       store,
-      conversion: kind.conversion,
+      conversion: kind.conversion?.(this.#o.tables),
       selectableFields: table.selectableFields ?? DEFAULT_FIELDS,
       storedLabel: kind.storedLabel,
       strategy,
-      columns: table.columns,
+      columns: table.columns.map((column) => ({ ...column, cell: kind.cells?.[column.cell] ?? column.cell })),
       storageVersionHash: table.storageVersionHash,
       ttlSeconds: store.form.kind === 'Event' ? this.#o.eventTtlSeconds : undefined,
       coreFinalizers: true,

@@ -6,6 +6,7 @@ import { FLOW_CONTROL_DEFAULTERS } from './defaults/flowcontrol.ts'
 import { validateConfigMap } from './validation/config-map.ts'
 import { endpointSlice } from './kinds/endpoint-slice.ts'
 import { endpoints } from './kinds/endpoints.ts'
+import { autoscaler, olderAutoscaler } from './kinds/horizontal-pod-autoscaler.ts'
 import { event, newerEvent } from './kinds/event.ts'
 import { lease } from './kinds/lease.ts'
 import { namespace } from './kinds/namespace.ts'
@@ -23,6 +24,8 @@ const KINDS: ReadonlyMap<string, BuiltinKind> = new Map<string, BuiltinKind>([
   ['/Secret', secret],
   ['/Service', service],
   ['/ServiceAccount', serviceAccount],
+  ['autoscaling/HorizontalPodAutoscaler', autoscaler],
+  ['autoscaling/v1/HorizontalPodAutoscaler', olderAutoscaler],
   ['coordination.k8s.io/Lease', lease],
   ['discovery.k8s.io/EndpointSlice', endpointSlice],
   ['events.k8s.io/Event', newerEvent],

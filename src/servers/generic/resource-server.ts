@@ -35,6 +35,7 @@ import type { Delegate, PostStartHook, Route } from './delegate.ts'
 import type { HealthCheck } from './health.ts'
 import { ResourceStore, StoreMetrics, type StoreSurroundings } from './resource-store.ts'
 import type { PublishedGroupVersion, StoreSpec, StoredResource, Subresource } from './served-resource.ts'
+import { StoredVersions } from './stored-versions.ts'
 import { type RoutedResource, type RoutedSubresource, ServedTable } from './served-table.ts'
 
 export interface ResourceServerOptions extends StoreSurroundings {
@@ -78,6 +79,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     const stores = new Map<string, ResourceStore>()
     const scopes = new Map<string, Scope>()
     const routes = new Map<string, RoutedResource>()
+    const versions = new Map<StoreSpec, StoredVersions>()
     for (const { group, version, resources } of groupVersions) {
       for (const served of resources) {
         const id = `${group}/${version}/${served.names.resource}`
@@ -89,12 +91,14 @@ export class ResourceServer implements Delegate, AsyncDisposable {
           })
           continue
         }
-        const scope = this.#scopeOf(served, this.#storeOf(served.store, stores))
+        const inVersions = versions.get(served.store) ?? new StoredVersions()
+        versions.set(served.store, inVersions)
+        const scope = this.#scopeOf(served, this.#storeOf(served.store, stores), inVersions)
         scopes.set(id, scope)
         routes.set(id, {
           namespaced: served.namespaced,
           handlers: verbHandlers(scope, served.verbs),
-          subresources: new Map(served.subresources.map((s) => [s.name, routed(s, scope, served)])),
+          subresources: new Map(served.subresources.map((s) => [s.name, routed(s, scope, served, inVersions)])),
         })
       }
     }
@@ -171,16 +175,18 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     return store
   }
 
-  #scopeOf(served: StoredResource, store: ResourceStore): Scope {
+  #scopeOf(served: StoredResource, store: ResourceStore, versions: StoredVersions): Scope {
     const o = this.#o
     const resource = resourceOf(served)
+    const forms = new ObjectForms(served.form, served.conversion)
+    versions.add(forms)
     const { strategy } = served
     const { storage, codec, cache, frames, decode } = store
     const random = o.random ?? Math.random
     return {
       resource,
-      forms: new ObjectForms(served.form, served.conversion),
-      fieldManager: fieldManagerOf(served, '', strategy),
+      forms,
+      fieldManager: fieldManagerOf(served, '', strategy, versions),
       deleteOptions: o.deleteOptions,
       frames,
       yaml: o.yaml,
@@ -217,10 +223,10 @@ function resourceOf(served: StoredResource): Resource {
   }
 }
 
-function routed(s: Subresource, scope: Scope, served: StoredResource): RoutedSubresource {
+function routed(s: Subresource, scope: Scope, served: StoredResource, versions: StoredVersions): RoutedSubresource {
   if (s.is === 'view') {
     const { name: subresource, strategy } = s
-    const fieldManager = fieldManagerOf(served, subresource, strategy)
+    const fieldManager = fieldManagerOf(served, subresource, strategy, versions)
     return verbHandlers({ ...scope, subresource, strategy, fieldManager }, s.verbs)
   }
   return s.is === 'object' ? s.handlers : s
@@ -238,10 +244,15 @@ function pick(served: RoutedResource, info: RequestInfo, method: string): Handle
   return subresource.methods.includes(method) ? (ctx) => subresource.open(ctx) : methodNotAllowed
 }
 
-function fieldManagerOf({ form }: StoredResource, subresource: string, strategy: Strategy): FieldManager {
+function fieldManagerOf(
+  { form }: StoredResource,
+  subresource: string,
+  strategy: Strategy,
+  versions: StoredVersions,
+): FieldManager {
   const { apiVersion, kind, merge: shape } = form
   const reset = FieldSet.of(...(strategy.resetFields ?? []).map((path) => path.split('.').map(fieldElement)))
-  return new FieldManager({ apiVersion, kind, shape, subresource, resetFields: () => reset })
+  return new FieldManager({ apiVersion, kind, shape, subresource, resetFields: () => reset, versions })
 }
 
 const unknownPath: Handler = (ctx) => {

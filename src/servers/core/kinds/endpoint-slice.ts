@@ -1,8 +1,22 @@
 /** EndpointSlice: a part of a Service's endpoints. Its generation counts changes of all but annotations. */
 import type { KubeObject } from '../../../api/meta.ts'
+import { type CellFunction, list, text, truncated } from '../../../endpoints/cell-values.ts'
 import type { BuiltinKind } from '../builtin-kind.ts'
 import { type Fields, listAt } from '../defaults/defaulting.ts'
 import { validateEndpointSlice } from '../validation/endpoint-slice.ts'
+
+const cells: Record<string, CellFunction> = {
+  endpointSlicePorts: (o) =>
+    truncated(
+      list(o, 'ports').map((p) => text(p, 'port') || text(p, 'name') || '*'),
+      '<unset>',
+    ),
+  endpointSliceAddresses: (o) =>
+    truncated(
+      list(o, 'endpoints').flatMap((e) => list(e, 'addresses').map(String)),
+      '<unset>',
+    ),
+}
 
 export const endpointSlice: BuiltinKind = {
   defaults: (object) => {
@@ -18,6 +32,7 @@ export const endpointSlice: BuiltinKind = {
       else if (differs(obj, old)) obj.metadata.generation = (old.metadata.generation ?? 0) + 1
     },
   },
+  cells,
 }
 
 function differs(a: KubeObject, b: KubeObject): boolean {

@@ -4,12 +4,34 @@
  */
 import type { Conversion } from '../../../api/kinds/kind.ts'
 import type { KubeObject } from '../../../api/meta.ts'
+import { type CellFunction, age, at, text } from '../../../endpoints/cell-values.ts'
 import type { BuiltinKind } from '../builtin-kind.ts'
 import { validateEvent } from '../validation/event.ts'
+
+/** Of the hub, which both groups show. */
+const cells: Record<string, CellFunction> = {
+  eventLastSeen: (o, now) => {
+    const last = at(o, 'series.lastObservedTime') ?? at(o, 'lastTimestamp')
+    return last == null ? firstSeen(o, now) : age(last, now)
+  },
+  eventFirstSeen: firstSeen,
+  eventObject: (o) => {
+    const about = at(o, 'involvedObject')
+    const name = text(about, 'name')
+    return text(about, 'kind').toLowerCase() + (name === '' ? '' : `/${name}`)
+  },
+  eventSource: (o) => {
+    const component = text(o, 'source.component') || text(o, 'reportingComponent')
+    const instance = text(o, 'source.host') || text(o, 'reportingInstance')
+    return instance === '' ? component : `${component}, ${instance}`
+  },
+  eventCount: (o) => Number(at(o, 'series.count') ?? at(o, 'count') ?? 0) || 1,
+}
 
 export const event: BuiltinKind = {
   validate: (object, old) => validateEvent(object, 'v1', old),
   fieldOf: eventField,
+  cells,
 }
 
 /** Field of events.k8s.io/v1 -> field of the core group; the others have the same name in both. */
@@ -30,13 +52,14 @@ const conversion: Conversion = {
 }
 
 export const newerEvent: BuiltinKind = {
-  conversion,
+  conversion: () => conversion,
   /** Validated in the form of the hub. */
   validate: (object, old) => validateEvent(object, 'events.k8s.io/v1', old),
   storedLabel: (label) => {
     const [first, ...rest] = label.split('.')
     return [NEWER_WORDS[first!] ?? first, ...rest].join('.')
   },
+  cells,
 }
 
 function renamed(object: KubeObject, names: Readonly<Record<string, string>>): KubeObject {
@@ -52,4 +75,8 @@ function eventField(label: string, object: object): string | undefined {
   if (label !== 'source') return undefined
   const { source, reportingComponent } = object as { source?: { component?: string }; reportingComponent?: string }
   return source?.component || reportingComponent || ''
+}
+
+function firstSeen(o: KubeObject, now: number): string {
+  return age(at(o, 'firstTimestamp') ?? at(o, 'eventTime'), now)
 }

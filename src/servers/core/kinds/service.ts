@@ -1,5 +1,7 @@
 /** Service: its defaults depend on its type; how it is reached is checked in validation/. */
+import type { KubeObject } from '../../../api/meta.ts'
 import { dns1123Label } from '../../../api/names.ts'
+import { type CellFunction, at, joined, list, text, texts } from '../../../endpoints/cell-values.ts'
 import type { BuiltinKind } from '../builtin-kind.ts'
 import { type Fields, listAt, listOf, objectAt, setDefault } from '../defaults/defaulting.ts'
 import { keepStatus, statusView } from '../strategies.ts'
@@ -8,6 +10,18 @@ import type { Service } from '../validation/service-types.ts'
 import { validateService, validateServiceStatus } from '../validation/service.ts'
 
 const AFFINITY_SECONDS = 10_800
+
+const cells: Record<string, CellFunction> = {
+  serviceClusterIP: (o) => joined(texts(list(o, 'spec.clusterIPs').slice(0, 1))),
+  serviceExternalIP: externalIP,
+  servicePorts: (o) =>
+    joined(
+      list(o, 'spec.ports').map(
+        (p) =>
+          `${text(p, 'port')}${Number(at(p, 'nodePort') ?? 0) > 0 ? `:${text(p, 'nodePort')}` : ''}/${text(p, 'protocol')}`,
+      ),
+    ),
+}
 
 export const service: BuiltinKind = {
   defaults: (object) => {
@@ -43,6 +57,7 @@ export const service: BuiltinKind = {
       validate: (_w, obj, old) => validateServiceStatus(obj as Service, old as Service),
     }),
   },
+  cells,
 }
 
 function defaultTraffic(spec: Fields): void {
@@ -59,4 +74,26 @@ function defaultIngress(object: Fields): void {
   const { loadBalancer } = (object['status'] ?? {}) as { loadBalancer?: Fields }
   for (const ingress of listAt(loadBalancer ?? {}, 'ingress'))
     if ((ingress['ip'] ?? '') !== '') ingress['ipMode'] ??= 'VIP'
+}
+
+function loadBalancerAddresses(o: KubeObject): string[] {
+  const all = list(o, 'status.loadBalancer.ingress').map((i) => text(i, 'ip') || text(i, 'hostname'))
+  return [...new Set(all.filter((a) => a !== ''))].sort()
+}
+
+function externalIP(o: KubeObject): string {
+  const external = list(o, 'spec.externalIPs').map(String)
+  switch (text(o, 'spec.type')) {
+    case 'ClusterIP':
+    case 'NodePort':
+      return joined(external)
+    case 'LoadBalancer': {
+      const all = [...loadBalancerAddresses(o), ...external]
+      return all.length === 0 ? '<pending>' : all.join(',')
+    }
+    case 'ExternalName':
+      return text(o, 'spec.externalName')
+    default:
+      return '<unknown>'
+  }
 }
