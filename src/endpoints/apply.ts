@@ -15,14 +15,13 @@ import { flagParameter, parseWriteOptions, type WriteOptions } from './options.t
 import { fitted } from './patch-result.ts'
 import { readBody } from './read-body.ts'
 import { type Scope, groupResourceOf } from './scope.ts'
-import { TRANSFORM_OFFER } from './transforms.ts'
 import { matchUrl } from './update.ts'
 import { WritePath } from './write-path.ts'
 
 export function applyHandler(scope: Scope): Handler {
-  const { fieldManager, forms, registry, strategy } = scope
+  const { forms, managing, registry, strategy } = scope
   return async (ctx) => {
-    const form = negotiate(ctx, TRANSFORM_OFFER)
+    const form = negotiate(ctx, forms.offers.object)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'PatchOptions')
     const manager = managerOf(ctx)
@@ -38,7 +37,7 @@ export function applyHandler(scope: Scope): Handler {
       transform: async (current, pause) => {
         if (!current) refuseUid(scope, ctx.info.name, config)
         const live = current && forms.typed(current)
-        const applied = fieldManager.apply({ live, config, manager, force, now: write.now })
+        const applied = await managing((fields) => fields.apply({ live, config, manager, force, now: write.now }))
         await pause?.()
         // Who conflicts hears of that first, as upstream.
         reportProblems(ctx, problems, options)

@@ -11,15 +11,14 @@ import { decodeObject } from './decode-object.ts'
 import { type WriteOptions, parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
-import { TRANSFORM_OFFER } from './transforms.ts'
 import { WritePath } from './write-path.ts'
 
 /** POST of a collection. */
 export function createHandler(scope: Scope): Handler {
   const { forms, registry } = scope
   return async (ctx) => {
-    const form = negotiate(ctx, TRANSFORM_OFFER)
-    const encoding = bodyEncoding(ctx)
+    const form = negotiate(ctx, forms.offers.object)
+    const encoding = bodyEncoding(ctx, forms.version.encodings)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'CreateOptions')
     const object = await decodeObject(ctx, body, {

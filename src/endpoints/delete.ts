@@ -7,13 +7,12 @@ import { writeOf } from './create.ts'
 import { readDeleteOptions } from './delete-options.ts'
 import { deletedStatus } from './deleted-status.ts'
 import type { Scope } from './scope.ts'
-import { TRANSFORM_OFFER } from './transforms.ts'
 import { WritePath } from './write-path.ts'
 
 export function deleteHandler(scope: Scope): Handler {
   const { resource, registry, strategy } = scope
   return async (ctx) => {
-    const form = negotiate(ctx, TRANSFORM_OFFER)
+    const form = negotiate(ctx, scope.forms.offers.object)
     const options = await readDeleteOptions(ctx, scope)
     const write = writeOf(ctx, scope, ctx.info.name, options)
     const path = new WritePath(ctx, scope, write, options)

@@ -11,13 +11,7 @@ import { parseListOptions } from './list-options.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
 import { parseIncludeObject, toTable } from './table.ts'
-import {
-  PARTIAL_LIST_MESSAGE,
-  LIST_OFFER,
-  checkTransform,
-  partialMetadataList,
-  transformVersion,
-} from './transforms.ts'
+import { PARTIAL_LIST_MESSAGE, checkTransform, partialMetadataList, transformVersion } from './transforms.ts'
 import { writeBytes, writeObject } from './write-object.ts'
 
 /** Items encoded before the event loop gets a turn. */
@@ -41,7 +35,7 @@ export function listHandler(scope: Scope): Handler {
 
 /** In which form a list is asked for. @throws StatusError 400, 406 where there is none. */
 export function listForm(ctx: RequestContext, scope: Scope): Negotiated {
-  const form = negotiate(ctx, LIST_OFFER)
+  const form = negotiate(ctx, scope.forms.offers.list)
   checkTransform(form.as, 'list', scope.resource.kind)
   if (form.as?.kind === 'Table') parseIncludeObject(ctx.query)
   return form

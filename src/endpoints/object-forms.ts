@@ -12,15 +12,19 @@ import type { KubeObject } from '../api/meta.ts'
 import { type ByteText, byteText, bytesOf, utf8ByteText } from '../lib/byte-text.ts'
 import type { Item } from '../registry/list-reader.ts'
 import type { Form } from '../registry/watch-cache/cache-item.ts'
+import { type Offers, offersOf } from './transforms.ts'
 
 export class ObjectForms {
   readonly version: KindVersion
+  /** In which forms answers with objects of this version can be asked for. */
+  readonly offers: Offers
   readonly #conversion: Conversion | undefined
   readonly #json: Form<KubeObject>
   readonly #message: Form<KubeObject>
 
   constructor(version: KindVersion, conversion: Conversion | undefined) {
     this.version = version
+    this.offers = offersOf(version.encodings)
     this.#conversion = conversion
     this.#json = { encode: (object) => utf8ByteText(encodeJson(this.view(object))) }
     this.#message = { encode: (object) => byteText(version.encodeMessage(this.view(object))) }

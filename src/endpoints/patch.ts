@@ -13,6 +13,7 @@ import {
   notFound,
   requestEntityTooLarge,
   unroutableMediaType,
+  unsupportedMediaType,
 } from '../api/status-error.ts'
 import type { Handler } from '../http/filter.ts'
 import { negotiate } from '../http/negotiation.ts'
@@ -30,7 +31,6 @@ import { type WriteOptions, parseWriteOptions } from './options.ts'
 import { fitted, unfit } from './patch-result.ts'
 import { readBody } from './read-body.ts'
 import { type Scope, groupResourceOf } from './scope.ts'
-import { TRANSFORM_OFFER } from './transforms.ts'
 import { matchUrl } from './update.ts'
 import { WritePath } from './write-path.ts'
 
@@ -49,8 +49,9 @@ export function patchHandler(scope: Scope): Handler {
   return async (ctx) => {
     const type = contentTypeOf(ctx)
     if (type === APPLY_PATCH) return apply(ctx)
-    if (!accepted.includes(type)) throw unroutableMediaType(415)
-    const form = negotiate(ctx, TRANSFORM_OFFER)
+    if (!accepted.includes(type))
+      throw strategicType ? unroutableMediaType(415) : unsupportedMediaType([...accepted, APPLY_PATCH])
+    const form = negotiate(ctx, forms.offers.object)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'PatchOptions')
     checkForce(ctx)

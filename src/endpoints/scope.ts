@@ -4,7 +4,7 @@ import type { YamlThread } from '../api/codec/yaml-thread.ts'
 import type { AdmissionChain } from '../access/admission/admission.ts'
 import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { FieldManager } from '../registry/apply/field-manager.ts'
+import type { Managing } from '../registry/apply/managing.ts'
 import type { ListReader } from '../registry/list-reader.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Resource } from '../registry/resource.ts'
@@ -19,7 +19,7 @@ export interface Scope {
   readonly resource: Resource
   /** How objects are seen, written and read in this version. */
   readonly forms: ObjectForms
-  readonly fieldManager: FieldManager
+  readonly managing: Managing
   readonly deleteOptions: KindVersion
   readonly frames: LatestFrames
   readonly yaml: YamlThread

@@ -1,4 +1,5 @@
 /** What a client may ask for instead of the object itself: its metadata, or rows of a table. */
+import type { Encoding } from '../api/codec/codec.ts'
 import { encodeMessage } from '../api/codec/protobuf-encode.ts'
 import type { KubeObject, ListMeta } from '../api/meta.ts'
 import { metaType } from '../api/schema/meta-types.ts'
@@ -13,8 +14,20 @@ export const PARTIAL_LIST_MESSAGE = (object: object): Uint8Array =>
 
 const KINDS = new Set(['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList'])
 
+/** What answers may be: an object, a list where it may be watched, a watch. */
+export interface Offers {
+  readonly object: Offer
+  readonly list: Offer
+  readonly watch: Offer
+}
+/** @param encodings of the kind. Transformed, its objects have all of them. */
+export function offersOf(encodings: readonly Encoding[]): Offers {
+  const of = (offer: Offer): Offer => ({ ...offer, untransformed: encodings })
+  return { object: of(OBJECT_OFFER), list: of(LIST_OFFER), watch: of(WATCH_OFFER) }
+}
+
 /** Tables have cells of any type: there is no protobuf form of them. */
-export const TRANSFORM_OFFER: Offer = {
+const OBJECT_OFFER: Offer = {
   representations: Object.values(MEDIA_TYPES),
   transforms: (as, encoding) =>
     KINDS.has(as.kind) &&
@@ -23,8 +36,8 @@ export const TRANSFORM_OFFER: Offer = {
     !(as.kind === 'Table' && encoding === 'protobuf'),
 }
 /** Of paths that may be watched. */
-export const LIST_OFFER: Offer = {
-  ...TRANSFORM_OFFER,
+const LIST_OFFER: Offer = {
+  ...OBJECT_OFFER,
   representations: [
     ...Object.values(MEDIA_TYPES),
     `${MEDIA_TYPES.json};stream=watch`,
@@ -33,7 +46,7 @@ export const LIST_OFFER: Offer = {
 }
 
 /** YAML cannot be streamed. */
-export const WATCH_OFFER: Offer = { ...LIST_OFFER, encodings: ['json', 'protobuf'], stream: true }
+const WATCH_OFFER: Offer = { ...LIST_OFFER, encodings: ['json', 'protobuf'], stream: true }
 
 export function transformVersion(as: Transform): string {
   return `meta.k8s.io/${as.version}`

@@ -9,18 +9,17 @@ import { decodeObject } from './decode-object.ts'
 import { parseWriteOptions } from './options.ts'
 import { readBody } from './read-body.ts'
 import type { Scope } from './scope.ts'
-import { TRANSFORM_OFFER } from './transforms.ts'
 import { WritePath } from './write-path.ts'
 
 /** PUT of an object or of a subresource of it. */
 export function updateHandler(scope: Scope): Handler {
   const { forms, registry, strategy } = scope
   return async (ctx) => {
-    const form = negotiate(ctx, TRANSFORM_OFFER)
+    const form = negotiate(ctx, forms.offers.object)
     const body = await readBody(ctx)
     const options = parseWriteOptions(ctx.query, 'UpdateOptions')
     const given = await decodeObject(ctx, body, {
-      encoding: bodyEncoding(ctx),
+      encoding: bodyEncoding(ctx, forms.version.encodings),
       version: forms.version,
       yaml: scope.yaml,
       validation: options.fieldValidation,

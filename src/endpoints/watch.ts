@@ -16,7 +16,6 @@ import { type ListOptions, parseListOptions } from './list-options.ts'
 import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
 import { parseIncludeObject } from './table.ts'
-import { WATCH_OFFER } from './transforms.ts'
 import { type WatchEncoder, watchEncoder } from './watch-encoder.ts'
 import { type WatchSink, watchSink } from './watch-sink.ts'
 
@@ -26,7 +25,7 @@ const BOOKMARK_BEFORE_END_MS = 2000
 
 export function watchHandler(scope: Scope): Handler {
   return async (ctx) => {
-    const form = negotiate(ctx, WATCH_OFFER)
+    const form = negotiate(ctx, scope.forms.offers.watch)
     const options = parseListOptions(ctx, scope.resource, true)
     const encoder = watchEncoder(scope, form, parseIncludeObject(ctx.query))
     const after =

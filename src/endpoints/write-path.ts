@@ -44,16 +44,15 @@ export class WritePath {
    * @returns the object in the hub's form. @throws StatusError of a plug-in.
    */
   async made(object: KubeObject, live: KubeObject | undefined, pause: Pause): Promise<KubeObject> {
-    const { fieldManager, forms } = this.#scope
+    const { managing, forms } = this.#scope
     const { kind, apiVersion } = forms.version
     const seen = live && forms.typed(live)
     await pause?.()
-    const owned = fieldManager.afterWrite({
-      live: seen,
-      object: { kind, apiVersion, ...forms.settled(object) },
-      manager: this.#manager,
-      now: this.#write.now,
-    })
+    const typed = { kind, apiVersion, ...forms.settled(object) }
+    const { now } = this.#write
+    const owned = await managing((fields) =>
+      fields.afterWrite({ live: seen, object: typed, manager: this.#manager, now }),
+    )
     await pause?.()
     return this.#admitted(owned, live, seen)
   }

@@ -32,6 +32,8 @@ export interface Offer {
   readonly encodings?: readonly Encoding[]
   /** Which transforms can be made; none when absent. */
   readonly transforms?: (as: Transform, encoding: Encoding) => boolean
+  /** Encodings of what is not transformed, where they are fewer. */
+  readonly untransformed?: readonly Encoding[]
   /** What the router lists for this path: a header that names none of them, and takes not just anything, does not get past it. */
   readonly representations?: readonly string[]
   /** The answer is a watch: errors name its forms. */
@@ -51,7 +53,7 @@ export function negotiate(ctx: RequestContext, offer: Offer = {}): Negotiated {
   for (const clause of clauses) {
     const as = transformOf(clause.params)
     const encoding = encodings.find((e) => accepts(clause.type, MEDIA_TYPES[e]))
-    if (encoding === undefined || (as && !offer.transforms?.(as, encoding))) continue
+    if (encoding === undefined || !(as ? offer.transforms?.(as, encoding) : isOffered(offer, encoding))) continue
     return {
       encoding,
       as,
@@ -60,6 +62,10 @@ export function negotiate(ctx: RequestContext, offer: Offer = {}): Negotiated {
     }
   }
   throw notAcceptable(encodings.map((e) => MEDIA_TYPES[e] + (offer.stream === true ? ';stream=watch' : '')))
+}
+
+function isOffered({ untransformed }: Offer, encoding: Encoding): boolean {
+  return untransformed === undefined || untransformed.includes(encoding)
 }
 
 /** For errors: never fails; JSON where nothing fits. */

@@ -5,13 +5,19 @@ import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
 import { type Revision, StorageError } from '../storage/storage.ts'
 
+/** Promises only where a converter has to be waited for. */
 export interface ObjectCodec {
-  encode(object: KubeObject): Uint8Array
+  encode(object: KubeObject): Uint8Array | Promise<Uint8Array>
   /** The object without kind and apiVersion, defaulted, its resourceVersion set. @throws StorageError corrupt. */
+  decode(bytes: Uint8Array, revision: Revision): KubeObject | Promise<KubeObject>
+}
+/** Of a kind that this process converts itself. */
+export interface SyncObjectCodec extends ObjectCodec {
+  encode(object: KubeObject): Uint8Array
   decode(bytes: Uint8Array, revision: Revision): KubeObject
 }
 
-export function objectCodec(form: KindVersion, storedAs: 'protobuf' | 'json'): ObjectCodec {
+export function objectCodec(form: KindVersion, storedAs: 'protobuf' | 'json'): SyncObjectCodec {
   const { kind, apiVersion } = form
   return {
     encode: (object) => {
@@ -22,17 +28,23 @@ export function objectCodec(form: KindVersion, storedAs: 'protobuf' | 'json'): O
         ? wrapProtobuf({ apiVersion, kind, raw: form.encodeMessage(stored) })
         : Buffer.from(`${encodeJson(stored)}\n`)
     },
-    decode: (bytes, revision) => {
-      let parsed: KubeObject
-      try {
-        parsed = form.decodeStored(bytes)
-      } catch (e) {
-        throw new StorageError('corrupt', `a stored ${kind} cannot be decoded`, { cause: e })
-      }
-      const { kind: _k, apiVersion: _a, ...object } = parsed
-      object.metadata = { ...object.metadata, resourceVersion: String(revision) }
-      form.fillDefaults(object)
-      return object
-    },
+    decode: (bytes, revision) => readable(form, storedObject(form, bytes), revision),
   }
+}
+
+/** @throws StorageError corrupt. */
+export function storedObject(form: KindVersion, bytes: Uint8Array): KubeObject {
+  try {
+    return form.decodeStored(bytes)
+  } catch (e) {
+    throw new StorageError('corrupt', `a stored ${form.kind} cannot be decoded`, { cause: e })
+  }
+}
+
+/** A stored object as the server handles it: without kind and apiVersion, defaulted, its resourceVersion set. */
+export function readable(form: KindVersion, stored: KubeObject, revision: Revision): KubeObject {
+  const { kind: _k, apiVersion: _a, ...object } = stored
+  object.metadata = { ...object.metadata, resourceVersion: String(revision) }
+  form.fillDefaults(object)
+  return object
 }

@@ -132,7 +132,7 @@ export class Registry {
     const key = keyOf(this.resource, metadata.namespace ?? '', metadata.name ?? '')
     if (write.dryRun) {
       const existing = await this.#read(key, 'create', metadata.name!)
-      if (existing) throw this.#exists(existing, metadata.name!)
+      if (existing) throw await this.#exists(existing, metadata.name!)
       return object
     }
     const put = await this.#put(key, object, 'absent', 'create', (current) => this.#exists(current, metadata.name!))
@@ -150,7 +150,7 @@ export class Registry {
       if (!stored) return this.#createByUpdate(o, strategy)
       const pause = pausesOf(Math.max(write.bodyBytes ?? 0, stored.value.byteLength))
       await pause?.()
-      const old = this.#decode(stored)
+      const old = await this.#decode(stored)
       await pause?.()
       const object = await o.transform(old, pause)
       await pause?.()
@@ -223,7 +223,7 @@ export class Registry {
       if (result.kind === 'conflict') return { kind: 'lost', current: result.current }
       return { kind: 'done', object: withRevision(object, result.revision) }
     }
-    const bytes = this.codec.encode(object)
+    const bytes = await this.codec.encode(object)
     await pause?.()
     if (Buffer.compare(bytes, stored.value) === 0 || write.dryRun)
       return { kind: 'done', object: withRevision(object, stored.revision) }
@@ -241,13 +241,13 @@ export class Registry {
     let stored = await this.#read(key, 'delete', write.name)
     for (;;) {
       if (!stored) throw notFound(this.#gr, write.name)
-      const object = this.#decode(stored)
+      const object = await this.#decode(stored)
       checkPreconditions(this.resource, object, options.preconditions)
       await hooks.validate?.(object, object)
       const kept = afterDelete(object, options, this.strategy, write.now)
       if (options.dryRun) return { object: kept ?? object, gone: kept === undefined }
       const expected: number = stored.revision
-      const bytes = kept && this.codec.encode(kept)
+      const bytes = kept && (await this.codec.encode(kept))
       if (bytes && Buffer.compare(bytes, stored.value) === 0) return { object, gone: false }
       const result = await this.#attempt('delete', write.name, () =>
         bytes ? this.#storage.put(key, bytes, { expected }) : this.#storage.delete(key, expected),
@@ -263,13 +263,13 @@ export class Registry {
     object: KubeObject,
     expected: 'absent',
     operation: string,
-    onConflict: (current: StoredValue | undefined) => StatusError,
+    onConflict: (current: StoredValue | undefined) => Promise<StatusError>,
   ): Promise<KubeObject> {
-    const bytes = this.codec.encode(object)
+    const bytes = await this.codec.encode(object)
     const result = await this.#attempt(operation, object.metadata.name ?? '', () =>
       this.#storage.put(key, bytes, { expected, ...this.#ttl() }),
     )
-    if (result.kind === 'conflict') throw onConflict(result.current)
+    if (result.kind === 'conflict') throw await onConflict(result.current)
     return withRevision(object, result.revision)
   }
 
@@ -286,8 +286,8 @@ export class Registry {
   #refuse(object: KubeObject, errors: readonly FieldError[]): void {
     if (errors.length > 0) throw invalid(this.#form, object.metadata.name ?? '', errors)
   }
-  #exists(current: StoredValue | undefined, name: string): StatusError {
-    const deleting = current !== undefined && this.#decode(current).metadata.deletionTimestamp !== undefined
+  async #exists(current: StoredValue | undefined, name: string): Promise<StatusError> {
+    const deleting = current !== undefined && (await this.#decode(current)).metadata.deletionTimestamp !== undefined
     return alreadyExists(this.#gr, name, deleting ? 'object is being deleted: ' : '')
   }
   #dedupOwners(object: KubeObject, hooks: WriteHooks): void {
@@ -297,10 +297,11 @@ export class Registry {
       `.metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: ${twice.join(', ')}`,
     )
   }
-  #decode(stored: StoredValue): KubeObject {
+  async #decode(stored: StoredValue): Promise<KubeObject> {
     try {
-      return this.codec.decode(stored.value, stored.revision)
+      return await this.codec.decode(stored.value, stored.revision)
     } catch (e) {
+      if (e instanceof StatusError) throw e
       throw e instanceof StorageError ? fromStorageError(e, this.#gr, 'get') : badRequest(String(e), e)
     }
   }

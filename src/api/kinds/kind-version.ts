@@ -7,6 +7,7 @@
  */
 import type { DecodedBody, Encoding, Reading } from '../codec/codec.ts'
 import type { KubeObject } from '../meta.ts'
+import type { SchemaSource } from '../schema/schema-source.ts'
 import type { ObjectType } from '../schema/type-table.ts'
 import type { MergeShape } from './merge-shape.ts'
 
@@ -51,5 +52,5 @@ export interface KindVersion extends GroupVersionKind {
   /** How strategic merge patches merge it; undefined: they are not taken (415). */
   readonly strategicType: ObjectType | undefined
   /** For OpenAPI documents. */
-  readonly schema: ObjectType
+  readonly schema: SchemaSource
 }

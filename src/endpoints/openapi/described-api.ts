@@ -1,11 +1,11 @@
 /** What OpenAPI documents are made of: the resources of a group version as the servers describe them. */
-import type { ObjectType } from '../../api/schema/type-table.ts'
+import type { SchemaSource } from '../../api/schema/schema-source.ts'
 
 export interface DescribedSubresource {
   readonly name: string
   readonly verbs: readonly string[]
   readonly kind: string
-  readonly type: ObjectType
+  readonly type: SchemaSource
 }
 export interface DescribedResource {
   readonly resource: string
@@ -13,7 +13,7 @@ export interface DescribedResource {
   readonly namespaced: boolean
   /** As discovery lists them. */
   readonly verbs: readonly string[]
-  readonly type: ObjectType
+  readonly type: SchemaSource
   readonly subresources?: readonly DescribedSubresource[]
 }
 export interface DescribedGroupVersion {

@@ -2,7 +2,7 @@
  * The operations of a group version: paths, ids, actions, parameters and bodies. Both versions of OpenAPI are
  * written from them. Source: apiserver's installer; ids and order of words are exact.
  */
-import type { ObjectType } from '../../api/schema/type-table.ts'
+import type { SchemaSource } from '../../api/schema/schema-source.ts'
 import { metaType } from '../../api/schema/meta-types.ts'
 import { type DescribedGroupVersion, type DescribedResource, rootPathOf } from './described-api.ts'
 import * as names from './parameters.ts'
@@ -16,10 +16,10 @@ export interface Operation {
   readonly action: string
   readonly kind: string
   /** The body that is read, if any. */
-  readonly body: ObjectType | undefined
+  readonly body: SchemaSource | undefined
   readonly bodyRequired: boolean
   /** What is answered; a list of it for list. */
-  readonly answer: ObjectType
+  readonly answer: SchemaSource
   readonly answersList: boolean
   readonly codes: readonly number[]
   readonly streams: boolean
@@ -167,7 +167,7 @@ class ResourceOperations {
     }
   }
 
-  #replace(place: Place, type: ObjectType, subresource: string): void {
+  #replace(place: Place, type: SchemaSource, subresource: string): void {
     this.#add(place, {
       method: 'put',
       verb: 'replace',

@@ -1,4 +1,6 @@
 /** Types of the tables as OpenAPI schemas, for both versions of the document. */
+import { metaType } from '../../api/schema/meta-types.ts'
+import type { JsonSchema, SchemaSource } from '../../api/schema/schema-source.ts'
 import type { Field, FieldType, ObjectType } from '../../api/schema/type-table.ts'
 
 export type Json = Record<string, unknown>
@@ -45,13 +47,14 @@ export class SchemaBuilder {
   }
 
   /** Adds the type and what it refers to. @returns a reference to it. */
-  reference(type: ObjectType): Json {
-    this.#addObject(type)
+  reference(type: SchemaSource): Json {
+    if ('json' in type) this.#addJson(type)
+    else this.#addObject(type)
     return this.#ref(type.model)
   }
 
   /** Adds the list of a kind. */
-  listReference(type: ObjectType, kind: SchemaKind, listMeta: ObjectType): Json {
+  listReference(type: SchemaSource, kind: SchemaKind, listMeta: ObjectType): Json {
     const model = `${type.model}List`
     if (!this.#schemas.has(model)) {
       this.#schemas.set(model, {
@@ -91,6 +94,18 @@ export class SchemaBuilder {
     })
   }
 
+  #addJson(type: JsonSchema): void {
+    if (this.#schemas.has(type.model)) return
+    const schema: Json = {}
+    this.#schemas.set(type.model, schema)
+    const own = type.json(this.#dialect.version)
+    Object.assign(schema, {
+      ...own,
+      properties: { ...TYPE_META, metadata: this.#embedded(metaType('ObjectMeta')), ...(own['properties'] as Json) },
+      'x-kubernetes-group-version-kind': this.#kinds.get(type.model) ?? [],
+    })
+  }
+
   #property(owner: ObjectType, field: Field): Json {
     const schema = this.#typed(field.type, rawModelOf(owner))
     return { ...schema, ...this.#defaultOf(field), ...extensionsOf(field) }
@@ -120,7 +135,7 @@ export class SchemaBuilder {
   }
 
   /** Version 3 wraps references, so that defaults and descriptions may stand beside them. */
-  #embedded(type: ObjectType): Json {
+  #embedded(type: SchemaSource): Json {
     const reference = this.reference(type)
     return this.#dialect.version === 3 ? { allOf: [reference], default: {} } : reference
   }

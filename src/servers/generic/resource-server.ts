@@ -24,8 +24,8 @@ import { AllWatchMetrics } from '../../endpoints/watch-metrics.ts'
 import type { Handler } from '../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../http/request-info.ts'
 import { Publisher } from '../../lib/published.ts'
-import { FieldManager } from '../../registry/apply/field-manager.ts'
 import { FieldSet } from '../../registry/apply/field-set.ts'
+import { type Managing, managing, managingConverted } from '../../registry/apply/managing.ts'
 import { fieldElement } from '../../registry/apply/path-element.ts'
 import { ListReader } from '../../registry/list-reader.ts'
 import { Registry } from '../../registry/registry.ts'
@@ -58,7 +58,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   readonly #storeMetrics
   readonly #watchMetrics
   #table = new ServedTable([], new Map())
-  /** By prefix. */
+  /** By storeKey. */
   #stores = new Map<string, ResourceStore>()
   #scopes = new Map<string, Scope>()
 
@@ -102,7 +102,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
         })
       }
     }
-    const gone = [...this.#stores.values()].filter((s) => stores.get(s.spec.prefix) !== s)
+    const gone = [...this.#stores.values()].filter((s) => stores.get(storeKey(s.spec)) !== s)
     for (const [id, { resource }] of this.#scopes) if (!scopes.has(id)) this.#watchMetrics.release(resource)
     this.#stores = stores
     this.#scopes = scopes
@@ -167,11 +167,12 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   }
 
   #storeOf(spec: StoreSpec, next: Map<string, ResourceStore>): ResourceStore {
-    const made = next.get(spec.prefix)
+    const key = storeKey(spec)
+    const made = next.get(key)
     if (made) return made
-    const known = this.#stores.get(spec.prefix)
+    const known = this.#stores.get(key)
     const store = known?.spec === spec ? known : new ResourceStore(spec, this.#o, this.#storeMetrics)
-    next.set(spec.prefix, store)
+    next.set(key, store)
     return store
   }
 
@@ -186,7 +187,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     return {
       resource,
       forms,
-      fieldManager: fieldManagerOf(served, '', strategy, versions),
+      managing: managingOf(served, '', strategy, versions),
       deleteOptions: o.deleteOptions,
       frames,
       yaml: o.yaml,
@@ -205,6 +206,8 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     }
   }
 }
+
+const storeKey = ({ prefix, form }: StoreSpec): string => `${prefix} ${form.apiVersion}`
 
 function resourceOf(served: StoredResource): Resource {
   const { form, names, namespaced, store, ttlSeconds, coreFinalizers, selectableFields, storedLabel } = served
@@ -226,8 +229,8 @@ function resourceOf(served: StoredResource): Resource {
 function routed(s: Subresource, scope: Scope, served: StoredResource, versions: StoredVersions): RoutedSubresource {
   if (s.is === 'view') {
     const { name: subresource, strategy } = s
-    const fieldManager = fieldManagerOf(served, subresource, strategy, versions)
-    return verbHandlers({ ...scope, subresource, strategy, fieldManager }, s.verbs)
+    const own = { subresource, strategy, managing: managingOf(served, subresource, strategy, versions) }
+    return verbHandlers({ ...scope, ...own }, s.verbs)
   }
   return s.is === 'object' ? s.handlers : s
 }
@@ -244,15 +247,18 @@ function pick(served: RoutedResource, info: RequestInfo, method: string): Handle
   return subresource.methods.includes(method) ? (ctx) => subresource.open(ctx) : methodNotAllowed
 }
 
-function fieldManagerOf(
-  { form }: StoredResource,
+function managingOf(
+  { form, store }: StoredResource,
   subresource: string,
   strategy: Strategy,
   versions: StoredVersions,
-): FieldManager {
+): Managing {
   const { apiVersion, kind, merge: shape } = form
   const reset = FieldSet.of(...(strategy.resetFields ?? []).map((path) => path.split('.').map(fieldElement)))
-  return new FieldManager({ apiVersion, kind, shape, subresource, resetFields: () => reset, versions })
+  const options = { apiVersion, kind, shape, subresource, resetFields: () => reset }
+  if (!store.converted) return managing({ ...options, versions })
+  const { converter, versions: served } = store.converted
+  return managingConverted(options, (version) => served.get(version), converter)
 }
 
 const unknownPath: Handler = (ctx) => {

@@ -10,6 +10,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { Family, Gauge, MetricsRecorder } from '../../observability/metrics.ts'
 import { type BoundStorageMetrics, StorageMetrics, meteredStorage } from '../../registry/metered-storage.ts'
+import { convertingCodec } from '../../registry/converting-codec.ts'
 import { type ObjectCodec, objectCodec } from '../../registry/object-codec.ts'
 import { selectableFieldsOf } from '../../registry/selectable-fields.ts'
 import type { Decoded } from '../../registry/watch-cache/cache-item.ts'
@@ -30,6 +31,7 @@ export class StoreMetrics {
   readonly storage: StorageMetrics
   readonly cache: WatchCacheMetrics
   readonly objects: Family<Gauge>
+  readonly #claims = new Map<string, number>()
 
   constructor(metrics: MetricsRecorder) {
     this.storage = new StorageMetrics(metrics)
@@ -39,6 +41,19 @@ export class StoreMetrics {
       help: '[STABLE] Stored objects by resource.',
       labels: ['resource'],
     })
+  }
+  /** Stores of one resource in several versions share its series. */
+  claim(name: string): void {
+    this.#claims.set(name, (this.#claims.get(name) ?? 0) + 1)
+  }
+  /** The series go with the last store. */
+  release(name: string, { group, resource }: StoreSpec['resource']): void {
+    const left = this.#claims.get(name)! - 1
+    if (left > 0) return void this.#claims.set(name, left)
+    this.#claims.delete(name)
+    this.objects.remove(name)
+    this.cache.release(group, resource)
+    this.storage.release(group, resource)
   }
 }
 
@@ -57,7 +72,9 @@ export class ResourceStore implements AsyncDisposable {
     const { group, resource } = spec.resource
     const bound: BoundStorageMetrics = metrics.storage.bind(group, resource)
     this.storage = meteredStorage(o.storage, bound, o.clock)
-    this.codec = objectCodec(spec.form, spec.storedAs)
+    this.codec = spec.converted
+      ? convertingCodec({ ...spec.converted, form: spec.form })
+      : objectCodec(spec.form, spec.storedAs)
     this.cache = new WatchCache<KubeObject>({
       storage: this.storage,
       prefix: `${spec.prefix}/`,
@@ -70,12 +87,13 @@ export class ResourceStore implements AsyncDisposable {
       log: o.log,
       metrics: metrics.cache.bind(group, resource),
     })
+    metrics.claim(this.#name)
     const series = metrics.objects.with(this.#name)
     // Set at each scrape; -1 until the watch cache has been filled.
     this.#stopCounting = o.metrics.onCollect(() => series.set(this.cache.isReady ? this.cache.size : -1))
   }
   readonly decode = (value: Uint8Array, revision: number): Decoded<KubeObject> => {
-    const object = this.codec.decode(value, revision)
+    const object = this.codec.decode(value, revision) as KubeObject
     return { object, labels: object.metadata.labels ?? {}, fields: selectableFieldsOf(this.spec, object) }
   }
   get #name(): string {
@@ -83,11 +101,8 @@ export class ResourceStore implements AsyncDisposable {
     return group === '' ? resource : `${resource}.${group}`
   }
   async [Symbol.asyncDispose](): Promise<void> {
-    const { group, resource } = this.spec.resource
     this.#stopCounting()
     await this.cache[Symbol.asyncDispose]()
-    this.#metrics.objects.remove(this.#name)
-    this.#metrics.cache.release(group, resource)
-    this.#metrics.storage.release(group, resource)
+    this.#metrics.release(this.#name, this.spec.resource)
   }
 }

@@ -1,5 +1,5 @@
 /** What a ResourceServer is told to serve. Made anew for each publish(); what is equal keeps its store. */
-import type { Conversion } from '../../api/kinds/kind.ts'
+import type { Conversion, Converter } from '../../api/kinds/kind.ts'
 import type { KindVersion } from '../../api/kinds/kind-version.ts'
 import type { VerbHandlers } from '../../endpoints/resource-handlers.ts'
 import type { Column } from '../../endpoints/table.ts'
@@ -12,14 +12,25 @@ import type { Strategy } from '../../registry/strategy.ts'
 export interface StoreSpec {
   /** Below the storage's root: `/registry/services/specs`. */
   readonly prefix: string
-  /** The hub: what is stored. */
+  /** What its objects are held in: the hub, which is also what is stored, or, where a converter is, the served version. */
   readonly form: KindVersion
+  /** Each version then has a store of its own, over the same keys. */
+  readonly converted?: ConvertedStore
   /** Built-in kinds are stored as protobuf, APIServices and custom resources as JSON: kube-apiserver's layout. */
   readonly storedAs: 'protobuf' | 'json'
   /** As metrics name it. */
   readonly resource: { readonly group: string; readonly resource: string }
   readonly selectableFields: Resource['selectableFields']
   readonly fieldOf: Resource['fieldOf']
+}
+
+/** Objects that a converter takes from version to version. */
+export interface ConvertedStore {
+  readonly converter: Converter
+  /** What is written. */
+  readonly stored: KindVersion
+  /** All that are served, by apiVersion. */
+  readonly versions: ReadonlyMap<string, KindVersion>
 }
 
 interface Served {
