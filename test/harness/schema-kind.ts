@@ -1,7 +1,7 @@
 /** Makes the form of a kind from a JSON schema at run time, as a server of custom resources does: as much as tests need. */
 import { DecodeError, type DecodedBody, decodeUntyped, type Encoding } from '../../src/api/codec/codec.ts'
 import { unhandled } from '../../src/api/codec/decode-error.ts'
-import { decodeTyped } from '../../src/api/codec/typed-decode.ts'
+import { decodeTyped, TypeMismatchError } from '../../src/api/codec/typed-decode.ts'
 import { type FieldError, fieldError } from '../../src/api/field-error.ts'
 import { isObject, type JsonObject } from '../../src/api/json-value.ts'
 import type { FittedObject, GroupVersionKind, KindVersion } from '../../src/api/kinds/kind-version.ts'
@@ -42,6 +42,14 @@ export function schemaKind(gvk: GroupVersionKind, schema: Schema): KindVersion {
     const object = { ...typeOf(own, name), metadata: meta.object, ...(pruned(schema, rest, '', problems) as object) }
     return { object: object as KubeObject, problems: [...meta.problems, ...problems] }
   }
+  const fitBody = (value: object, given: { apiVersion: string; kind: string }): FittedObject => {
+    try {
+      return fit(value)
+    } catch (error) {
+      if (!(error instanceof TypeMismatchError)) throw error
+      throw unhandled(given.kind, gvk.version, kind, error.message)
+    }
+  }
   return {
     ...gvk,
     apiVersion,
@@ -54,7 +62,7 @@ export function schemaKind(gvk: GroupVersionKind, schema: Schema): KindVersion {
       const body = value as object as Partial<KubeObject>
       const given = { apiVersion: body.apiVersion ?? apiVersion, kind: body.kind ?? kind }
       if (given.kind !== kind) throw unhandled(given.kind, given.apiVersion, kind, 'it is of another kind')
-      const fitted = fit({ ...value, ...given })
+      const fitted = fitBody({ ...value, ...given }, given)
       return { ...given, object: fitted.object, problems: [...problems, ...fitted.problems] }
     },
     decodeStored: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as KubeObject,
