@@ -15,12 +15,12 @@ import {
   tooLargeResourceVersion,
   tooManyRequests,
 } from '../api/status-error.ts'
-import { type Revision, type Storage, StorageError } from '../storage/storage.ts'
+import { type Revision, type Storage, StorageError, type StoredValue } from '../storage/storage.ts'
 import { continueExpired, decodeContinue, encodeContinue } from './continue-token.ts'
 import { keyOf, listPrefix } from './keys.ts'
 import type { Resource } from './resource.ts'
 import { fromStorageError } from './storage-errors.ts'
-import { CacheItem, type Decoded, type Predicate } from './watch-cache/cache-item.ts'
+import { CacheItem, type Decode, type Predicate, Undecodable } from './watch-cache/cache-item.ts'
 import { WatchCacheError } from './watch-cache/watch-cache-error.ts'
 import type { WatchCache } from './watch-cache/watch-cache.ts'
 
@@ -50,14 +50,14 @@ export class ListReader {
   readonly #resource: Resource
   readonly #storage: Storage
   readonly #cache: WatchCache<KubeObject>
-  readonly #decode: (value: Uint8Array, revision: Revision) => Decoded<KubeObject>
+  readonly #decode: Decode<KubeObject>
   readonly #gr: { group: string; resource: string }
 
   constructor(o: {
     resource: Resource
     storage: Storage
     cache: WatchCache<KubeObject>
-    decode: (value: Uint8Array, revision: Revision) => Decoded<KubeObject>
+    decode: Decode<KubeObject>
   }) {
     this.#resource = o.resource
     this.#storage = o.storage
@@ -86,7 +86,7 @@ export class ListReader {
       if (cached) return cached
     }
     const { item } = await this.#storage.get(key)
-    return item && new CacheItem(key, item.revision, this.#decode(item.value, item.revision))
+    return item && (await this.#itemsOf([item]))[0]
   }
 
   /** @throws StatusError 400, 410, 504. */
@@ -159,9 +159,8 @@ export class ListReader {
         ...(after === undefined ? {} : { after }),
       })
       at ??= page.revision
-      for (const [i, { key, value, revision }] of page.items.entries()) {
-        after = key
-        const item = new CacheItem(key, revision, this.#decode(value, revision))
+      for (const [i, item] of (await this.#itemsOf(page.items)).entries()) {
+        after = item.key
         if (o.matches && !o.matches(item)) continue
         items.push(item)
         if (items.length !== o.limit) continue
@@ -171,6 +170,16 @@ export class ListReader {
       if (!page.more) return answer(prefix, items, at, false, undefined)
       size = Math.min(size * 2, MAX_PAGE)
     }
+  }
+
+  /** @throws what made the first of them undecodable. */
+  async #itemsOf(values: readonly StoredValue[]): Promise<Item[]> {
+    const outcomes = await this.#decode(values)
+    return values.map(({ key, revision }, i) => {
+      const outcome = outcomes[i]!
+      if (outcome instanceof Undecodable) throw outcome.error
+      return new CacheItem(key, revision, outcome)
+    })
   }
 
   async #translate<T>(operation: string, fn: () => Promise<T>): Promise<T> {

@@ -14,8 +14,16 @@ import { type Cancel, type Clock, sleep } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'
 import { nextTurn } from '../../lib/next-turn.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { type Batch, type Revision, type Storage, StorageError, type StorageEvent } from '../../storage/storage.ts'
-import { CacheEvent, CacheItem, type Decoded, type Predicate, type Restamp, restamped } from './cache-item.ts'
+import {
+  type Batch,
+  type Revision,
+  type Storage,
+  StorageError,
+  type StorageEvent,
+  type StoredValue,
+} from '../../storage/storage.ts'
+import { CacheEvent, CacheItem, type Decode, type Predicate, type Restamp, restamped } from './cache-item.ts'
+import { type CorruptKey, Decoder, type Items, RETRY } from './decoder.ts'
 import { History, KEPT_MS, MOST_EVENTS } from './history.ts'
 import { ItemIndex, type ListQuery, type Page } from './item-index.ts'
 import { RevisionGate } from './revision-gate.ts'
@@ -27,8 +35,8 @@ export interface WatchCacheOptions<T> {
   readonly storage: Storage
   /** Of all keys of the resource; ends with `/`. */
   readonly prefix: string
-  /** A throw makes the key corrupt: it is left out of lists and listed in `corrupt`. */
-  readonly decode: (value: Uint8Array, revision: Revision, key: string) => Decoded<T>
+  /** A key whose value is Undecodable is left out of lists and listed in `corrupt`. */
+  readonly decode: Decode<T>
   readonly restamp: Restamp<T>
   readonly clock: Clock
   readonly log: Logger
@@ -37,11 +45,6 @@ export interface WatchCacheOptions<T> {
   readonly historyLimit?: number
 }
 
-export interface CorruptKey {
-  readonly key: string
-  readonly revision: Revision
-  readonly error: unknown
-}
 export interface CacheList<T> extends Page<T> {
   readonly revision: Revision
 }
@@ -55,7 +58,6 @@ export interface ReadOptions {
 const WAIT_MS = 3000
 const PROGRESS_EVERY_MS = 100
 const LIST_PAGE = 500
-const RETRY = { baseMs: 100, maxMs: 10_000 }
 
 export class WatchCache<T> implements AsyncDisposable {
   readonly #o: WatchCacheOptions<T>
@@ -63,6 +65,7 @@ export class WatchCache<T> implements AsyncDisposable {
   readonly #history: History<T>
   readonly #subscriptions: Subscriptions<T>
   readonly #abort = new AbortController()
+  readonly #decoder: Decoder<T>
   readonly #ready = new Deferred()
   readonly #corrupt = new Map<string, CorruptKey>()
   #index = new ItemIndex<T>()
@@ -72,6 +75,7 @@ export class WatchCache<T> implements AsyncDisposable {
 
   constructor(o: WatchCacheOptions<T>) {
     this.#o = o
+    this.#decoder = new Decoder(o, this.#abort.signal)
     this.#gate = new RevisionGate(o.clock)
     this.#history = new History(o.historyLimit ?? MOST_EVENTS)
     this.#subscriptions = new Subscriptions(this.#history, o.metrics, () => this.#gate.current)
@@ -246,7 +250,8 @@ export class WatchCache<T> implements AsyncDisposable {
         listed = true
         for await (const batch of this.#o.storage.watch(this.#o.prefix, { after: this.#gate.current, signal })) {
           backoff.forget('')
-          this.#apply(batch)
+          const items = this.#decoder.items(batch.events.filter(hasValue))
+          this.#apply(batch, items instanceof Promise ? await items : items)
         }
       } catch (error) {
         if (signal.aborted) return
@@ -273,9 +278,9 @@ export class WatchCache<T> implements AsyncDisposable {
         const place = { ...(at !== undefined && { at }), ...(after !== undefined && { after }) }
         const page = await this.#o.storage.list(this.#o.prefix, { limit: LIST_PAGE, ...place })
         signal.throwIfAborted()
-        for (const { key, value, revision } of page.items) {
-          const item = this.#decode(key, value, revision, corrupt)
-          if (item) items.push(item)
+        for (const item of await this.#decoder.items(page.items)) {
+          if (item instanceof CacheItem) items.push(item)
+          else corrupt.push(item)
         }
         at ??= page.revision
         if (!page.more) break
@@ -299,11 +304,13 @@ export class WatchCache<T> implements AsyncDisposable {
     this.#ready.resolve()
   }
 
-  #apply(batch: Batch): void {
+  /** @param items of the events that have a value, in their order. */
+  #apply(batch: Batch, items: Items<T>): void {
     const first = this.#history.end
+    let next = 0
     for (const event of batch.events) {
       this.#o.metrics.received.inc()
-      const change = this.#changeOf(event)
+      const change = this.#changeOf(event, hasValue(event) ? items[next++] : undefined)
       if (change) this.#record(change)
     }
     this.#advance(batch.revision)
@@ -329,14 +336,15 @@ export class WatchCache<T> implements AsyncDisposable {
   }
 
   /** @returns undefined when readers see no change: a deletion of what was corrupt, or a corrupt creation. */
-  #changeOf(event: StorageEvent): CacheEvent<T> | undefined {
-    const { key, revision, value } = event
+  #changeOf(event: StorageEvent, item: Items<T>[number] | undefined): CacheEvent<T> | undefined {
+    const { key, revision } = event
     const previous = this.#index.get(key)
-    this.#corrupt.delete(key)
-    const corrupt: CorruptKey[] = []
-    const item = value && this.#decode(key, value, revision, corrupt)
-    for (const c of corrupt) this.#corrupt.set(key, c)
-    if (item) return new CacheEvent(previous ? 'MODIFIED' : 'ADDED', item, previous, this.#o.restamp)
+    if (item instanceof CacheItem) {
+      this.#corrupt.delete(key)
+      return new CacheEvent(previous ? 'MODIFIED' : 'ADDED', item, previous, this.#o.restamp)
+    }
+    if (item) this.#corrupt.set(key, item)
+    else this.#corrupt.delete(key)
     if (!previous) return undefined
     const last = restamped(previous, revision, this.#o.restamp)
     return new CacheEvent('DELETED', last, previous, this.#o.restamp)
@@ -347,14 +355,6 @@ export class WatchCache<T> implements AsyncDisposable {
     else this.#index.set(change.item)
     this.#history.append(change, this.#o.clock.monotonicMs())
   }
-
-  #decode(key: string, value: Uint8Array, revision: Revision, corrupt: CorruptKey[]): CacheItem<T> | undefined {
-    try {
-      return new CacheItem(key, revision, this.#o.decode(value, revision, key))
-    } catch (error) {
-      this.#o.log.error('a stored object cannot be decoded', { key, revision, error })
-      corrupt.push({ key, revision, error })
-      return undefined
-    }
-  }
 }
+
+const hasValue = (event: StorageEvent): event is StorageEvent & StoredValue => event.value !== undefined

@@ -12,10 +12,10 @@ import type { Family, Gauge, MetricsRecorder } from '../../observability/metrics
 import { type BoundStorageMetrics, StorageMetrics, meteredStorage } from '../../registry/metered-storage.ts'
 import { type ObjectCodec, objectCodec } from '../../registry/object-codec.ts'
 import { selectableFieldsOf } from '../../registry/selectable-fields.ts'
-import type { Decoded } from '../../registry/watch-cache/cache-item.ts'
+import { type Decode, type Decoded, Undecodable } from '../../registry/watch-cache/cache-item.ts'
 import { WatchCache } from '../../registry/watch-cache/watch-cache.ts'
 import { WatchCacheMetrics } from '../../registry/watch-cache/watch-cache-metrics.ts'
-import type { Storage } from '../../storage/storage.ts'
+import type { Storage, StoredValue } from '../../storage/storage.ts'
 import type { StoreSpec } from './served-resource.ts'
 
 export interface StoreSurroundings {
@@ -74,9 +74,15 @@ export class ResourceStore implements AsyncDisposable {
     // Set at each scrape; -1 until the watch cache has been filled.
     this.#stopCounting = o.metrics.onCollect(() => series.set(this.cache.isReady ? this.cache.size : -1))
   }
-  readonly decode = (value: Uint8Array, revision: number): Decoded<KubeObject> => {
-    const object = this.codec.decode(value, revision)
-    return { object, labels: object.metadata.labels ?? {}, fields: selectableFieldsOf(this.spec, object) }
+  readonly decode: Decode<KubeObject> = (values) => values.map((value) => this.#decodeOne(value))
+
+  #decodeOne({ value, revision }: StoredValue): Decoded<KubeObject> | Undecodable {
+    try {
+      const object = this.codec.decode(value, revision)
+      return { object, labels: object.metadata.labels ?? {}, fields: selectableFieldsOf(this.spec, object) }
+    } catch (error) {
+      return new Undecodable(error)
+    }
   }
   get #name(): string {
     const { group, resource } = this.spec.resource
