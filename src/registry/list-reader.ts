@@ -155,6 +155,7 @@ export class ListReader {
     for (;;) {
       const page = await this.#storage.list(prefix, {
         limit: size,
+        count: o.limit > 0 && !o.matches,
         ...(at === undefined ? {} : { at }),
         ...(after === undefined ? {} : { after }),
       })
@@ -165,7 +166,8 @@ export class ListReader {
         items.push(item)
         if (items.length !== o.limit) continue
         const left = page.items.length - 1 - i
-        return answer(prefix, items, at, left > 0 || page.more, o.matches ? undefined : left + page.remaining)
+        const remaining = page.remaining === undefined ? undefined : left + page.remaining
+        return answer(prefix, items, at, left > 0 || page.more, remaining)
       }
       if (!page.more) return answer(prefix, items, at, false, undefined)
       size = Math.min(size * 2, MAX_PAGE)

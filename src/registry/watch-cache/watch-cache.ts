@@ -234,7 +234,7 @@ export class WatchCache<T> implements AsyncDisposable {
   #askForProgress(): () => void {
     let cancel = (): void => {}
     const ask = (): void => {
-      this.#o.storage.requestProgress()
+      this.#o.storage.requestProgress(this.#o.prefix)
       cancel = this.#o.clock.after(PROGRESS_EVERY_MS, ask)
     }
     ask()
