@@ -29,6 +29,8 @@ export interface Behind {
   readonly runOpenApi: RunOpenApiWork
   /** What `/version` says: that of the server that everything is left to, once it was reached. */
   readonly version: () => object | undefined
+  /** Whether a fronted server gets the requests for a group before the core server. */
+  readonly isFronted: (group: string) => boolean
   /** The core server keeps only what replicas agree on among themselves. */
   readonly isCoreElsewhere: boolean
 }
@@ -50,9 +52,14 @@ export function wireBehind(around: AppContext, o: BehindParts): Behind {
     described: () => (isCoreElsewhere ? [] : o.core.described()),
     documents: fronted.map((d) => ({ ...d.openApi, isBase: d.isForEverything })),
     runOpenApi,
+    isFronted: (group) => isFronted(around.config.delegates, group),
     version: () => fronted.find((d) => d.isForEverything)?.version,
     isCoreElsewhere,
   }
+}
+
+function isFronted(delegates: readonly DelegateConfig[], group: string): boolean {
+  return delegates.some((d) => !d.isRest && (d.groups === undefined || groupFilter(d.groups)(group)))
 }
 
 function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {

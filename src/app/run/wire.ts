@@ -42,6 +42,7 @@ import { wireAggregator } from './wire-aggregator.ts'
 import { openCredentials } from '../files/credentials.ts'
 import { controllerHooks } from './wire-controllers.ts'
 import { wireBehind } from './wire-fronted.ts'
+import { wireInformers } from './wire-informers.ts'
 import { addFixedPaths } from './wire-fixed-paths.ts'
 import { type Listeners, startListeners } from './wire-listeners.ts'
 import { addEtcdChecks } from './storage-health.ts'
@@ -75,6 +76,7 @@ interface Foundations {
   readonly log: Logger
   /** Looks up the names of backends by DNS. */
   readonly lookup: SystemLookup
+  readonly onShared?: AppContext['onShared']
 }
 export interface StartServer extends Partial<Foundations> {
   /** Instead of the configured one; stays the caller's. */
@@ -153,6 +155,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const client = loopbackClient(around, (ctx) => chain(ctx))
   const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
   const replicaClient = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
+  const informers = wireInformers(around, { client, delegates, core, isFronted: behind.isFronted })
   const own = new OwnAddresses(config)
   const aggregator = wireAggregator(around, {
     ...shared,
@@ -160,6 +163,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     ...behind,
     client,
     replicaClient,
+    informers,
     credentials,
     own,
   })
@@ -167,7 +171,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
 
   const failed = new Deferred()
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
-  const controllers = controllerHooks(around, { ...behind, client, replicaClient, credentials, discovery })
+  const controllers = controllerHooks(around, {
+    ...behind,
+    client,
+    replicaClient,
+    informers,
+    credentials,
+    discovery,
+  })
   requireKnownControllers(around)
   registerHooks(around, delegates, controllers)
   const { version } = behind

@@ -5,6 +5,7 @@ import type { TypeTable } from '../../api/schema/type-table.ts'
 import type { Client } from '../../client/client.ts'
 import type { Elect } from '../../client/controller-manager.ts'
 import type { Informer } from '../../client/informer.ts'
+import type { Informers } from '../../client/informers.ts'
 import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import type { KeyPair } from '../../http/certificates.ts'
 import type { Published } from '../../lib/published.ts'
@@ -64,6 +65,7 @@ export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | '
   readonly runOpenApi: RunOpenApiWork
   /** Sees what clients see. */
   readonly client: Client
+  readonly informers: Informers
   readonly frontProxyClient: Published<KeyPair>
   readonly own: OwnListeners
   readonly lookup: SystemLookup
