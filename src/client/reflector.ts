@@ -14,7 +14,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { ListOptions, WatchEvent, WatchOptions } from './client.ts'
 import type { ObjectRange, ObjectSink, ObjectSource } from './object-source.ts'
 
-/** What a ResourceClient offers of it. */
+/** The part of a ResourceClient that a reflector needs. */
 export interface ListWatch<T> {
   list(o: ListOptions): Promise<KubeList<T>>
   watch(o: WatchOptions): AsyncIterable<WatchEvent<T>>

@@ -58,7 +58,7 @@ export class AuthenticationInfoController implements Reconciler {
     const wake = (): void => this.wake()
     this.#informer.addHandler({ added: wake, updated: wake, deleted: wake })
   }
-  /** Where there is no such object yet, no event tells of it. */
+  /** An object that does not exist yet sends no event: the key is added here. */
   termBegins(): void {
     this.wake()
   }
@@ -80,7 +80,7 @@ export class AuthenticationInfoController implements Reconciler {
           data: wanted,
         })
     } catch (e) {
-      // Another replica was quicker, or the namespace is not there yet: its event or the next try settles it.
+      // Another replica was quicker: its event wakes this key.
       if (isConflict(e)) return DONE
       throw e
     }

@@ -1,4 +1,4 @@
-/** What a lone server does by itself: its namespaces, its flow control objects, its authentication facts, namespaces that go. */
+/** Controllers of a server that fronts no other: system namespaces, flow control objects, authentication facts, namespaces that go. */
 import type { Client } from '../../client/client.ts'
 import type { Informers } from '../../client/informers.ts'
 import { AuthenticationInfoController, authenticationInfoInformer } from '../../controllers/authentication-info.ts'

@@ -19,7 +19,7 @@ import type { DelegateConfig } from '../config/delegates-config.ts'
 import { followKubeconfig } from '../files/followed-server.ts'
 import type { AppContext } from './app-context.ts'
 
-/** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
+/** The servers behind the aggregator: fronted servers, and the core server where none of them serves everything. */
 export interface Behind {
   /** In the order requests are offered to them. */
   readonly others: readonly Delegate[]
@@ -27,7 +27,7 @@ export interface Behind {
   readonly documents: readonly FrontedDocuments[]
   /** In a thread that all of them share. */
   readonly runOpenApi: RunOpenApiWork
-  /** What `/version` says: that of the server that everything is left to, once it was reached. */
+  /** The answer of `/version`: that of the server that everything is left to, once it was reached. */
   readonly version: () => object | undefined
   /** Whether a fronted server gets the requests for a group before the core server. */
   readonly isFronted: (group: string) => boolean
@@ -37,7 +37,7 @@ export interface Behind {
 export interface BehindParts {
   readonly core: ResourceServer
   readonly credentials: Credentials
-  /** Of this process, where it asks a fronted server for itself. */
+  /** The user as which this process sends its own requests to a fronted server. */
   readonly self: UserInfo
 }
 

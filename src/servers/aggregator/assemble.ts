@@ -30,11 +30,11 @@ export interface Aggregator extends AssembledServer {
   /** The discovery of everything that is served, backends included. */
   readonly discovery: Published<readonly GroupDiscovery[]>
   readonly table: Published<APIServiceTable>
-  /** To a backend as the aggregator's own user, whatever its availability. */
+  /** A transport to a backend as the aggregator's own user, whatever its availability. */
   readonly transportTo: (backend: Pick<Backend, 'direct'>) => Transport
-  /** What the policy of whoever serves it says of a request. */
+  /** The rules for a request, from the policy of the backend that serves it. */
   readonly rulesOf: RulesOf
-  /** What may mean something else than who registered it thinks. */
+  /** Warnings about an APIService that is valid but probably not meant so. */
   remarks(apiService: APIService): readonly string[]
   /** The BackendPolicy whose backends and routes are in force there. */
   routingPolicyOf(apiService: APIService): string | undefined

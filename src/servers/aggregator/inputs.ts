@@ -1,4 +1,4 @@
-/** What the aggregator is given by the process, and what its parts share. */
+/** The inputs of the aggregator from the process, and the state that its parts share. */
 import type { APIService } from '../../api/apiservice.ts'
 import type { BackendPolicy } from '../../api/backend-policy.ts'
 import type { TypeTable } from '../../api/schema/type-table.ts'
@@ -59,7 +59,7 @@ export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | '
   readonly tables: AggregatorTables
   /** Behind the aggregator, in the order requests are offered to them. */
   readonly others: readonly Delegate[]
-  /** What those of them describe that are in this process, and the documents of those that are not. */
+  /** Descriptions by those of them that are in this process. `documents` are those of the servers that are not. */
   readonly described: () => readonly DescribedGroupVersion[]
   readonly documents: readonly FrontedDocuments[]
   readonly runOpenApi: RunOpenApiWork
@@ -83,7 +83,7 @@ export interface AggregatorInformers {
   readonly policies: Informer<BackendPolicy>
   readonly namespaces: Informer<NamespaceStatus>
 }
-/** What the parts of the aggregator look at. */
+/** The state that the parts of the aggregator read. */
 export interface AggregatorViews {
   readonly informers: AggregatorInformers
   readonly view: AvailabilityView
