@@ -189,7 +189,8 @@ test('manager: what is switched off does not run, what the server cannot do with
     ),
   )
   t.manager.start(...started)
-  for (const { queue } of started) queue.add('key')
+  const taken = started.map(({ queue }) => queue.add('key'))
+  assert.deepEqual(taken, [true, false, true], 'shared informers wake its handlers all the same')
   await settled()
   assert.deepEqual(t.worked, ['on', 'essential'])
   t.manager.reserve('elsewhere')

@@ -89,7 +89,10 @@ export class ControllerManager {
     const { name } = spec
     if (this.#entries.has(name)) throw new Error(`there are two controllers of the name ${name}`)
     const queue = new WorkQueue({ clock: this.#o.clock, metrics: this.#queues.bind(name) })
-    if (spec.leader !== undefined) queue.suspend()
+    const isOn = this.#isOn(spec)
+    if (!isOn) this.#o.log.info('a controller is switched off', { controller: name })
+    // The handlers of a controller that is off still hear of objects, for informers are shared. Its queue takes no keys.
+    if (spec.leader !== undefined || !isOn) queue.suspend()
     this.#o.life.defer(() => queue[Symbol.dispose]())
     const controller = { name, queue, reconciler: spec.make(queue) }
     const counter = (outcome: Outcome): Counter => this.#outcomes.with(name, outcome)
@@ -116,9 +119,7 @@ export class ControllerManager {
   }
 
   #isOn({ name, isEssential }: ControllerSpec): boolean {
-    const on = isEssential === true || this.#o.switches.isOn(name)
-    if (!on) this.#o.log.info('a controller is switched off', { controller: name })
-    return on
+    return isEssential === true || this.#o.switches.isOn(name)
   }
   #track(running: Promise<void>, name: string): void {
     const ended = running.catch((error: unknown) =>

@@ -9,13 +9,14 @@ import { noopLogger } from '../observability/logger.ts'
 import type { ListOptions, WatchEvent, WatchOptions } from './client.ts'
 import { Informer } from './informer.ts'
 import { keyOf, splitKey } from './object-store.ts'
+import { Reflector } from './reflector.ts'
 
 const object = (name: string, resourceVersion: string, labels: Record<string, string> = {}): KubeObject => ({
   metadata: { name, namespace: 'ns', resourceVersion, labels },
 })
 
-/** A server whose lists and watches the test scripts. */
-class Source {
+/** Lists and watches are scripted by the test. */
+class Server {
   readonly lists: ListOptions[] = []
   readonly watches: WatchOptions[] = []
   answers: (KubeList | Error)[] = []
@@ -37,15 +38,13 @@ class Source {
 
 function setUp(answers: (KubeList | Error)[]) {
   const clock = new FakeClock()
-  const source = new Source()
+  const source = new Server()
   source.answers = answers
   const informer = new Informer<KubeObject>({
-    source,
-    clock,
+    source: new Reflector({ server: source, clock, log: noopLogger, random: () => 0 }),
     log: noopLogger,
-    random: () => 0,
-    indexers: { color: (o) => (o.metadata.labels?.['color'] ? [o.metadata.labels['color']] : []) },
   })
+  informer.addIndexer('color', (o) => (o.metadata.labels?.['color'] ? [o.metadata.labels['color']] : []))
   const seen: string[] = []
   informer.addHandler({
     added: (o) => seen.push(`+${keyOf(o)}@${o.metadata.resourceVersion}`),
@@ -104,6 +103,20 @@ test('informer: after 410 it lists the latest at once, and what is gone is delet
   assert.equal(source.lists[2]?.continue, 'next')
   assert.deepEqual(seen, ['-ns/a@5', '6->25', '+ns/c@26'])
   assert.equal(source.watches[1]?.resourceVersion, '30')
+})
+test('informer: a list that brings nothing new wakes no handler, and an index that comes late has what is there', async () => {
+  const newer = object('a', '5', { size: 'big' })
+  const { source, informer, seen } = setUp([list('10', object('a', '5', { size: 'big' })), list('30', newer)])
+  await using _ = informer
+  informer.start()
+  await nextTurn()
+  source.events.end(new StatusError(410, 'Expired', 'too old'))
+  await nextTurn()
+  assert.equal(source.lists.length, 2)
+  assert.deepEqual(seen, ['+ns/a@5'])
+  assert.equal(informer.lister.get('ns/a'), newer, 'the older one is not held any longer')
+  informer.addIndexer('size', (o) => [o.metadata.labels?.['size'] ?? ''])
+  assert.deepEqual(informer.lister.byIndex('size', 'big'), [newer])
 })
 test('informer: failures back off, longer each time, and as long as the server asks', async () => {
   const busy = new StatusError(429, 'TooManyRequests', 'later', { details: { retryAfterSeconds: 7 } })

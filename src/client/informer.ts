@@ -1,45 +1,42 @@
 /**
- * One mirror of a resource for everyone in the process: a store to read, and events for who wants to be woken.
+ * Follows a resource for all of the process: a store to read, and events that wake controllers.
  *
- * Owns:     a reflector, from start() on; released by [Symbol.asyncDispose].
- * Not here: queues (work-queue.ts); handlers only put keys into them.
+ * Owns:     the run of its source, from start() on; released by [Symbol.asyncDispose].
+ * Callers:  informers.ts makes them, one for each resource.
+ * Not here: where objects come from (object-source.ts); queues (work-queue.ts): handlers only put keys into them.
  */
 import type { KubeObject } from '../api/meta.ts'
 import { Deferred } from '../lib/deferred.ts'
 import type { Published } from '../lib/published.ts'
+import type { Logger } from '../observability/logger.ts'
 import { type Indexer, keyOf, type Lister, ObjectStore } from './object-store.ts'
-import { Reflector, type ReflectorOptions } from './reflector.ts'
+import type { ObjectSource } from './object-source.ts'
 
-/** Called synchronously, in the order of the changes; one that throws is logged. */
+/** Called synchronously, in the order of the changes. A throw is logged and concerns no other handler. Objects are shared: a handler changes none. */
 export interface EventHandler<T> {
   added?(object: T): void
   updated?(before: T, after: T): void
   /** The last state known; the deletion itself may have been missed. */
   deleted?(object: T): void
 }
-export interface InformerOptions<T> extends Omit<ReflectorOptions<T>, 'sink'> {
-  /** By name; `namespace` is always there. */
-  readonly indexers?: Readonly<Record<string, Indexer<T>>>
-  /** Objects of another origin, files for example; one hides a mirrored object of its name. They have no resourceVersion. */
-  readonly overlay?: Published<readonly T[]> | undefined
+export interface InformerOptions<T> {
+  readonly source: ObjectSource<T>
+  readonly log: Logger
 }
 
 export class Informer<T extends KubeObject> implements AsyncDisposable {
   readonly #o: InformerOptions<T>
-  readonly #store: ObjectStore<T>
+  readonly #store = new ObjectStore<T>()
   readonly #handlers = new Set<EventHandler<T>>()
   readonly #synced = new Deferred()
   readonly #abort = new AbortController()
   #running: Promise<void> | undefined
   #overlay = new Map<string, T>()
-  /** What overlay objects hide. */
+  /** Objects of the source that overlay objects hide. */
   readonly #hidden = new Map<string, T>()
 
   constructor(o: InformerOptions<T>) {
     this.#o = o
-    this.#store = new ObjectStore(o.indexers)
-    o.overlay?.subscribe((objects) => this.#lay(objects))
-    if (o.overlay) this.#lay(o.overlay.value)
   }
   get lister(): Lister<T> {
     return this.#store
@@ -52,13 +49,27 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
     return this.#synced.settled
   }
 
-  /** What is in the store already is added first. The result ends it. */
+  /** Finds objects by more than their key, with Lister.byIndex. `namespace` is always there. */
+  addIndexer(name: string, indexer: Indexer<T>): void {
+    this.#store.addIndexer(name, indexer)
+  }
+  /**
+   * Adds objects of another origin, files for example; an informer has one such origin at most. Each hides the source's
+   * object of its name. They have no resourceVersion.
+   */
+  overlay(objects: Published<readonly T[]>): void {
+    objects.subscribe((now) => this.#lay(now))
+    this.#lay(objects.value)
+  }
+
+  /** Objects that are in the store already are added first. The result removes the handler. */
   addHandler(handler: EventHandler<T>): () => void {
     this.#handlers.add(handler)
     for (const object of this.#store.list()) this.#guard(() => handler.added?.(object))
     return () => this.#handlers.delete(handler)
   }
 
+  /** Each controller that needs the informer starts it; the first call counts. */
   start(): void {
     if (this.#running) return
     const sink = {
@@ -66,7 +77,7 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
       apply: (type: string, object: T) =>
         type === 'DELETED' ? this.#mirrorRemoved(keyOf(object), object) : this.#mirror(object),
     }
-    this.#running = new Reflector({ ...this.#o, sink }).run(this.#abort.signal)
+    this.#running = this.#o.source.run(sink, this.#abort.signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,8 +117,10 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
     }
   }
 
+  /** The store takes the newer of two equal objects as well, so that the older can be freed. */
   #put(object: T): void {
     const before = this.#store.set(object)
+    if (before && isSameState(before, object)) return
     for (const h of this.#handlers) this.#guard(() => (before ? h.updated?.(before, object) : h.added?.(object)))
   }
 
@@ -125,4 +138,9 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
       this.#o.log.error('an event handler failed', { error })
     }
   }
+}
+
+/** Whether a new list only brought again what was known. Objects without a resourceVersion are never taken for the same. */
+function isSameState({ metadata: a }: KubeObject, { metadata: b }: KubeObject): boolean {
+  return a.resourceVersion !== undefined && a.resourceVersion === b.resourceVersion && a.uid === b.uid
 }

@@ -1,5 +1,5 @@
 /**
- * Lets one of several servers do a job: whoever holds a Lease. A holder that is not seen to renew for the lease's
+ * Lets a single one of several servers do a job: the holder of a Lease. A holder that is not seen to renew for the lease's
  * duration, on the clock of who watches it, has lost it. Source of the rules and times: client-go's leaderelection.
  *
  *   waiting --free or expired--> leading --not renewed in time, or aborted--> waiting, or ended
@@ -23,7 +23,7 @@ export interface LeaderElectionOptions {
   readonly leases: Pick<ResourceClient<Lease>, 'get' | 'create' | 'update'>
   readonly namespace: string
   readonly name: string
-  /** Of this process; no other has the same. */
+  /** The name of this process among the replicas. No other process has the same. */
   readonly identity: string
   readonly clock: Clock
   readonly log: Logger

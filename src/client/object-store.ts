@@ -1,4 +1,4 @@
-/** The objects that an informer mirrors, by key and by index. Objects are shared: nobody changes them. */
+/** The objects that an informer follows, by key and by index. They are shared with their source and never changed. */
 import type { KubeObject } from '../api/meta.ts'
 
 /** `namespace/name`, or `name` for a cluster-scoped object. */
@@ -27,12 +27,17 @@ export interface Lister<T> {
 
 export class ObjectStore<T extends KubeObject> implements Lister<T> {
   readonly #objects = new Map<string, T>()
-  readonly #indexers: Readonly<Record<string, Indexer<T>>>
-  readonly #indexes = new Map<string, Map<string, Set<string>>>()
+  readonly #indexes = new Map<string, Index<T>>()
 
-  constructor(indexers: Readonly<Record<string, Indexer<T>>> = {}) {
-    this.#indexers = { ...indexers, namespace: (o) => [o.metadata.namespace ?? ''] }
-    for (const name of Object.keys(this.#indexers)) this.#indexes.set(name, new Map())
+  constructor() {
+    this.addIndexer('namespace', (o) => [o.metadata.namespace ?? ''])
+  }
+  /** Objects that are here already are indexed as well. @throws Error for a name that is taken. */
+  addIndexer(name: string, valuesOf: Indexer<T>): void {
+    if (this.#indexes.has(name)) throw new Error(`there are two indexes of the name ${name}`)
+    const index = new Index(valuesOf)
+    this.#indexes.set(name, index)
+    for (const [key, object] of this.#objects) index.add(key, object)
   }
   get size(): number {
     return this.#objects.size
@@ -47,9 +52,9 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
     return namespace === undefined ? [...this.#objects.values()] : this.byIndex('namespace', namespace)
   }
   byIndex(index: string, value: string): readonly T[] {
-    const entries = this.#indexes.get(index)
-    if (!entries) throw new RangeError(`no index ${index}`)
-    return [...(entries.get(value) ?? [])].map((key) => this.#objects.get(key)!)
+    const found = this.#indexes.get(index)
+    if (!found) throw new RangeError(`no index ${index}`)
+    return Array.from(found.keys(value), (key) => this.#objects.get(key)!)
   }
 
   /** @returns what was there before. */
@@ -57,11 +62,7 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
     const key = keyOf(object)
     const previous = this.delete(key)
     this.#objects.set(key, object)
-    this.#eachValue(object, (entries, value) => {
-      const keys = entries.get(value)
-      if (keys) keys.add(key)
-      else entries.set(value, new Set([key]))
-    })
+    for (const index of this.#indexes.values()) index.add(key, object)
     return previous
   }
 
@@ -69,17 +70,33 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
     const previous = this.#objects.get(key)
     if (!previous) return undefined
     this.#objects.delete(key)
-    this.#eachValue(previous, (entries, value) => {
-      const keys = entries.get(value)
-      keys?.delete(key)
-      if (keys?.size === 0) entries.delete(value)
-    })
+    for (const index of this.#indexes.values()) index.remove(key, previous)
     return previous
   }
+}
 
-  #eachValue(object: T, fn: (entries: Map<string, Set<string>>, value: string) => void): void {
-    for (const [name, indexer] of Object.entries(this.#indexers)) {
-      for (const value of indexer(object)) fn(this.#indexes.get(name)!, value)
+class Index<T> {
+  readonly #valuesOf: Indexer<T>
+  readonly #keys = new Map<string, Set<string>>()
+
+  constructor(valuesOf: Indexer<T>) {
+    this.#valuesOf = valuesOf
+  }
+  keys(value: string): Iterable<string> {
+    return this.#keys.get(value) ?? []
+  }
+  add(key: string, object: T): void {
+    for (const value of this.#valuesOf(object)) {
+      const keys = this.#keys.get(value)
+      if (keys) keys.add(key)
+      else this.#keys.set(value, new Set([key]))
+    }
+  }
+  remove(key: string, object: T): void {
+    for (const value of this.#valuesOf(object)) {
+      const keys = this.#keys.get(value)
+      keys?.delete(key)
+      if (keys?.size === 0) this.#keys.delete(value)
     }
   }
 }

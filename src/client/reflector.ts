@@ -1,7 +1,7 @@
 /**
- * Mirrors a resource: one list, then watches that go on from the last revision seen, for ever.
+ * Mirrors a resource of a server: one list, then watches that go on from the last revision seen, for ever.
  *
- * Callers:  informer.ts.
+ * Callers:  app/run/wire-informers.ts, for informers of resources that this process does not serve itself.
  *
  *   listing --> watching --ended or broken--> watching, from the last revision
  *      ^------- 410: the revision is too old -------'
@@ -12,24 +12,19 @@ import { Backoff } from '../lib/backoff.ts'
 import { type Clock, sleep } from '../lib/clock.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ListOptions, WatchEvent, WatchOptions } from './client.ts'
+import type { ObjectRange, ObjectSink, ObjectSource } from './object-source.ts'
 
-/** What a ResourceClient offers of it. */
+/** The part of a ResourceClient that a reflector needs. */
 export interface ListWatch<T> {
   list(o: ListOptions): Promise<KubeList<T>>
   watch(o: WatchOptions): AsyncIterable<WatchEvent<T>>
 }
-export interface ReflectorSink<T> {
-  /** The whole state; what is not in it is gone. */
-  replace(items: readonly T[]): void
-  apply(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: T): void
-}
 export interface ReflectorOptions<T> {
-  readonly source: ListWatch<T>
-  readonly sink: ReflectorSink<T>
+  readonly server: ListWatch<T>
   readonly clock: Clock
   readonly log: Logger
   /** Narrows what is mirrored. */
-  readonly scope?: Pick<ListOptions, 'namespace' | 'labelSelector' | 'fieldSelector'>
+  readonly range?: ObjectRange
   /** From 0 to 1; spreads the watches' ends. Default Math.random. */
   readonly random?: () => number
 }
@@ -39,8 +34,9 @@ const RETRY = { baseMs: 800, maxMs: 30_000 }
 const WATCH_SECONDS = 5 * 60
 const PAGE = 500
 
-export class Reflector<T extends KubeObject> {
+export class Reflector<T extends KubeObject> implements ObjectSource<T> {
   readonly #o: ReflectorOptions<T>
+  readonly #scope: Pick<ListOptions, 'namespace' | 'fieldSelector'>
   readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
   #revision: string | undefined
   /** The first list may be of any age; after a 410 it must be the latest. */
@@ -48,18 +44,18 @@ export class Reflector<T extends KubeObject> {
 
   constructor(o: ReflectorOptions<T>) {
     this.#o = o
-  }
-  /** The last revision seen. */
-  get revision(): string | undefined {
-    return this.#revision
+    const { namespace, name } = o.range ?? {}
+    this.#scope = {
+      ...(namespace !== undefined && { namespace }),
+      ...(name !== undefined && { fieldSelector: `metadata.name=${name}` }),
+    }
   }
 
-  /** Resolves when the signal is aborted. Never rejects. */
-  async run(signal: AbortSignal): Promise<void> {
+  async run(sink: ObjectSink<T>, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (this.#revision === undefined) await this.#list(signal)
-        await this.#watch(signal)
+        if (this.#revision === undefined) await this.#list(sink, signal)
+        await this.#watch(sink, signal)
       } catch (error) {
         if (signal.aborted) return
         await this.#pause(error, signal)
@@ -67,8 +63,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  async #list(signal: AbortSignal): Promise<void> {
-    const { source, scope, sink } = this.#o
+  async #list(sink: ObjectSink<T>, signal: AbortSignal): Promise<void> {
     const items: T[] = []
     let page: KubeList<T>
     let place: Pick<ListOptions, 'continue' | 'limit' | 'resourceVersion'> = this.#anyAge
@@ -76,7 +71,7 @@ export class Reflector<T extends KubeObject> {
       : { limit: PAGE }
     this.#anyAge = false
     do {
-      page = await source.list({ ...scope, ...place, signal })
+      page = await this.#o.server.list({ ...this.#scope, ...place, signal })
       for (const item of page.items) items.push(item)
       place = { limit: PAGE, continue: page.metadata.continue ?? '' }
     } while (page.metadata.continue)
@@ -85,14 +80,14 @@ export class Reflector<T extends KubeObject> {
     this.#backoff.forget('')
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
-    const { source, scope, sink, random = Math.random } = this.#o
+  async #watch(sink: ObjectSink<T>, signal: AbortSignal): Promise<void> {
+    const { server, random = Math.random } = this.#o
     const timeoutSeconds = Math.floor(WATCH_SECONDS * (1 + random()))
     const resourceVersion = this.#revision!
     const startMs = this.#o.clock.monotonicMs()
     let events = 0
-    const options = { ...scope, resourceVersion, timeoutSeconds, allowWatchBookmarks: true, signal }
-    for await (const { type, object } of source.watch(options)) {
+    const options = { ...this.#scope, resourceVersion, timeoutSeconds, allowWatchBookmarks: true, signal }
+    for await (const { type, object } of server.watch(options)) {
       if (signal.aborted) return
       events++
       if (type !== 'BOOKMARK') sink.apply(type, object)

@@ -16,7 +16,7 @@ export interface TransportResponse {
   readonly status: number
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | undefined>>
-  /** To be read to its end or returned from; a break in the connection throws. */
+  /** The caller reads it to its end or returns from it. A break in the connection throws. */
   readonly body: AsyncIterable<Uint8Array>
 }
 export type Transport = (request: TransportRequest) => Promise<TransportResponse>

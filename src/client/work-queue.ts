@@ -1,5 +1,5 @@
 /**
- * Keys that wait for work. A key waits at most once; one that is added while it is being worked on waits again after
+ * Keys that wait for work. A key waits at most once; a key that is added while it is being worked on waits again after
  * that. Failed keys come back after a delay that doubles from 5 ms to 1000 s, each on its own.
  * Source of the rules: client-go's util/workqueue.
  *
@@ -22,9 +22,9 @@ export class WorkQueue implements Disposable {
   readonly #clock: Clock
   readonly #metrics: BoundWorkQueueMetrics
   readonly #limit: number
-  /** In order of arrival, with the time of it. */
+  /** Keys in order of arrival, with the time of it. */
   readonly #waiting = new Map<string, number>()
-  /** With the time the work began. */
+  /** Keys in work, with the time the work began. */
   readonly #working = new Map<string, number>()
   /** Working, and added again. */
   readonly #again = new Set<string>()

@@ -6,11 +6,11 @@ import { X509Certificate } from 'node:crypto'
 import type { KubeObject } from '../api/meta.ts'
 import type { Client } from '../client/client.ts'
 import { DONE, type ReconcileResult, type Reconciler } from '../client/controller.ts'
-import { Informer } from '../client/informer.ts'
+import type { Informer } from '../client/informer.ts'
+import type { Informers } from '../client/informers.ts'
 import { isConflict } from '../client/is-stale.ts'
 import type { WorkQueue } from '../client/work-queue.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Logger } from '../observability/logger.ts'
 
 const CONFIG_MAPS = { group: '', version: 'v1', resource: 'configmaps' }
 const NAMESPACE = 'kube-system'
@@ -32,13 +32,8 @@ export interface AuthenticationInfo {
 }
 
 /** Sees the one ConfigMap. */
-export function authenticationInfoInformer(o: { client: Client; clock: Clock; log: Logger }): Informer<ConfigMap> {
-  return new Informer({
-    source: o.client.resource<ConfigMap>(CONFIG_MAPS),
-    clock: o.clock,
-    log: o.log,
-    scope: { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` },
-  })
+export function authenticationInfoInformer(informers: Informers): Informer<ConfigMap> {
+  return informers.ofOne<ConfigMap>(CONFIG_MAPS, { namespace: NAMESPACE, name: NAME })
 }
 
 export class AuthenticationInfoController implements Reconciler {
@@ -63,7 +58,7 @@ export class AuthenticationInfoController implements Reconciler {
     const wake = (): void => this.wake()
     this.#informer.addHandler({ added: wake, updated: wake, deleted: wake })
   }
-  /** Where there is no such object yet, no event tells of it. */
+  /** An object that does not exist yet sends no event: the key is added here. */
   termBegins(): void {
     this.wake()
   }
@@ -85,7 +80,7 @@ export class AuthenticationInfoController implements Reconciler {
           data: wanted,
         })
     } catch (e) {
-      // Another replica was quicker, or the namespace is not there yet: its event or the next try settles it.
+      // Another replica was quicker: its event wakes this key.
       if (isConflict(e)) return DONE
       throw e
     }

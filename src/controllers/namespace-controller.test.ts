@@ -2,6 +2,7 @@ import { Informer } from '../client/informer.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '../client/client.ts'
+import { Reflector } from '../client/reflector.ts'
 import type { Transport, TransportRequest } from '../client/transport.ts'
 import { WorkQueueMetrics } from '../client/work-queue-metrics.ts'
 import { WorkQueue } from '../client/work-queue.ts'
@@ -28,8 +29,9 @@ test('namespace controller: a backend that is down holds up the emptying of noth
   const queue = new WorkQueue({ clock, metrics: new WorkQueueMetrics(noopMetrics).bind('namespace') })
   const resource = (group: string, name: string) => ({ group, version: 'v1', resource: name })
   const client = new Client(transport)
-  const source = client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
-  await using informer = new Informer<Namespace>({ source, clock, log: noopLogger })
+  const server = client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
+  const source = new Reflector({ server, clock, log: noopLogger })
+  await using informer = new Informer<Namespace>({ source, log: noopLogger })
   const controller = new NamespaceController({
     client,
     informer,

@@ -35,13 +35,13 @@ export interface NamespacedResource {
 export interface NamespaceControllerOptions {
   readonly client: Client
   readonly queue: WorkQueue
-  /** What discovery knows now; `failed` are group versions that cannot be asked. */
   readonly informer: Informer<Namespace>
+  /** Resources that discovery knows now. `failed` are group versions that cannot be asked. */
   readonly resources: () => { readonly known: readonly NamespacedResource[]; readonly failed: readonly string[] }
   readonly clock: Clock
 }
 
-/** What keeps a namespace from going. */
+/** Objects and failures that keep a namespace from going. */
 interface Obstacles {
   readonly remaining: readonly string[]
   /** Resources that could not be emptied, with the reason. */
@@ -72,7 +72,7 @@ export class NamespaceController implements Reconciler {
     const { known, failed } = this.#o.resources()
     const remaining: string[] = []
     const failures: string[] = []
-    // One that cannot be emptied, because its backend is down for example, holds up none of the others.
+    // A resource that cannot be emptied, because its backend is down for example, holds up no other.
     for (const resource of known) {
       const what = `${resource.resource}.${resource.group}`
       try {

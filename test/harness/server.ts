@@ -10,6 +10,7 @@ import { type PorticoServer, type StartServer, startServer } from '../../src/app
 import { type LogFields, noopLogger } from '../../src/observability/logger.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
 import type { SystemLookup } from '../../src/proxy/reach/endpoint-source.ts'
+import { deepFreeze } from './deep-freeze.ts'
 import type { HeldClock } from './held-clock.ts'
 import { type HttpClient, httpClient } from './http-client.ts'
 
@@ -65,6 +66,7 @@ export async function startTestServer(
   }
   const server = await startServer(config, {
     log: listening,
+    onShared: deepFreeze,
     ...(o.clock && { clock: o.clock }),
     ...(o.lookup && { lookup: o.lookup }),
     ...(o.servers && { servers: o.servers }),

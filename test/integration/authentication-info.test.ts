@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '../../src/client/client.ts'
+import { Informers } from '../../src/client/informers.ts'
+import { Reflector } from '../../src/client/reflector.ts'
 import type { Transport } from '../../src/client/transport.ts'
 import { WorkQueueMetrics } from '../../src/client/work-queue-metrics.ts'
 import { WorkQueue } from '../../src/client/work-queue.ts'
@@ -8,6 +10,7 @@ import { makeCA } from '../../src/http/certificates.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
 import { noopMetrics } from '../../src/observability/metrics.ts'
+import { MetricsRegistry } from '../../src/observability/metrics-registry.ts'
 import { AuthenticationInfoController, authenticationInfoInformer } from '../../src/controllers/authentication-info.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -30,7 +33,12 @@ async function stored(data: Record<string, string>): Promise<Record<string, stri
   }
   const clock = new FakeClock(YEAR_2026)
   const client = new Client(transport)
-  await using informer = authenticationInfoInformer({ client, clock, log: noopLogger })
+  await using informers = new Informers({
+    sourceOf: (resource, range) => new Reflector({ server: client.resource(resource), range, clock, log: noopLogger }),
+    log: noopLogger,
+    metrics: new MetricsRegistry(),
+  })
+  const informer = authenticationInfoInformer(informers)
   const controller = new AuthenticationInfoController({
     client,
     informer,

@@ -20,7 +20,7 @@ const TLS12: Readonly<Record<string, string>> = {
   TLS_RSA_WITH_AES_256_GCM_SHA384: 'AES256-GCM-SHA384',
 }
 
-/** @returns undefined where none is named. @throws ConfigurationError for one that is not known. */
+/** @returns undefined where none is named. @throws ConfigurationError for a suite that is not known. */
 export function cipherList(names: readonly string[]): string | undefined {
   if (names.length === 0) return undefined
   const chosen = names.flatMap((name) => {

@@ -8,9 +8,9 @@ export interface DelegateConfig {
   /** Address, CA, and our own credentials. */
   readonly kubeconfig: string
   readonly identity: CallerIdentity
-  /** undefined: everything that nobody else claims, in place of the core server. */
+  /** undefined: everything that no other delegate claims, in place of the core server. */
   readonly groups: readonly string[] | undefined
-  /** Groups that nobody else claims, the core server neither, such as those of CRDs. */
+  /** Groups that neither another delegate nor the core server claims, such as those of CRDs. */
   readonly isRest: boolean
   /** What set it, for messages. */
   readonly origin: string

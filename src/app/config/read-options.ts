@@ -20,7 +20,7 @@ export interface ReadOptions {
   readonly given: ReadonlySet<OptionName>
   /** Flags of kube-apiserver that were given and change nothing. */
   readonly withoutEffect: readonly AcceptedFlag[]
-  /** Of the config file alone. */
+  /** Values of the config file alone. */
   readonly delegates: readonly DelegateConfig[]
 }
 

@@ -115,7 +115,7 @@ class OpenCredentials implements Credentials {
     const given = (name: OptionName): string => (values[name] === '' ? '' : `\n${readPem(name, values, 'certificate')}`)
     return {
       clientCA: this.pki.ca().cert + given('client-ca-file'),
-      // A given front-proxy CA replaces the own one: nobody else may speak for users then.
+      // A given front-proxy CA replaces our own: only its certificates may speak for users then.
       frontProxyCA:
         values['requestheader-client-ca-file'] === ''
           ? this.pki.frontProxyCA().cert

@@ -39,7 +39,7 @@ export class DataDir {
     const path = this.file(name)
     return existsSync(path) ? readFileSync(path, 'utf8') : undefined
   }
-  /** Whoever reads meanwhile sees the old content or the new one, never half. */
+  /** A reader sees the old content or the new content meanwhile, never half of it. */
   write(name: string, content: string): void {
     const path = this.file(name)
     mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER })

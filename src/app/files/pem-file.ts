@@ -1,4 +1,4 @@
-/** What stands in a file that should be PEM, for who named the wrong one. */
+/** Says what a file that should be PEM holds instead, for an operator who named the wrong file. */
 import { ConfigurationError } from '../config/configuration-error.ts'
 import { readFile } from '../config/config.ts'
 import type { OptionName, OptionValues } from '../config/options.ts'

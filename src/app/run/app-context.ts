@@ -1,4 +1,5 @@
 /** What all parts of this process share: its configuration, and what every server works with. */
+import type { KubeObject } from '../../api/meta.ts'
 import type { Deferred } from '../../lib/deferred.ts'
 import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
 import type { Hooks } from '../../servers/generic/hooks.ts'
@@ -10,6 +11,8 @@ export interface AppContext extends ServerContext {
   /** Looks up the names of backends by DNS. */
   readonly lookup: SystemLookup
   readonly hooks: Hooks
+  /** Called with each object that a watch cache and an informer share. Tests freeze it, so that a change throws. */
+  readonly onShared?: ((object: KubeObject) => void) | undefined
   /** Resolved when kube-system and its like are there. */
   readonly systemNamespaces: Deferred
 }

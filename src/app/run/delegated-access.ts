@@ -9,11 +9,11 @@ import { followServer } from '../files/followed-server.ts'
 import type { OptionName } from '../config/options.ts'
 import type { AppContext } from './app-context.ts'
 
-/** Of aggregated API servers, which ask their kube-apiserver. */
+/** How long an answer counts. Source: aggregated API servers, which ask their kube-apiserver. */
 const DELEGATED_TTL_MS = 10_000
 const REQUEST_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10]
 
-/** @returns undefined where nobody is to be asked. @throws ConfigurationError */
+/** @returns undefined where no other server is to be asked. @throws ConfigurationError */
 export function delegatedTokens(around: AppContext): CachedTokenAuthenticator | undefined {
   const { values, given } = around.config
   const source = sourceOf(around, 'authentication-kubeconfig', 'authentication-token-webhook-config-file')
@@ -33,7 +33,7 @@ export function delegatedTokens(around: AppContext): CachedTokenAuthenticator | 
   )
 }
 
-/** @returns undefined where nobody is to be asked. @throws ConfigurationError */
+/** @returns undefined where no other server is to be asked. @throws ConfigurationError */
 export function delegatedAuthorizer(around: AppContext): CachedAuthorizer | undefined {
   const { values, given } = around.config
   const source = sourceOf(around, 'authorization-kubeconfig', 'authorization-webhook-config-file')
@@ -70,7 +70,7 @@ function sourceOf({ config }: AppContext, kubeconfig: OptionName, webhook: Optio
   return config.values[webhook] === '' ? undefined : { flag: webhook, webhook: true }
 }
 
-/** Who is asked may change with the kubeconfig: answers of before do not count then. */
+/** A new kubeconfig may name another server: its predecessor's answers do not count then. */
 function reviewer<T extends { clear(): void }>(
   around: AppContext,
   o: Source & { readonly kind: ReviewClientOptions['kind']; readonly reviews: string },

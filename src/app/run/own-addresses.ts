@@ -8,7 +8,7 @@ import { networkInterfaces } from 'node:os'
 import type { Config } from '../config/config.ts'
 
 interface Bound {
-  /** As it was given: an address, a name, or one that means all of this machine. */
+  /** The address as it was given: an IP address, a name, or the unspecified address, which means all of this machine. */
   readonly host: string
   /** 0: it does not listen, or not yet. */
   port: number
@@ -16,7 +16,7 @@ interface Bound {
 
 const EVERYWHERE = new Set(['', '0.0.0.0', '::'])
 const LOOPBACK = ['127.0.0.1', '::1']
-/** To whom a connection to no address in particular goes. */
+/** Each loopback address, and the unspecified address whose connections reach it. */
 const UNSPECIFIED = new Map([
   ['127.0.0.1', '0.0.0.0'],
   ['::1', '::'],
@@ -37,7 +37,7 @@ export class OwnAddresses {
     this.#advertised = advertiseAddress
     this.#machine = machine
   }
-  /** Of the TLS listener; 0 until it is known. */
+  /** The port of the TLS listener. 0 until it is known. */
   get port(): number {
     return this.#secure.port
   }

@@ -1,4 +1,4 @@
-/** Who callers are and what they may do, from the configuration. */
+/** Authentication and authorization, from the configuration. */
 import type { Authenticator, TokenAuthenticator } from '../../access/authentication/authenticator.ts'
 import { bearerTokenAuthenticator, webSocketTokenAuthenticator } from '../../access/authentication/bearer-token.ts'
 import { requestHeaderAuthenticator } from '../../access/authentication/request-header.ts'
@@ -63,7 +63,7 @@ function authorizersOf(mode: string): Authorizer[] {
   return [mode === 'AlwaysAllow' ? alwaysAllow() : alwaysDeny()]
 }
 
-/** Whoever reaches the insecure listener. */
+/** The user of every request to the insecure listener. */
 export function insecureAccess(access: Access): Access {
   const user = { name: 'system:unsecured', groups: [SYSTEM_MASTERS, SYSTEM_AUTHENTICATED] }
   return {

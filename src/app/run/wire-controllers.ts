@@ -1,6 +1,6 @@
-/** What a lone server does by itself: its namespaces, its flow control objects, its authentication facts, namespaces that go. */
+/** Controllers of a server that fronts no other: system namespaces, flow control objects, authentication facts, namespaces that go. */
 import type { Client } from '../../client/client.ts'
-import { Informer } from '../../client/informer.ts'
+import type { Informers } from '../../client/informers.ts'
 import { AuthenticationInfoController, authenticationInfoInformer } from '../../controllers/authentication-info.ts'
 import { type Namespace, NamespaceController, type NamespacedResource } from '../../controllers/namespace-controller.ts'
 import { keepSystemNamespaces } from '../../controllers/system-namespaces.ts'
@@ -20,6 +20,7 @@ export interface ControllerParts {
   readonly client: Client
   /** Reads and writes what this process and its replicas share: Leases, system namespaces. */
   readonly replicaClient: Client
+  readonly informers: Informers
   readonly credentials: Credentials
   /** Everything that is served, backends included. */
   readonly discovery: () => readonly GroupDiscovery[]
@@ -35,10 +36,10 @@ export function controllerHooks(around: AppContext, o: ControllerParts): PostSta
 }
 
 function loneServerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
-  const { clock, log, life, config, systemNamespaces, controllers } = around
-  const { client } = o
+  const { clock, log, config, systemNamespaces, controllers } = around
+  const { client, informers } = o
   const { trust } = o.credentials
-  const known = life.own(authenticationInfoInformer({ client, clock, log }))
+  const known = authenticationInfoInformer(informers)
   const info = controllers.add({
     name: AUTHENTICATION_INFO,
     workers: 1,
@@ -54,8 +55,7 @@ function loneServerHooks(around: AppContext, o: ControllerParts): PostStartHook[
       }),
   })
   trust.subscribe(() => info.reconciler.wake())
-  const source = client.resource<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
-  const informer = life.own(new Informer<Namespace>({ source, clock, log }))
+  const informer = informers.of<Namespace>({ group: '', version: 'v1', resource: 'namespaces' })
   const namespaces = controllers.add({
     name: NAMESPACES,
     workers: WORKERS,

@@ -16,14 +16,16 @@ import type { DelegateConfig } from '../config/delegates-config.ts'
 import { followKubeconfig } from '../files/followed-server.ts'
 import type { AppContext } from './app-context.ts'
 
-/** What stands behind the aggregator: fronted servers, and the core server where none of them serves everything. */
+/** The servers behind the aggregator: fronted servers, and the core server where none of them serves everything. */
 export interface Behind {
   /** In the order requests are offered to them. */
   readonly others: readonly Delegate[]
   /** In a thread that all of them share. */
   readonly runOpenApi: RunOpenApiWork
-  /** What `/version` says: that of the server that everything is left to, once it was reached. */
+  /** The answer of `/version`: that of the server that everything is left to, once it was reached. */
   readonly version: () => object | undefined
+  /** Whether a fronted server gets the requests for a group before the core server. */
+  readonly isFronted: (group: string) => boolean
   /** The core server keeps only what replicas agree on among themselves. */
   readonly isCoreElsewhere: boolean
 }
@@ -31,7 +33,7 @@ export interface BehindParts {
   /** The servers of this process, the core server first. */
   readonly local: readonly Delegate[]
   readonly credentials: Credentials
-  /** Of this process, where it asks a fronted server for itself. */
+  /** The user as which this process sends its own requests to a fronted server. */
   readonly self: UserInfo
 }
 
@@ -44,9 +46,14 @@ export function wireBehind(around: AppContext, o: BehindParts): Behind {
   return {
     others: isCoreElsewhere ? fronted : [...fronted.filter((d) => !rest.includes(d)), ...o.local, ...rest],
     runOpenApi,
+    isFronted: (group) => isFronted(around.config.delegates, group),
     version: () => fronted.find((d) => d.isForEverything)?.version,
     isCoreElsewhere,
   }
+}
+
+function isFronted(delegates: readonly DelegateConfig[], group: string): boolean {
+  return delegates.some((d) => !d.isRest && (d.groups === undefined || groupFilter(d.groups)(group)))
 }
 
 function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {

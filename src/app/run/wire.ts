@@ -43,6 +43,7 @@ import { wireAggregator } from './wire-aggregator.ts'
 import { openCredentials } from '../files/credentials.ts'
 import { controllerHooks } from './wire-controllers.ts'
 import { wireBehind } from './wire-fronted.ts'
+import { wireInformers } from './wire-informers.ts'
 import { addFixedPaths } from './wire-fixed-paths.ts'
 import { type Listeners, startListeners } from './wire-listeners.ts'
 import { addEtcdChecks } from './storage-health.ts'
@@ -76,6 +77,7 @@ interface Foundations {
   readonly log: Logger
   /** Looks up the names of backends by DNS. */
   readonly lookup: SystemLookup
+  readonly onShared?: AppContext['onShared']
 }
 /** What the servers of this process have in common. */
 export type SharedParts = Omit<ResourceServerOptions, 'name' | 'admission' | 'deleteOptions'> & {
@@ -162,12 +164,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const local: Delegate[] = [core, ...(o.servers?.(shared) ?? [])]
   const behind = wireBehind(around, { local, credentials, self: LOOPBACK })
   const replicaClient = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
+  const informers = wireInformers(around, { client, delegates, core, isFronted: behind.isFronted })
   const own = new OwnAddresses(config)
   const aggregator = wireAggregator(around, {
     ...shared,
     ...behind,
     client,
     replicaClient,
+    informers,
     credentials,
     own,
   })
@@ -175,7 +179,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
 
   const failed = new Deferred()
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
-  const controllers = controllerHooks(around, { ...behind, client, replicaClient, credentials, discovery })
+  const controllers = controllerHooks(around, {
+    ...behind,
+    client,
+    replicaClient,
+    informers,
+    credentials,
+    discovery,
+  })
   requireKnownControllers(around)
   registerHooks(around, delegates, controllers)
   const { version } = behind
@@ -186,7 +197,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const ready = around.hooks.run(life.signal, log)
   ready.catch(failed.reject)
   const announced = ready.then(() => log.info('ready', { port: listeners.port }))
-  // Whoever runs the server may wait for `failed` alone.
+  // A caller may wait for `failed` alone.
   announced.catch(() => {})
   return {
     port: listeners.port,

@@ -67,6 +67,7 @@ export class Subscriptions<T> {
     const leave = (): void => {
       if (!group.delete(follower)) return
       this.#size--
+      this.#metrics.watches.add(-1)
       if (group.size === 0 && groups.get(name) === group) groups.delete(name)
     }
     const follower = new Follower(start, sink, {
@@ -77,6 +78,7 @@ export class Subscriptions<T> {
     })
     group.add(follower)
     this.#size++
+    this.#metrics.watches.add(1)
     follower.resume()
     return follower
   }

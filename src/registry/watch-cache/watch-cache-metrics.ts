@@ -6,6 +6,7 @@ export interface BoundWatchCacheMetrics {
   readonly dispatched: Counter
   readonly initEvents: Counter
   readonly terminated: Counter
+  readonly watches: Gauge
   readonly initializations: Counter
   readonly initializationErrors: Counter
   readonly revision: Gauge
@@ -16,6 +17,7 @@ export interface BoundWatchCacheMetrics {
 
 export class WatchCacheMetrics {
   readonly #counters: Record<string, Family<Counter>>
+  readonly #watches: Family<Gauge>
   readonly #revision: Family<Gauge>
   readonly #capacity: Family<Gauge>
   readonly #readWait: Family<Histogram>
@@ -33,6 +35,11 @@ export class WatchCacheMetrics {
       lists: counter('apiserver_watch_cache_initializations_total', 'Lists of the storage by a watch cache.'),
       errors: counter('apiserver_watch_cache_initialization_errors_total', 'Lists of the storage that failed.'),
     }
+    this.#watches = recorder.gauge({
+      name: 'portico_watch_cache_watches',
+      help: 'Watches that a watch cache serves: those of clients, and one for each informer of this process.',
+      labels,
+    })
     this.#revision = recorder.gauge({
       name: 'apiserver_watch_cache_resource_version',
       help: 'The revision that a watch cache has reached.',
@@ -65,6 +72,7 @@ export class WatchCacheMetrics {
       dispatched: count('dispatched'),
       initEvents: count('init'),
       terminated: count('terminated'),
+      watches: this.#watches.with(group, resource),
       initializations: count('lists'),
       initializationErrors: count('errors'),
       revision: this.#revision.with(group, resource),
@@ -76,7 +84,7 @@ export class WatchCacheMetrics {
   /** The resource is served no more: its series go. */
   release(group: string, resource: string): void {
     for (const family of Object.values(this.#counters)) family.remove(group, resource)
-    for (const family of [this.#revision, this.#capacity, this.#readWait]) family.remove(group, resource)
+    for (const family of [this.#watches, this.#revision, this.#capacity, this.#readWait]) family.remove(group, resource)
     for (const success of ['true', 'false'])
       this.#consistent.remove(group, resource, success, success === 'true' ? 'false' : 'true')
   }

@@ -7,7 +7,6 @@ import type { Published } from '../../lib/published.ts'
 import { aggregatorHooks } from './hooks.ts'
 import type { AggregatorInformers, AggregatorInputs, AggregatorViews } from './inputs.ts'
 import type { AssembledServer, ServerContext } from '../generic/server-context.ts'
-import { Informer } from '../../client/informer.ts'
 import type { KubeObject } from '../../api/meta.ts'
 import type { Transport } from '../../client/transport.ts'
 import type { APIServiceTable } from './registrations/apiservice-table.ts'
@@ -31,11 +30,11 @@ export interface Aggregator extends AssembledServer {
   /** The discovery of everything that is served, backends included. */
   readonly discovery: Published<readonly GroupDiscovery[]>
   readonly table: Published<APIServiceTable>
-  /** To a backend as the aggregator's own user, whatever its availability. */
+  /** A transport to a backend as the aggregator's own user, whatever its availability. */
   readonly transportTo: (backend: Pick<Backend, 'direct'>) => Transport
-  /** What the policy of whoever serves it says of a request. */
+  /** The rules for a request, from the policy of the backend that serves it. */
   readonly rulesOf: RulesOf
-  /** What may mean something else than who registered it thinks. */
+  /** Warnings about an APIService that is valid but probably not meant so. */
   remarks(apiService: APIService): readonly string[]
   /** The BackendPolicy whose backends and routes are in force there. */
   routingPolicyOf(apiService: APIService): string | undefined
@@ -52,7 +51,7 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
   }
   const server = apiServiceServer({ ...inputs, registered })
   life.own(server)
-  const informers = makeInformers(context, inputs)
+  const informers = informersOf(inputs)
   const views: AggregatorViews = {
     informers,
     view: new AvailabilityView((name) => informers.apiServices.lister.get(name)),
@@ -135,46 +134,27 @@ function remarksOf(apiService: APIService, registered: Registered, groups: reado
   ]
 }
 
-function makeInformers(
-  { life, clock, log }: ServerContext,
-  { client, overlays }: AggregatorInputs,
-): AggregatorInformers {
+function informersOf({ informers, overlays }: AggregatorInputs): AggregatorInformers {
   const core = { group: '', version: 'v1' }
-  const apiServices = life.own(
-    new Informer<APIService>({
-      source: client.resource<APIService>(APISERVICES),
-      overlay: overlays?.apiServices,
-      clock,
-      log,
-    }),
-  )
-  const services = life.own(
-    new Informer<Service>({ source: client.resource<Service>({ ...core, resource: 'services' }), clock, log }),
-  )
-  const slices = life.own(
-    new Informer<EndpointSlice>({
-      source: client.resource<EndpointSlice>({ group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' }),
-      clock,
-      log,
-      indexers: { [BY_SERVICE]: (s) => [`${s.metadata.namespace}/${sliceServiceName(s)}`] },
-    }),
-  )
-  const policies = life.own(
-    new Informer<BackendPolicy>({
-      source: client.resource<BackendPolicy>(BACKEND_POLICIES),
-      overlay: overlays?.policies,
-      clock,
-      log,
-    }),
-  )
-  const namespaces = life.own(
-    new Informer<NamespaceStatus>({
-      source: client.resource<NamespaceStatus>({ ...core, resource: 'namespaces' }),
-      clock,
-      log,
-    }),
-  )
-  return { apiServices, services, slices, policies, namespaces }
+  const apiServices = informers.of<APIService>(APISERVICES)
+  const policies = informers.of<BackendPolicy>(BACKEND_POLICIES)
+  const slices = informers.of<EndpointSlice>({
+    group: 'discovery.k8s.io',
+    version: 'v1',
+    resource: 'endpointslices',
+  })
+  slices.addIndexer(BY_SERVICE, (s) => [`${s.metadata.namespace}/${sliceServiceName(s)}`])
+  if (overlays) {
+    apiServices.overlay(overlays.apiServices)
+    policies.overlay(overlays.policies)
+  }
+  return {
+    apiServices,
+    services: informers.of<Service>({ ...core, resource: 'services' }),
+    slices,
+    policies,
+    namespaces: informers.of<NamespaceStatus>({ ...core, resource: 'namespaces' }),
+  }
 }
 
 function wakeByServices(

@@ -34,7 +34,7 @@ import { KUBERNETES_MINOR } from '../generic/version.ts'
 
 export const OPENAPI_INFO = { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` }
 
-/** Who probes backends and downloads their documents. */
+/** The user as which backends are probed and their documents downloaded. */
 const AGGREGATOR_USER: UserInfo = { name: 'system:kube-aggregator', groups: [SYSTEM_MASTERS] }
 const AGGREGATOR_AGENT = 'portico/aggregator'
 export const BY_SERVICE = 'service'
@@ -71,7 +71,7 @@ export function makeControllers(
       routed.queue.add(name)
     },
   })
-  // One that comes back may be another version.
+  // A backend that comes back may be of another version.
   view.subscribe((name) => backends.watchLists.forget(name))
   const registration = manager.add({
     name: 'APIServiceRegistrationController',
@@ -158,7 +158,7 @@ function makeProbes(
   return { availability, routed }
 }
 
-/** What is kept per APIService, so that a leak shows. */
+/** Counts the entries that are kept per APIService, so that a leak shows. */
 function countEntries({ metrics }: ServerContext, kept: Readonly<Record<string, { readonly size: number }>>): void {
   const gauge = metrics.gauge({
     name: 'portico_aggregator_kept_entries',
@@ -250,7 +250,7 @@ function makeReaders(
   }
 }
 
-/** As the aggregator's own user, whatever the availability; the backend's logs tell who asked. */
+/** A transport as the aggregator's own user, whatever the availability. The backend's logs tell that Portico asked. */
 export function transportTo({ clock, log }: ServerContext): (source: Pick<Backend, 'direct'>) => Transport {
   return ({ direct }) => {
     const transport = inProcessTransport({ handler: direct, user: AGGREGATOR_USER, clock, log, rejectErrors: true })

@@ -1,10 +1,11 @@
-/** What the aggregator is given by the process, and what its parts share. */
+/** The inputs of the aggregator from the process, and the state that its parts share. */
 import type { APIService } from '../../api/apiservice.ts'
 import type { BackendPolicy } from '../../api/backend-policy.ts'
 import type { TypeTable } from '../../api/schema/type-table.ts'
 import type { Client } from '../../client/client.ts'
 import type { Elect } from '../../client/controller-manager.ts'
 import type { Informer } from '../../client/informer.ts'
+import type { Informers } from '../../client/informers.ts'
 import type { KeyPair } from '../../http/certificates.ts'
 import type { Published } from '../../lib/published.ts'
 import type { IdentityNames } from '../../proxy/identity-headers.ts'
@@ -53,6 +54,7 @@ export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | '
   readonly runOpenApi: RunOpenApiWork
   /** Sees what clients see. */
   readonly client: Client
+  readonly informers: Informers
   readonly frontProxyClient: Published<KeyPair>
   readonly own: OwnListeners
   readonly lookup: SystemLookup
@@ -70,7 +72,7 @@ export interface AggregatorInformers {
   readonly policies: Informer<BackendPolicy>
   readonly namespaces: Informer<NamespaceStatus>
 }
-/** What the parts of the aggregator look at. */
+/** The state that the parts of the aggregator read. */
 export interface AggregatorViews {
   readonly informers: AggregatorInformers
   readonly view: AvailabilityView

@@ -47,7 +47,7 @@ export interface AvailabilityOptions {
   readonly table: Published<APIServiceTable>
   readonly lookup: ServiceLookup
   readonly servedHere: Pick<ServedHere, 'isMissing' | 'subscribe'>
-  /** Of a namespace. */
+  /** Whether a namespace is being deleted. */
   readonly isTerminating: (namespace: string) => boolean
   readonly queue: WorkQueue
   readonly view: AvailabilityView
@@ -92,7 +92,7 @@ export class AvailabilityController implements Reconciler {
    * @param ok false for connect errors, resets, timeouts and 5xx answers.
    */
   observed(name: string, ok: boolean, phase: ObservedPhase): void {
-    // Of one that was deleted meanwhile it leaves nothing behind: what is found then is that it is gone.
+    // For an APIService that was deleted meanwhile nothing is left behind: the next look finds it gone.
     if (this.#signals.observed(name, ok, phase)) this.#o.queue.add(name)
   }
   /** A Service or one of its slices changed. */
@@ -140,7 +140,7 @@ export class AvailabilityController implements Reconciler {
     for (const known of [this.#probedSpec, this.#usualMs]) known.delete(name)
   }
 
-  /** What probes have to overcome. Nothing, after a change of the spec or while a hard fact spoke. */
+  /** The verdict that probes have to overcome. undefined after a change of the spec or while a hard fact spoke. */
   #believed(apiService: APIService): boolean | undefined {
     const before = this.#o.view.current(apiService)
     const probedSpec = this.#probedSpec.get(apiService.metadata.name!)
@@ -246,7 +246,7 @@ export class AvailabilityController implements Reconciler {
     return judgement
   }
 
-  /** One that hangs while requests fail is found out soon, and a slow one keeps its time. */
+  /** The time limit of a probe: short for a backend that hangs while requests fail, longer for a backend that usually is slow. */
   #patienceMs(apiService: APIService, rules: ProbeSettings): number {
     const name = apiService.metadata.name!
     const usualMs = this.#usualMs.get(name)

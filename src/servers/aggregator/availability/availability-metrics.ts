@@ -1,4 +1,4 @@
-/** What is counted of availability, per APIService. */
+/** Metrics of availability, for each APIService. */
 import type { MetricsRecorder } from '../../../observability/metrics.ts'
 import type { Verdict } from '../registrations/availability-check.ts'
 

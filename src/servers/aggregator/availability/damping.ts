@@ -8,7 +8,7 @@ import { type ProbeSettings, defaultProbe } from '../policy/effective-policy.ts'
 export type DampingRules = Pick<ProbeSettings, 'failureThreshold' | 'successThreshold'>
 
 export class Damping {
-  /** In a row, against what is believed. */
+  /** Results in a row that speak against what is believed. */
   readonly #against = new Map<string, number>()
 
   /** Keys that are in doubt. */

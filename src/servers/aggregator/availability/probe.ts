@@ -11,7 +11,7 @@ export const PROBE_AGENT = 'portico/availability-probe'
 
 export interface Judgement {
   readonly verdict: Verdict
-  /** Where it failed. */
+  /** The phase in which it failed. */
   readonly phase?: ObservedPhase | undefined
 }
 export interface ProbeRequest {

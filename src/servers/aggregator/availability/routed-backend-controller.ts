@@ -1,6 +1,6 @@
 /**
  * Finds out whether the backends that routes lead to can be reached. The availability of an APIService is that of the
- * backend for the rest; one beside it that is down is told in the condition Degraded, and a weight leads past it.
+ * backend for the rest. A backend beside it that is down is told in the condition Degraded, and weights lead past it.
  *
  * Owns:     when they are probed, and the gauge of each. The verdict stands in availability-view.ts.
  * Callers:  app/ runs it over the names of APIServices; the proxy tells it of requests that failed.
@@ -23,7 +23,7 @@ import { Damping } from './damping.ts'
 import { probe } from './probe.ts'
 import type { ProbeSettings } from '../policy/effective-policy.ts'
 
-/** One that is down should be back soon after it is back. */
+/** A backend that is down is probed often, so that it is used again soon after it is back. */
 const DOWN_AGAIN_MS = 2500
 /** Requests that fail have it probed no oftener. */
 const LEAST_MS = 1000
@@ -35,7 +35,7 @@ export interface RoutedBackendOptions {
   readonly view: Pick<AvailabilityView, 'setProblem'>
   readonly rulesOf: (apiService: APIService) => ProbeSettings
   readonly transportTo: (source: Pick<RoutedBackend, 'direct'>) => Transport
-  /** What is said of this APIService changed. */
+  /** Called when the verdict on a backend of this APIService changed. */
   readonly changed: (apiService: string) => void
   readonly clock: Clock
   readonly log: Logger
@@ -43,7 +43,7 @@ export interface RoutedBackendOptions {
 }
 interface Known {
   probedMs: number
-  /** By name of the backend. */
+  /** Whether each backend is up, by its name. */
   readonly up: Map<string, boolean>
 }
 
@@ -67,7 +67,7 @@ export class RoutedBackendController implements Reconciler {
   get size(): number {
     return this.#known.size + this.#damping.size
   }
-  /** A request to one of them failed. */
+  /** A request to a backend that routes lead to failed. */
   failed(name: string): void {
     const known = this.#known.get(name)
     if (known && this.#o.clock.monotonicMs() - known.probedMs >= LEAST_MS) this.#o.queue.add(name)

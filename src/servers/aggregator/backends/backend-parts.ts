@@ -22,7 +22,7 @@ const DNS_TTL_SECONDS = 10
 const BREAKER_STATES = { closed: 0, 'half-open': 1, open: 2 }
 
 export interface BackendParts
-  extends Pick<AggregatorInputs, 'client' | 'frontProxyClient' | 'own' | 'options'>,
+  extends Pick<AggregatorInputs, 'informers' | 'frontProxyClient' | 'own' | 'options'>,
     Pick<BackendSurroundings, 'verdicts' | 'observed' | 'routedFailed' | 'problemChanged' | 'local'> {
   readonly services: ServiceLookup
   readonly lookup: AggregatorInputs['lookup']
@@ -37,6 +37,8 @@ export function backendParts(context: ServerContext, parts: BackendParts): Backe
     labels: ['backend', 'target'],
   })
   const resolver = options.routesToEndpoints ? endpointResolver(parts.services) : clusterIPResolver(parts.services)
+  const material = new CertificateMaterial({ informers: parts.informers, clock })
+  life.defer(() => material[Symbol.dispose]())
   return {
     upstreams: life.own(new Upstreams({ clock })),
     resolver: loopbackResolver(() => parts.own.dialled, resolver),
@@ -55,7 +57,7 @@ export function backendParts(context: ServerContext, parts: BackendParts): Backe
       isOwn: (host, port) => parts.own.has(host, port),
     },
     clientCertificate: parts.frontProxyClient,
-    material: life.own(new CertificateMaterial({ client: parts.client, clock, log })),
+    material,
     trackWatch: (end) => context.drain.trackWatch(end),
     drainMs: options.backendDrainMs,
     local: parts.local,

@@ -17,7 +17,7 @@ import type { ReachParts, Target } from '../../../proxy/reach/target.ts'
 import type { ServiceResolver } from '../../../proxy/reach/service-resolver.ts'
 import type { WatchListGuard } from './watch-list-guard.ts'
 
-/** What this process found out about the servers behind APIServices: asked at each request, written by who probes. */
+/** The verdicts of this process on the servers behind APIServices. Backends ask at each request; probers write. */
 export interface Verdicts {
   /** Whether the server that no route leads to answers; undefined: not known yet. */
   isKnownAvailable(apiService: APIService): boolean | undefined

@@ -8,7 +8,7 @@ import type { TlsSettings } from '../../../proxy/reach/target.ts'
 import type { CertificateMaterial } from './certificate-material.ts'
 
 export function ownTls({ spec }: APIService, serverName: string, clientCertificate: KeyPair): TlsSettings {
-  // Node leaves out what it cannot parse, and would trust nobody without saying why.
+  // Node leaves out what it cannot parse. It would trust no server then, without saying why.
   const problem = spec.caBundle ? bundleProblem(spec.caBundle) : undefined
   if (problem !== undefined) return new Error(problem)
   return {

@@ -38,13 +38,13 @@ interface Lane {
   readonly breaker: CircuitBreaker | undefined
   readonly rules: ForwardRules
 }
-/** One that routes lead to, beside the one for the rest. */
+/** A backend that routes lead to, beside the backend for the rest. */
 export interface RoutedBackend {
   readonly name: string
   readonly target: Target
-  /** For our own probes. */
+  /** The handler for our own probes. */
   readonly direct: Handler
-  /** What its probes found; undefined: nothing speaks against it. */
+  /** Why its probes fail. undefined: they do not. */
   readonly down: string | undefined
 }
 type Rejection = Refusal | 'breaker' | 'unavailable'
@@ -150,7 +150,7 @@ export class Backend {
   get targets(): ReadonlyMap<string, Target> {
     return new Map([...this.#lanes].map(([name, lane]) => [name, lane.target]))
   }
-  /** Of the certificates around it, the first of each use. */
+  /** Expiries of the certificates around it, the first of each use. */
   get expiries(): readonly Expiry[] {
     const first = new Map<Expiry['use'], Expiry>()
     for (const { target } of this.#lanes.values())
@@ -259,7 +259,7 @@ export class Backend {
           ? policyTls(configured.tls, source.serverName, o)
           : ownTls(this.#apiService, source.serverName, o.clientCertificate.value),
     }
-    // One that is made anew counts anew.
+    // A backend that is made anew counts anew.
     known?.breaker?.retire()
     if (known?.breaker && known.breaker.state !== 'closed')
       o.breakerChanged(this.name, name, breaker === undefined ? undefined : 'closed')
@@ -291,7 +291,7 @@ export class Backend {
     if (!ctx.user) return this.#refuse(ctx, new StatusError(500, '', 'missing user'))
     if (ctx.path.includes('/.') && DOT_SEGMENT.test(ctx.path))
       return this.#refuse(ctx, badRequest('a path may not hold the segments . and ..'))
-    // What is wrong with our own settings says more than that nobody can be reached.
+    // A fault in our own settings says more than that no server can be reached.
     const { tlsProblem } = lane.target
     if (tlsProblem !== undefined) return this.#refuse(ctx, this.#unusable(ctx, tlsProblem, lane))
     if (limited && !this.available && lane === this.#fallback)
@@ -399,7 +399,7 @@ export class Backend {
   }
 }
 
-/** What is refused for its number, or is not known yet, has room or an answer soon. */
+/** Requests that are refused for their number, or while a backend is not known yet, may succeed soon. */
 const ONE_MOMENT_MS = 1_000
 const UNAVAILABLE_TEXT = 'the condition Available says why'
 const BREAKER_TEXT = 'the backend fails too many requests'

@@ -2,17 +2,16 @@
  * Certificates that policies point to: in Secrets, ConfigMaps and files. What is referenced is followed, so that a
  * rotation needs no restart.
  *
- * Owns:    an informer per Secret and ConfigMap that is referenced, and one timer that looks at the files.
+ * Owns:    one timer that looks at the files, stopped by [Symbol.dispose].
  * Callers: backend-tls.ts reads; registration-controller.ts hears of changes.
  */
 import { readFileSync, statSync } from 'node:fs'
 import type { CertificateSource, ClientCertificateSource, KeyReference } from '../../../api/backend-policy.ts'
 import type { KubeObject } from '../../../api/meta.ts'
-import type { Client } from '../../../client/client.ts'
-import { Informer } from '../../../client/informer.ts'
+import type { Informer } from '../../../client/informer.ts'
+import type { Informers } from '../../../client/informers.ts'
 import type { KeyPair } from '../../../http/certificates.ts'
 import type { Cancel, Clock } from '../../../lib/clock.ts'
-import type { Logger } from '../../../observability/logger.ts'
 import { bundleProblem } from '../policy/apiservice-validation.ts'
 
 interface Followed extends KubeObject {
@@ -28,19 +27,17 @@ interface FileState {
 const LOOK_AT_FILES_MS = 1_000
 const MAX_FOLLOWED = 1_024
 
-export class CertificateMaterial implements AsyncDisposable {
-  readonly #client: Client
+export class CertificateMaterial implements Disposable {
+  readonly #informers: Informers
   readonly #clock: Clock
-  readonly #log: Logger
-  readonly #informers = new Map<string, Informer<Followed>>()
+  readonly #followed = new Map<string, Informer<Followed>>()
   readonly #files = new Map<string, FileState>()
   readonly #listeners = new Set<() => void>()
   #cancel: Cancel | undefined
 
-  constructor(o: { client: Client; clock: Clock; log: Logger }) {
-    this.#client = o.client
+  constructor(o: { informers: Informers; clock: Clock }) {
+    this.#informers = o.informers
     this.#clock = o.clock
-    this.#log = o.log
   }
   /** The result unsubscribes. */
   onChange(fn: () => void): () => void {
@@ -66,10 +63,9 @@ export class CertificateMaterial implements AsyncDisposable {
     const key = secret ? this.#ofObject('secrets', { ...secret, ...TLS_KEY }) : this.#ofFile(keyFile)
     return key instanceof Error ? key : { cert, key }
   }
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     this.#cancel?.()
     this.#listeners.clear()
-    await Promise.all([...this.#informers.values()].map((i) => i[Symbol.asyncDispose]()))
   }
 
   #text({ secret, configMap, file = '' }: CertificateSource): string | Error {
@@ -89,15 +85,10 @@ export class CertificateMaterial implements AsyncDisposable {
   }
   #follow(resource: 'secrets' | 'configmaps', namespace: string, name: string): Informer<Followed> | undefined {
     const id = `${resource}/${namespace}/${name}`
-    const known = this.#informers.get(id)
-    if (known || this.#informers.size >= MAX_FOLLOWED) return known
-    const informer = new Informer<Followed>({
-      source: this.#client.resource<Followed>({ group: '', version: 'v1', resource }),
-      scope: { namespace, fieldSelector: `metadata.name=${name}` },
-      clock: this.#clock,
-      log: this.#log,
-    })
-    this.#informers.set(id, informer)
+    const known = this.#followed.get(id)
+    if (known || this.#followed.size >= MAX_FOLLOWED) return known
+    const informer = this.#informers.ofOne<Followed>({ group: '', version: 'v1', resource }, { namespace, name })
+    this.#followed.set(id, informer)
     const changed = (): void => this.#changed()
     informer.addHandler({ added: changed, updated: changed, deleted: changed })
     informer.start()

@@ -8,7 +8,7 @@ import type { ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { Json } from '../../../endpoints/openapi/schemas.ts'
 
 export interface DocumentSource {
-  /** As the aggregator's own user, whatever the availability. */
+  /** A transport as the aggregator's own user, whatever the availability. */
   readonly direct: Handler
   /** Equal for the same server. */
   readonly documentKey: string
@@ -21,7 +21,7 @@ export interface Share {
   readonly name: string
   /** Resource -> name of who has it. */
   readonly owners: ReadonlyMap<string, string>
-  /** Who has the others. */
+  /** The server of the other resources. */
   readonly fallback: string
 }
 /** @param resource without its subresource. */

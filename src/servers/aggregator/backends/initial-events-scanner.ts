@@ -20,7 +20,7 @@ export function watchFormOf(contentType: string): WatchForm | undefined {
   return contentType.startsWith('application/vnd.kubernetes.protobuf') ? 'protobuf' : undefined
 }
 
-/** @returns undefined for an encoding that nobody here knows. */
+/** @returns undefined for an encoding that is not known here. */
 export function inflaterOf(contentEncoding: string | undefined): Transform | 'plain' | undefined {
   switch (contentEncoding?.trim().toLowerCase()) {
     case undefined:
@@ -47,9 +47,9 @@ export class InitialEventsScanner {
   readonly #needles = [this.#bookmark, this.#annotation, ...this.#changes]
   #initialBytes = 0
   #eventBytes = 0
-  /** Of the message under way; for JSON: whether a line is. */
+  /** Bytes left of the message under way. For JSON: whether a line is under way. */
   #left = 0
-  /** Of a length that came in pieces. */
+  /** The bytes so far of a length that came in pieces. */
   #length = 0
   #lengthBytes = 0
 
@@ -60,7 +60,7 @@ export class InitialEventsScanner {
   get atBoundary(): boolean {
     return this.#left === 0 && this.#lengthBytes === 0
   }
-  /** Of events so far that can be of a first list: no changes and no ordinary bookmarks. */
+  /** The bytes of events so far that can belong to a first list: no changes and no ordinary bookmarks. */
   get initialBytes(): number {
     return this.#initialBytes + (this.#isInitial ? this.#eventBytes : 0)
   }

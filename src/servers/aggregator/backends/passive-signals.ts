@@ -9,13 +9,13 @@ import type { Clock } from '../../../lib/clock.ts'
 /** Where a request failed; `status`: the backend answered 5xx. */
 export type ObservedPhase = 'resolve' | 'connect' | 'tls' | 'queue' | 'first-byte' | 'stream' | 'status'
 
-/** One client that asks once for something broken says nothing about the backend. */
+/** A client that asks once for a broken thing says nothing about the backend: it takes this many failures. */
 const FAILURES_TO_DEGRADE = 5
 const LEAST_SPAN_MS = 1000
 const PROBE_AGAIN_MS = 1000
 
 interface Row {
-  /** In a row; 0 once a request succeeded. */
+  /** Failures in a row. 0 once a request succeeded. */
   failures: number
   firstMs: number
   lastMs: number

@@ -9,7 +9,7 @@
  *      `--silence, or a trickle--> missing: the stream ends with an ERROR event, later ones are refused before they start
  *
  * What is told is what a server without the feature says; clients take it for: list, then watch. Bookmarks are never
- * made up, dropped or changed: nobody but the backend knows when the initial state is whole.
+ * made up, dropped or changed: only the backend knows when the initial state is whole.
  */
 import type { Transform } from 'node:stream'
 import { encodeJson, encodeProtobuf } from '../../../api/codec/codec.ts'
@@ -28,12 +28,12 @@ import { type WatchForm, inflaterOf, InitialEventsScanner, watchFormOf } from '.
 
 /** client-go waits for ever, and users look at what hangs for 5 s. */
 export const defaultBookmarkTimeoutMs = 4000
-/** Of initial events, within the timeout: less is a trickle of changes, not a list on its way over the slowest of links. */
+/** The least number of bytes of initial events within the timeout. Less is a trickle of changes, not a list over a slow link. */
 const LIST_PACE_BYTES = 65_536
 /** So often must a backend end a stream without the bookmark: one may have been on its way down. */
 const ENDS_TO_BELIEVE = 2
 const REMEMBER_MS = 3_600_000
-/** Of one that did not even begin to answer: some send no head before the first event, others are just slow now. */
+/** How long a backend that did not begin to answer is remembered: some send no head before the first event, others are just slow now. */
 const SUSPECT_MS = 60_000
 const MAX_INFLATING_BYTES = 1_048_576
 const MAX_RESOURCES = 10_000
@@ -130,7 +130,7 @@ export class WatchListGuard {
 
 type Found = 'bookmark' | 'silence' | 'no-head' | 'end'
 
-/** One stream until its bookmark, its end, or too long with too little. */
+/** A stream until its bookmark, its end, or too long with too little. */
 class WatchedStream implements AnswerTap {
   readonly #ctx: RequestContext
   readonly #clock: Clock
@@ -138,9 +138,9 @@ class WatchedStream implements AnswerTap {
   readonly #tell: (found: Found) => void
   readonly #startedMs: number
   #scanner: InitialEventsScanner | undefined
-  /** Of what is compressed although it was asked for plain. */
+  /** Inflates a body that is compressed although it was asked for plain. */
   #inflater: Transform | undefined
-  /** Of the initial events, when the time under way began. */
+  /** Bytes of initial events when the time under way began. */
   #seenBytes = 0
   #cancel: Cancel | undefined
   #over = false
@@ -169,7 +169,7 @@ class WatchedStream implements AnswerTap {
   data(chunk: Buffer): void {
     if (this.#over || !this.#scanner) return
     if (!this.#inflater) return this.#scan(chunk)
-    // What inflates to more than can be looked at is no list that anybody waits for.
+    // A body that inflates to more than can be looked at is no list that a client waits for.
     if (!this.#inflater.write(chunk) && this.#inflater.writableLength > MAX_INFLATING_BYTES) this.#stop()
   }
   blocked(isBlocked: boolean): void {
@@ -207,7 +207,7 @@ class WatchedStream implements AnswerTap {
   #ended({ kind, status }: Outcome): void {
     if (this.#over) return
     this.#stop()
-    // One that the client wanted to be short says nothing.
+    // A stream that the client wanted to be short says nothing.
     const wasLong = this.#clock.monotonicMs() - this.#startedMs >= this.#timeoutMs
     const isShort = !wasLong && hasShortTimeout(this.#ctx, this.#timeoutMs)
     if (kind === 'complete' && status === 200 && !isShort) this.#tell('end')

@@ -30,19 +30,19 @@ export interface DiagnosisTarget {
   readonly remarks: readonly string[]
 }
 interface Reachable {
-  /** In words. */
+  /** Where requests go, in words. */
   readonly text: string
-  /** Of the traffic. @throws Error where there are none. */
+  /** The addresses that the traffic uses. @throws Error where there are none. */
   addresses(): readonly Address[]
   /** Why others of its endpoints are not used. */
   refused(): readonly string[]
-  /** As the aggregator's own user, whatever the availability. */
+  /** A transport as the aggregator's own user, whatever the availability. */
   readonly transport: Transport
 }
 export interface DiagnosedBackend extends Reachable {
-  /** Of its URL, which the transport puts before paths by itself. */
+  /** The path of its URL, which the transport puts before paths by itself. */
   readonly pathPrefix: string
-  /** false: its policy says that it has none, so that nobody asks for it. */
+  /** false: its policy says that it has none, so that it is not asked for any. */
   readonly hasOpenApi: boolean
 }
 export interface DiagnosedServer extends Reachable {
@@ -86,7 +86,7 @@ export async function diagnose(target: DiagnosisTarget, o: DiagnosisOptions): Pr
   }
 }
 
-/** Of a server that is fronted, which is asked for more than one group. */
+/** Diagnoses a server that is fronted, which is asked for more than one group. */
 export async function diagnoseServer(
   server: DiagnosedServer,
   available: boolean,

@@ -5,9 +5,9 @@ import type { Backend } from '../backends/backend.ts'
 import type { RoutedRequest } from '../policy/route-match.ts'
 import { NO_ROUTING, type RouteChoice } from '../policy/routing.ts'
 
-/** One that a request may get. */
+/** A backend that a request may get. */
 export interface ExplainedServer {
-  /** In words; `local`: this process. */
+  /** Where it is, in words. `local`: this process. */
   readonly target: string
   /** Absent for this process. */
   readonly available?: boolean
@@ -19,11 +19,11 @@ export interface ExplainedServer {
   /** Why there are no endpoints. */
   readonly problem?: string
 }
-/** What a policy's routes say of a request. */
+/** The verdict of a policy's routes on a request. */
 export interface ExplainedRoute {
   /** The BackendPolicy whose routes are in force. */
   readonly policy?: string
-  /** In its spec.routes; absent: none matches. */
+  /** The index of the route in spec.routes. Absent: none matches. */
   readonly index?: number
   readonly because: string
   /** The backend that is the client's by weight and not available. */
@@ -35,7 +35,7 @@ export interface ExplainedRoute {
 }
 /** The server that this request would get; `portico routes` reads it as JSON. */
 export interface ExplainedBackend extends ExplainedServer {
-  /** Of the APIService. */
+  /** The name of the APIService. */
   readonly name: string
   /** Its name in the policy; absent where no policy has a say. */
   readonly backend?: string

@@ -1,6 +1,6 @@
 /**
- * Finds backends that believe identity headers of anybody: who reaches one of them in the network is whoever he wants.
- * Without our front-proxy certificate, each is asked for one harmless list as nobody and with forged headers.
+ * Finds backends that believe identity headers of any client: a client that reaches such a backend in the network can claim to be any user.
+ * Each backend is asked for one harmless list without our front-proxy certificate: once without an identity and once with forged headers.
  *
  * Owns:     the condition AuthBypassable. One replica asks for all.
  * Callers:  the manager of controllers runs it over the names of APIServices while this replica leads.
@@ -59,7 +59,7 @@ export class IdentityController implements Reconciler {
     const apiService = this.#o.informer.lister.get(name)
     const { group = '', version = '' } = apiService?.spec ?? {}
     const backend = this.#o.table.value.get(group, version)?.backend
-    // One that is not available, or nobody's any more, wakes this key when that changes.
+    // A backend that is not available or has no APIService any more wakes this key when that changes.
     if (!apiService || !backend?.isRemote || !this.#o.view.isAvailable(apiService)) return DONE
     const { isCurrent, resources } = this.#o.discovery.state(name)
     if (!isCurrent) return { kind: 'requeue', afterMs: LOOK_AGAIN_MS }
@@ -95,7 +95,7 @@ export class IdentityController implements Reconciler {
   }
 }
 
-/** Of several servers: one that believes anybody is enough, and that all are well is known only when each was asked. */
+/** The result over several servers. A single server that believes any client is enough; that all are well is known only when each was asked. */
 export function worstOf(found: readonly (WantedCondition | undefined)[]): WantedCondition | undefined {
   const bypassable = found.find((c) => c?.status === 'True')
   return bypassable ?? (found.includes(undefined) ? undefined : found[0])

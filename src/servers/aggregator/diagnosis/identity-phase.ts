@@ -1,5 +1,5 @@
 /**
- * Whom a backend believes: us, as front proxy, it must; somebody without our certificate it must not.
+ * Checks whose identity headers a backend believes: it must believe us, as front proxy, and no client without our certificate.
  * The questions are lists of one object, and what comes back is thrown away.
  */
 import { request } from 'node:http'
@@ -10,7 +10,7 @@ import { type Address, lookupOf } from '../../../proxy/dial.ts'
 import { type Finding, failed, ok, warning } from './report.ts'
 
 const TIMEOUT_MS = 5000
-/** What somebody would claim who wants everything. */
+/** The identity that a client would forge to be allowed everything. */
 const FORGED = { 'X-Remote-User': 'system:portico-probe', 'X-Remote-Group': 'system:masters' }
 const AGENT = 'portico/identity-probe'
 
@@ -21,9 +21,9 @@ export interface IdentityQuestion extends StrangerQuestion {
 export interface StrangerQuestion {
   /** Without our certificate in its TLS profile. */
   readonly stranger: Address
-  /** Of the backend's URL; '' where it has none. */
+  /** The path of the backend's URL. Empty where it has none. */
   readonly pathPrefix: string
-  /** Something that not everybody may read. */
+  /** A path that not every user may read. */
   readonly path: string
   readonly signal: AbortSignal
 }
@@ -52,7 +52,7 @@ export interface StrangerAnswers {
   readonly forged: number | string
 }
 
-/** As somebody without our certificate: first as nobody, then with forged headers. Only ever reads. */
+/** Asks without our certificate: first without an identity, then with forged headers. Only reads. */
 export async function askAsStranger(o: StrangerQuestion): Promise<StrangerAnswers> {
   return { anonymous: await ask(o, {}), forged: await ask(o, FORGED) }
 }

@@ -9,7 +9,7 @@ import type { Lister } from '../../../client/object-store.ts'
 import type { AvailabilityView } from '../registrations/availability-view.ts'
 import type { DiscoveryManager, OnUnavailable } from '../discovery/discovery-manager.ts'
 
-/** Of what is deleting it, by whichever server. */
+/** A namespace with the conditions of the server that deletes it, whichever that is. */
 export interface NamespaceStatus extends KubeObject {
   status?: { phase?: string; conditions?: { type: string; status: string; reason?: string; message?: string }[] }
 }

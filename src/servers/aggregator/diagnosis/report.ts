@@ -28,12 +28,12 @@ export interface Diagnosis {
   readonly apiService: string
   /** Where requests go, in words; `local` where this server answers itself. */
   readonly target: string
-  /** As requests are routed now. */
+  /** Whether requests are routed to it now. */
   readonly available: boolean
   readonly phases: readonly Phase[]
   /** The others that routes of its policy lead to. */
   readonly routed: readonly RoutedDiagnosis[]
-  /** What is well, and may mean something else than who registered it thinks. */
+  /** Warnings about settings that are valid but probably not meant so. */
   readonly remarks: readonly string[]
   /** What waits for this API group. */
   readonly blocks: { readonly namespaces: readonly string[] }

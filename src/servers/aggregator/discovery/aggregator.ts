@@ -38,15 +38,15 @@ import type { Backend } from '../backends/backend.ts'
 
 export interface AggregatorOptions {
   readonly table: Published<APIServiceTable>
-  /** Of the backends. */
+  /** The groups of the backends. */
   readonly remote: Published<readonly GroupDiscovery[]>
   /** Left out of all lists, for its backend is unavailable. */
   readonly isOmitted: (group: string, version: string) => boolean
   /** What an APIService without a backend is about, or about nothing. */
   readonly servedHere: Pick<ServedHere, 'isMissing' | 'subscribe'>
-  /** Of the aggregator's own server: groups that have no APIService. */
+  /** The groups of the aggregator's own server, which have no APIService. */
   readonly own: Published<readonly GroupDiscovery[]>
-  /** Of the other servers that are no backends. */
+  /** The groups of the other servers that are no backends. */
   readonly local: readonly Published<readonly GroupDiscovery[]>[]
   /** `host:port` that clients are told in `/api`. */
   readonly serverAddress: () => string
@@ -246,7 +246,7 @@ function documentsOf(groups: readonly GroupDiscovery[], legacy: { kind: string }
   }
 }
 
-/** Made for each request; its reason is asked for by nobody but who explains a route. */
+/** The route of a request. Its reason is a getter: only an explanation of the route reads it. */
 class BackendRoute implements Route {
   readonly handler: Handler
   readonly owner: string

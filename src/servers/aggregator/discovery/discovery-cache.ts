@@ -23,7 +23,7 @@ const RENEW_AFTER_MS = 600_000
 const MAX_BYTES = 64 * 1024 * 1024
 
 export interface CachedDiscovery {
-  /** Of the APIService. */
+  /** The name of the APIService. */
   readonly name: string
   readonly group: string
   readonly version: string

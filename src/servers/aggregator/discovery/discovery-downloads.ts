@@ -48,7 +48,7 @@ export class DiscoveryDownloads {
   readonly #clock: Clock
   readonly #transportTo: (source: DocumentSource) => Transport
   readonly #documents = new Map<string, ServerDocument>()
-  /** Who asks meanwhile waits for the same answer. */
+  /** Downloads under way. A caller that asks meanwhile waits for the same answer. */
   readonly #asking = new Map<string, { startedMs: number; document: Promise<ServerDocument | undefined> }>()
 
   constructor(o: { clock: Clock; transportTo: (source: DocumentSource) => Transport }) {
@@ -166,7 +166,7 @@ export function isAggregated(contentType: string | undefined): boolean {
 export async function readAll(response: TransportResponse): Promise<string> {
   return Buffer.concat((await readChunks(response)).chunks).toString('utf8')
 }
-/** In memory that threads share. */
+/** A copy in memory that threads share. */
 export async function readShared(response: TransportResponse): Promise<Uint8Array> {
   const { chunks, size } = await readChunks(response)
   return sharedConcat(chunks, size)

@@ -58,7 +58,7 @@ export interface DiscoveryManagerOptions {
 }
 
 export class DiscoveryManager implements Reconciler {
-  /** Of remote group versions only. */
+  /** The groups of remote group versions only. */
   readonly groups = new Publisher<readonly GroupDiscovery[]>([])
   /** Every remote group version that was stored at the start has an entry, fresh or stale. */
   readonly initiated = new Deferred()
@@ -171,7 +171,7 @@ export class DiscoveryManager implements Reconciler {
     this.#tellMismatch(apiService, offer)
   }
 
-  /** One that cannot be asked says nothing about it: the condition stays as it is. */
+  /** A backend that cannot be asked leaves the condition as it is. */
   #tellMismatch(apiService: APIService, offer: Offer): void {
     if (offer.kind === 'failed') return
     if (offer.kind === 'mismatch') {

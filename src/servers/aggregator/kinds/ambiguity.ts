@@ -1,6 +1,6 @@
 /**
- * What is allowed, and may mean something else than who registers it thinks: priorities that contradict each other, names
- * that two groups have, policies that say the same of one APIService. Pure.
+ * Finds registrations that are valid but probably not meant so: priorities that contradict each other, names that two
+ * groups have, policies that say the same of one APIService. Pure.
  *
  * Callers: the strategies, for warnings at the write; policy-status-controller.ts for a condition; the doctor.
  */
@@ -10,7 +10,7 @@ import { compareVersions } from '../../../api/group-version.ts'
 import type { GroupDiscovery, ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
 import { policiesFor, sectionsOf, speaksOf } from '../policy/effective-policy.ts'
 
-/** What is registered beside the one that is looked at. */
+/** The other registrations. */
 export interface Registered {
   readonly apiServices: () => readonly APIService[]
   readonly policies: () => readonly BackendPolicy[]
@@ -88,7 +88,7 @@ export function overlappingPolicies(
   apiServices: readonly APIService[],
 ): string[] {
   const mine = sectionsOf(policy.spec)
-  // Usually one of thousands: only these are asked about each of the others.
+  // A policy usually targets a single APIService of thousands: only its targets are compared with each other policy.
   const targets = apiServices.filter((a) => speaksOf(policy, a) > 0)
   return policies.flatMap((other) => {
     if (other.metadata.name === policy.metadata.name) return []

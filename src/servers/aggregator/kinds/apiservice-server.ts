@@ -30,7 +30,7 @@ export interface OwnGroup {
   }
 }
 
-/** One above what an APIService may ask for: it is always the first group. */
+/** The priority is above the highest that an APIService may ask for, so that the group is always the first. */
 const APISERVICE_PRIORITY = { groupPriority: 20_001, versionPriority: 15 }
 
 export interface AggregatorTables {

@@ -46,7 +46,7 @@ export const apiServiceStatusStrategy: Strategy = {
   validate: (_w, obj) => validateConditions(obj as APIService),
 }
 
-/** Of a write to the status only that is taken; the spec, labels, annotations, finalizers and owners stay. */
+/** A write to the status changes the status alone. The spec, labels, annotations, finalizers and owners stay. */
 export function keepAllButStatus<T extends KubeObject & { spec?: unknown }>(o: T, old: T): void {
   const stored = structuredClone(old)
   o.spec = stored.spec

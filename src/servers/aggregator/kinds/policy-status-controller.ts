@@ -19,7 +19,7 @@ import { validateBackendPolicy } from '../policy/policy-validation.ts'
 const ACCEPTED = 'Accepted'
 /** Another policy has the same sections for the same APIServices. */
 const OVERLAPPING = 'Overlapping'
-/** No policy's name: all that a change of others concerns are looked at. */
+/** A queue key that is no policy's name. It re-checks every policy that another one's change concerns. */
 const OTHERS = ''
 const AGAIN: ReconcileResult = { kind: 'requeue', afterMs: 50 }
 
@@ -34,7 +34,7 @@ export interface PolicyStatusOptions {
 
 export class PolicyStatusController implements Reconciler {
   readonly #o: PolicyStatusOptions
-  /** Of the policies when it was last looked whom their changes concern. */
+  /** The policies as they were when their changes were last looked at. */
   #seen: PolicyIndex
 
   constructor(o: PolicyStatusOptions) {
@@ -67,11 +67,11 @@ export class PolicyStatusController implements Reconciler {
     if (name === OTHERS) return this.#lookAtOthers()
     const { informer, client, clock } = this.#o
     const policy = informer.lister.get(name)
-    // One of a file has nothing stored.
+    // A policy of a file is not stored: it has no status to write.
     if (!policy?.metadata.resourceVersion) return DONE
     const generation = policy.metadata.generation ?? 0
     const errors = validateBackendPolicy(policy)
-    // One that is not is in force nowhere, and its selectors may be none.
+    // A policy that is not valid is in force nowhere, and its selectors may be no selectors.
     const isValid = errors.length === 0
     const verdict = isValid
       ? { status: 'True' as const, reason: 'Accepted', message: 'the policy is in force for its targets' }
@@ -106,7 +106,7 @@ export class PolicyStatusController implements Reconciler {
     for (const name of concerned) queue.add(name)
     return DONE
   }
-  /** One that never overlapped says nothing of it. */
+  /** A policy that never overlapped has no such condition. */
   #overlapping(policy: BackendPolicy): Pick<APIServiceCondition, 'type' | 'status' | 'reason' | 'message'>[] {
     const { apiServices, policies } = this.#o
     const found = overlappingPolicies(policy, policies.list.value, apiServices.lister.list())
@@ -139,7 +139,7 @@ function changedNames(before: readonly BackendPolicy[], after: readonly BackendP
   }
   return new Set([...changed, ...gone.keys()])
 }
-/** As it comes back from the storage. */
+/** The status as it comes back from the storage. */
 function withoutEmpty(status: BackendPolicy['status']): unknown {
   return JSON.parse(
     JSON.stringify(status ?? {}, (_key, value) => (Array.isArray(value) && value.length === 0 ? undefined : value)),

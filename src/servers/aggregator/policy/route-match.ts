@@ -13,7 +13,7 @@ export interface RoutedRequest {
 }
 export interface CompiledMatch {
   readonly matches: (request: RoutedRequest) => boolean
-  /** Of a request that matches. Values of its headers are not repeated, only those that the policy names. */
+  /** The condition that a matching request met, in words. Header values appear only where the policy itself names them. */
   readonly why: (request: RoutedRequest) => string
 }
 
@@ -26,7 +26,7 @@ export function compileMatch(m: RouteMatch): CompiledMatch {
   }
 }
 
-/** One for each list that names something. */
+/** The tests of a match: one for each list that names something. */
 function listConditions({ resources = [], verbs = [], users = [], groups = [] }: RouteMatch): CompiledMatch[] {
   const found: CompiledMatch[] = []
   if (resources.length > 0) {

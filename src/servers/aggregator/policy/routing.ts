@@ -11,7 +11,7 @@ import { type CompiledMatch, compileMatch, type RoutedRequest } from './route-ma
 /** What pick() decides, and why. */
 export interface RouteChoice {
   readonly backend: string
-  /** Of spec.routes; undefined: no route takes it. */
+  /** The index of the route in spec.routes. undefined: no route takes the request. */
   readonly index: number | undefined
   readonly because: string
   /** Whose the client is by weight, where another one takes it meanwhile. */
@@ -29,7 +29,7 @@ export interface Routing {
   explain(request: RoutedRequest, isUsable: (backend: string) => boolean): RouteChoice
   /** All that requests may go to, the fallback among them. */
   readonly destinations: ReadonlySet<string>
-  /** Where discovery, OpenAPI and probes go, which are of no resource. */
+  /** The backend for discovery, OpenAPI and probes, which are of no resource. */
   readonly fallback: string
   /** Resource -> backend with most weight, for routes that match by resource alone: whose discovery counts. */
   readonly owners: ReadonlyMap<string, string>
@@ -39,7 +39,7 @@ interface Share {
   readonly weight: number
 }
 interface CompiledRoute {
-  /** In spec.routes. */
+  /** The index of the route in spec.routes. */
   readonly index: number
   readonly matches: (request: RoutedRequest) => boolean
   /** Any of them; none matches everything. */

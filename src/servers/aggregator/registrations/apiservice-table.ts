@@ -41,7 +41,7 @@ export class APIServiceTable {
   }
 }
 
-/** With another spec or policy of an APIService comes another backend. */
+/** Calls changed for each APIService that has another backend: another spec or policy makes one. */
 export function onNewBackend(table: Published<APIServiceTable>, changed: (apiService: APIService) => void): void {
   const seen = new WeakSet<Backend>()
   table.subscribe(({ entries }) => {

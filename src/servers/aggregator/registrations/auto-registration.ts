@@ -1,6 +1,6 @@
 /**
  * Derives the APIServices of the group versions that this process serves itself.
- * One that is deleted or changed comes back at once; one without our label belongs to somebody else.
+ * An APIService that is deleted or changed comes back at once. An APIService without our label is left to its owner.
  */
 import { isStale } from '../../../client/is-stale.ts'
 import { type APIService, APISERVICES, apiServiceName } from '../../../api/apiservice.ts'
@@ -14,7 +14,7 @@ import type { Delegate } from '../../generic/delegate.ts'
 /** A label, as kube-aggregator's, which looks after `onstart` when it starts and after `true` always. Here both are kept in step. */
 export const AUTOMANAGED = 'kube-aggregator.kubernetes.io/automanaged'
 
-/** Of a server elsewhere, what it serves is not known at once. */
+/** A source of group versions. A server elsewhere does not tell at once what it serves. */
 export type RegisteredServer = Pick<Delegate, 'discovery' | 'installed'>
 type Registrations = Pick<Informer<APIService>, 'addHandler'> & { readonly lister: Pick<Lister<APIService>, 'get'> }
 type Writer = Pick<ResourceClient<APIService>, 'create' | 'update' | 'delete'>
@@ -43,7 +43,7 @@ export class AutoRegistration implements Reconciler {
     const wake = (a: APIService): void => void this.#queue.add(a.metadata.name!)
     o.informer.addHandler({ added: wake, updated: (_before, after) => wake(after), deleted: wake })
   }
-  /** For the check autoregister-completion. */
+  /** The text of the failed check autoregister-completion; undefined: it passes. */
   get problem(): string | undefined {
     return this.#missing.size === 0 ? undefined : `missing APIService: [${[...this.#missing].sort().join(' ')}]`
   }

@@ -66,7 +66,7 @@ export class ConditionWriter implements Reconciler {
 
   want({ metadata }: APIService, condition: WantedCondition): void {
     const name = metadata.name!
-    // One that was deleted meanwhile must leave nothing behind.
+    // An APIService that was deleted meanwhile must leave nothing behind.
     if (this.#o.informer.lister.get(name)?.metadata.uid !== metadata.uid) return
     let wanted = this.#wanted.get(name)
     if (wanted?.uid !== metadata.uid || !wanted) {
@@ -77,7 +77,7 @@ export class ConditionWriter implements Reconciler {
     wanted.conditions.set(condition.type, condition)
     this.#wake(name)
   }
-  /** As want, for a condition that is not worth a mention while it never was anything but False. */
+  /** Wants a condition to be False where the APIService has or had it. A condition that never was True is not written. */
   wantFalse(apiService: APIService, condition: Omit<WantedCondition, 'status'>): void {
     const known =
       this.#wanted.get(apiService.metadata.name!)?.conditions.has(condition.type) === true ||
@@ -93,7 +93,7 @@ export class ConditionWriter implements Reconciler {
     const apiService = this.#o.informer.lister.get(name)
     const wanted = this.#wanted.get(name)
     if (!apiService || wanted?.uid !== apiService.metadata.uid || !wanted) return DONE
-    // One of a file has nothing stored.
+    // An APIService of a file is not stored: it has no conditions to write.
     if (!apiService.metadata.resourceVersion) return DONE
     const before = apiService.status?.conditions ?? []
     const now = formatTime(this.#o.clock.now())
@@ -116,7 +116,7 @@ export class ConditionWriter implements Reconciler {
     try {
       await this.#o.client.update(apiService, { subresource: 'status', signal })
     } catch (e) {
-      // Somebody changed or deleted it, and our copy is a step behind: look again at the newer one.
+      // A client changed or deleted it, and our copy is a step behind: look again at the newer state.
       if (isStale(e)) return AGAIN
       throw e
     }

@@ -9,7 +9,7 @@ const LINGER_MS = 60_000
 
 export function forgetGoneGroups({ metrics, clock, life }: ServerContext, table: Published<APIServiceTable>): void {
   let served = new Set<string>()
-  /** With what ends their time. */
+  /** Groups that are gone, with the function that cancels their time. */
   const gone = new Map<string, Cancel>()
   const forget = (): void => {
     if (gone.size > 0) metrics.forget('group', new Set(gone.keys()))
