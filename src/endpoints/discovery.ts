@@ -42,6 +42,34 @@ export function mergeGroups(sources: readonly (readonly GroupDiscovery[])[]): Gr
   return sortGroups([...merged].map(([group, versions]) => ({ group, versions: [...versions.values()] })))
 }
 
+export interface UnitedGroups {
+  readonly groups: readonly GroupDiscovery[]
+  /** By `group/version`, those that several sources have. */
+  readonly united: ReadonlyMap<string, VersionDiscovery>
+}
+/** Of a group version that several sources have, the resources are united: the first that has a resource lists it. */
+export function uniteGroups(sources: readonly (readonly GroupDiscovery[])[]): UnitedGroups {
+  const groups = new Map<string, Map<string, VersionDiscovery>>()
+  const united = new Map<string, VersionDiscovery>()
+  for (const { group, versions } of sources.flat()) {
+    const known = groups.get(group) ?? new Map<string, VersionDiscovery>()
+    groups.set(group, known)
+    for (const v of versions) {
+      const first = known.get(v.version)
+      if (!first) {
+        known.set(v.version, v)
+        continue
+      }
+      const more = v.resources.filter((r) => !first.resources.some((f) => f.resource === r.resource))
+      const resources = [...first.resources, ...more].toSorted((a, b) => (a.resource < b.resource ? -1 : 1))
+      const whole = { ...first, resources }
+      known.set(v.version, whole)
+      united.set(formatGroupVersion({ group, version: v.version }), whole)
+    }
+  }
+  return { groups: [...groups].map(([group, versions]) => ({ group, versions: [...versions.values()] })), united }
+}
+
 /** apidiscovery.k8s.io/v2 APIGroupDiscoveryList. */
 export function aggregatedDocument(groups: readonly GroupDiscovery[], version: 'v2' | 'v2beta1' = 'v2'): object {
   return {

@@ -15,7 +15,7 @@ import {
   tooLargeResourceVersion,
   tooManyRequests,
 } from '../api/status-error.ts'
-import { type Revision, type Storage, StorageError } from '../storage/storage.ts'
+import { type Revision, type Storage, StorageError, type StoredValue } from '../storage/storage.ts'
 import { continueExpired, decodeContinue, encodeContinue } from './continue-token.ts'
 import { keyOf, listPrefix } from './keys.ts'
 import type { Resource } from './resource.ts'
@@ -43,6 +43,11 @@ export interface ListAnswer {
   readonly remaining: number | undefined
 }
 
+/** As many as are given, in their order. @throws StorageError corrupt. */
+export type DecodeStored = (
+  values: readonly StoredValue[],
+) => readonly Decoded<KubeObject>[] | Promise<readonly Decoded<KubeObject>[]>
+
 const PAGE = 500
 const MAX_PAGE = 10_000
 
@@ -50,14 +55,14 @@ export class ListReader {
   readonly #resource: Resource
   readonly #storage: Storage
   readonly #cache: WatchCache<KubeObject>
-  readonly #decode: (value: Uint8Array, revision: Revision) => Decoded<KubeObject>
+  readonly #decode: DecodeStored
   readonly #gr: { group: string; resource: string }
 
   constructor(o: {
     resource: Resource
     storage: Storage
     cache: WatchCache<KubeObject>
-    decode: (value: Uint8Array, revision: Revision) => Decoded<KubeObject>
+    decode: DecodeStored
   }) {
     this.#resource = o.resource
     this.#storage = o.storage
@@ -86,7 +91,9 @@ export class ListReader {
       if (cached) return cached
     }
     const { item } = await this.#storage.get(key)
-    return item && new CacheItem(key, item.revision, this.#decode(item.value, item.revision))
+    if (!item) return undefined
+    const [decoded] = await this.#decode([item])
+    return new CacheItem(key, item.revision, decoded!)
   }
 
   /** @throws StatusError 400, 410, 504. */
@@ -159,9 +166,10 @@ export class ListReader {
         ...(after === undefined ? {} : { after }),
       })
       at ??= page.revision
-      for (const [i, { key, value, revision }] of page.items.entries()) {
+      const decoded = await this.#decode(page.items)
+      for (const [i, { key, revision }] of page.items.entries()) {
         after = key
-        const item = new CacheItem(key, revision, this.#decode(value, revision))
+        const item = new CacheItem(key, revision, decoded[i]!)
         if (o.matches && !o.matches(item)) continue
         items.push(item)
         if (items.length !== o.limit) continue

@@ -5,6 +5,7 @@
 import { Readable } from 'node:stream'
 import { noopMetrics } from '../../src/observability/metrics.ts'
 import type { Strategy } from '../../src/registry/strategy.ts'
+import { delegateChain } from '../../src/servers/generic/delegate-chain.ts'
 import { panicRecoveryFilter } from '../../src/servers/generic/filters/panic-recovery.ts'
 import { type FakeExchange, fakeRequest } from './fake-exchange.ts'
 import { startThingServer, thingGroup, thingResource } from './thing-server.ts'
@@ -61,6 +62,7 @@ export async function openThings(names: readonly string[] = []): Promise<ThingSe
     },
   })
   const { server, clock } = opened
+  const chain = delegateChain([server])
   const recovery = panicRecoveryFilter(noopMetrics)
 
   function begin(asked: Asked): { exchange: FakeExchange; warnings: readonly string[]; finished: Promise<void> } {
@@ -79,10 +81,8 @@ export async function openThings(names: readonly string[] = []): Promise<ThingSe
       clock,
     )
     ctx.user = { name: 'me', groups: [] }
-    const route = server.route(ctx.info, method)
-    if (!route) throw new Error(`no route for ${method} ${target}`)
     const finished = new Promise<void>((resolve) => exchange.onFinish(() => resolve()))
-    void recovery.wrap(route.handler)(ctx)
+    void recovery.wrap(chain)(ctx)
     return { exchange, warnings: ctx.warnings, finished }
   }
 

@@ -6,7 +6,7 @@ import { completeConfig } from '../../src/app/config/config.ts'
 import { DataDir } from '../../src/app/files/data-dir.ts'
 import { Pki } from '../../src/app/files/pki.ts'
 import { readOptions } from '../../src/app/config/read-options.ts'
-import { type PorticoServer, startServer } from '../../src/app/run/wire.ts'
+import { type PorticoServer, type StartServer, startServer } from '../../src/app/run/wire.ts'
 import { type LogFields, noopLogger } from '../../src/observability/logger.ts'
 import { createLogger } from '../../src/observability/pino-logger.ts'
 import type { SystemLookup } from '../../src/proxy/reach/endpoint-source.ts'
@@ -34,7 +34,7 @@ export interface TestServer extends AsyncDisposable {
 /** @param args more flags. Storage is in memory unless they say otherwise. Resolves when it is ready. */
 export async function startTestServer(
   args: readonly string[] = [],
-  o: { dataDir?: string; clock?: HeldClock; lookup?: SystemLookup } = {},
+  o: { dataDir?: string; clock?: HeldClock; lookup?: SystemLookup; servers?: StartServer['servers'] } = {},
 ): Promise<TestServer> {
   const folder = o.dataDir ?? (await mkdtemp(join(tmpdir(), 'portico-test-')))
   const given = (name: string): boolean => args.some((a) => a.startsWith(`--${name}`))
@@ -69,6 +69,7 @@ export async function startTestServer(
     onShared: deepFreeze,
     ...(o.clock && { clock: o.clock }),
     ...(o.lookup && { lookup: o.lookup }),
+    ...(o.servers && { servers: o.servers }),
   })
   await server.ready
   const pki = new Pki(new DataDir(folder), () => Date.now())

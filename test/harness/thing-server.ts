@@ -10,6 +10,8 @@ import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
 import { MetricsRegistry } from '../../src/observability/metrics-registry.ts'
 import type { Strategy } from '../../src/registry/strategy.ts'
+import { delegateChain } from '../../src/servers/generic/delegate-chain.ts'
+import type { Delegate } from '../../src/servers/generic/delegate.ts'
 import { ResourceServer } from '../../src/servers/generic/resource-server.ts'
 import type { PublishedGroupVersion, StoreSpec, StoredResource } from '../../src/servers/generic/served-resource.ts'
 import { MemoryStorage } from '../../src/storage/memory/memory-storage.ts'
@@ -79,6 +81,8 @@ export async function startThingServer(
   o: {
     readonly plugins?: readonly AdmissionPlugin[]
     readonly groups?: readonly PublishedGroupVersion[]
+    /** Delegates that are asked after it. */
+    readonly behind?: readonly Delegate[]
     readonly trackWatch?: (end: () => void) => () => void
   } = {},
 ): Promise<ThingServer> {
@@ -107,6 +111,7 @@ export async function startThingServer(
     trackWatch: o.trackWatch ?? (() => () => {}),
     random: () => 0.5,
   })
+  const chain = delegateChain([server, ...(o.behind ?? [])])
   await server.publish(o.groups ?? [thingGroup([thingResource()])])
   return {
     server,
@@ -129,10 +134,8 @@ export async function startThingServer(
       )
       ctx.user = { name: 'u', groups: [] }
       ctx.recover = (c, thrown) => writeStatusError(c, StatusError.from(thrown))
-      const route = server.route(ctx.info, method)
-      if (!route) throw new Error(`nobody serves ${method} ${target}`)
       try {
-        await route.handler(ctx)
+        await chain(ctx)
       } catch (thrown) {
         ctx.fail(thrown)
       }

@@ -28,8 +28,18 @@ const FRACTION = /^[.,]\d+/
 const MICROS = /^[.,]\d{6}/
 const ZONE = /^(?:Z|[+-]\d{2}:\d{2})/
 
+/** A valid time as servers write it, but for the 29th of February. */
+const CANONICAL =
+  /^\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/
+
+/** The text as servers write it. @throws Error in Go's words. */
+export function canonicalTime(text: string): string {
+  return CANONICAL.test(text) ? text : formatTime(parseTime(text))
+}
+
 /** @throws Error in Go's words. The fraction of a second is dropped, as metav1.Time drops it on writing. */
 export function parseTime(text: string): Instant {
+  if (CANONICAL.test(text)) return { seconds: Date.parse(text) / 1000, nanos: 0 }
   const { seconds } = parse(text, SECONDS_LAYOUT, false)
   return { seconds, nanos: 0 }
 }

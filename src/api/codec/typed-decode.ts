@@ -9,7 +9,7 @@
 import type { Field, FieldType, ObjectType } from '../schema/type-table.ts'
 import { QuantityError, canonicalQuantity } from '../quantity.ts'
 import { emitFields, sortedMap } from './emit-fields.ts'
-import { formatMicroTime, formatTime, parseMicroTime, parseTime } from './go-time.ts'
+import { canonicalTime, formatMicroTime, parseMicroTime } from './go-time.ts'
 import { type Duplicate, setOwn } from './json-exact-reader.ts'
 import { JsonFloat } from './json-float.ts'
 import { goTypeName, zeroOf } from './zero-values.ts'
@@ -180,7 +180,7 @@ function decodeScalar(
     case 'bytes':
       return decodeBytes(value, place)
     case 'time':
-      return formatTime(parseTime(ownString(value)))
+      return canonicalTime(ownString(value))
     case 'microtime':
       return formatMicroTime(parseMicroTime(ownString(value)))
     case 'quantity':

@@ -1,6 +1,5 @@
 /** The API servers that this one fronts, as delegates. */
 import type { UserInfo } from '../../api/meta.ts'
-import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import { ProxyMetrics } from '../../proxy/proxy-metrics.ts'
 import { missingSanCounter } from '../../proxy/reach/missing-san.ts'
 import { TlsContexts } from '../../proxy/upstream-tls.ts'
@@ -8,11 +7,9 @@ import { Upstreams } from '../../proxy/upstreams.ts'
 import { hasCredentials } from '../../servers/aggregator/fronted/fronted-connection.ts'
 import { FrontedDelegate } from '../../servers/aggregator/fronted/fronted-delegate.ts'
 import { everythingBut, type GroupFilter, groupFilter } from '../../servers/aggregator/fronted/fronted-groups.ts'
-import type { FrontedDocuments } from '../../servers/aggregator/inputs.ts'
 import { OpenApiThread } from '../../servers/aggregator/openapi/openapi-thread.ts'
 import type { RunOpenApiWork } from '../../servers/aggregator/openapi/openapi-work.ts'
 import type { Delegate } from '../../servers/generic/delegate.ts'
-import type { ResourceServer } from '../../servers/generic/resource-server.ts'
 import { ConfigurationError } from '../config/configuration-error.ts'
 import type { Credentials } from '../files/credentials.ts'
 import type { DelegateConfig } from '../config/delegates-config.ts'
@@ -23,8 +20,6 @@ import type { AppContext } from './app-context.ts'
 export interface Behind {
   /** In the order requests are offered to them. */
   readonly others: readonly Delegate[]
-  readonly described: () => readonly DescribedGroupVersion[]
-  readonly documents: readonly FrontedDocuments[]
   /** In a thread that all of them share. */
   readonly runOpenApi: RunOpenApiWork
   /** The answer of `/version`: that of the server that everything is left to, once it was reached. */
@@ -35,7 +30,8 @@ export interface Behind {
   readonly isCoreElsewhere: boolean
 }
 export interface BehindParts {
-  readonly core: ResourceServer
+  /** The servers of this process, the core server first. */
+  readonly local: readonly Delegate[]
   readonly credentials: Credentials
   /** The user as which this process sends its own requests to a fronted server. */
   readonly self: UserInfo
@@ -48,9 +44,7 @@ export function wireBehind(around: AppContext, o: BehindParts): Behind {
   const rest = fronted.filter((d) => around.config.delegates.find((c) => c.name === d.name)!.isRest)
   const isCoreElsewhere = around.config.delegates.some((d) => d.groups === undefined)
   return {
-    others: isCoreElsewhere ? fronted : [...fronted.filter((d) => !rest.includes(d)), o.core, ...rest],
-    described: () => (isCoreElsewhere ? [] : o.core.described()),
-    documents: fronted.map((d) => ({ ...d.openApi, isBase: d.isForEverything })),
+    others: isCoreElsewhere ? fronted : [...fronted.filter((d) => !rest.includes(d)), ...o.local, ...rest],
     runOpenApi,
     isFronted: (group) => isFronted(around.config.delegates, group),
     version: () => fronted.find((d) => d.isForEverything)?.version,
@@ -82,7 +76,7 @@ function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenA
   }
   const proxied = new ProxyMetrics(metrics)
   const filters = delegates.flatMap((d) => (d.groups && !d.isRest ? [groupFilter(d.groups)] : []))
-  const ofCore: GroupFilter = (group) => o.core.described().some((gv) => gv.group === group)
+  const ofCore: GroupFilter = (group) => o.local.some((d) => d.hasGroup?.(group))
   const servedBy = ({ groups, isRest }: DelegateConfig): GroupFilter => {
     if (groups === undefined) return everythingBut(filters)
     return isRest ? everythingBut([...filters, ofCore]) : groupFilter(groups)

@@ -20,6 +20,7 @@ import type { Tracer } from '../../observability/tracer.ts'
 import { coreServer } from '../../servers/core/core-server.ts'
 import { CoreTables } from '../../servers/core/tables.ts'
 import { delegateChain } from '../../servers/generic/delegate-chain.ts'
+import type { ResourceServerOptions } from '../../servers/generic/resource-server.ts'
 import type { Delegate, PostStartHook } from '../../servers/generic/delegate.ts'
 import { Drain } from '../../servers/generic/drain.ts'
 import { FixedPaths } from '../../servers/generic/fixed-paths.ts'
@@ -78,9 +79,16 @@ interface Foundations {
   readonly lookup: SystemLookup
   readonly onShared?: AppContext['onShared']
 }
+/** What the servers of this process have in common. */
+export type SharedParts = Omit<ResourceServerOptions, 'name' | 'admission' | 'deleteOptions'> & {
+  readonly storagePrefix: string
+  readonly tables: CoreTables
+}
 export interface StartServer extends Partial<Foundations> {
   /** Instead of the configured one; stays the caller's. */
   readonly tracer?: Tracer
+  /** More servers of this process. Requests that the core server does not claim are offered to them. */
+  readonly servers?: (shared: SharedParts) => readonly Delegate[]
 }
 
 /** @throws ConfigurationError; StorageError where the storage does not come up. */
@@ -132,6 +140,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
 
   const tables = new CoreTables()
   const shared = {
+    tables,
     storage,
     clock,
     log,
@@ -144,7 +153,6 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const core = life.own(
     coreServer({
       ...shared,
-      tables,
       eventTtlSeconds: config.values['event-ttl'] / 1000,
       reviews: { yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
     }),
@@ -153,13 +161,13 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const delegates: Delegate[] = [fixed]
   const chain = delegateChain(delegates)
   const client = loopbackClient(around, (ctx) => chain(ctx))
-  const behind = wireBehind(around, { core, credentials, self: LOOPBACK })
+  const local: Delegate[] = [core, ...(o.servers?.(shared) ?? [])]
+  const behind = wireBehind(around, { local, credentials, self: LOOPBACK })
   const replicaClient = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
-  const informers = wireInformers(around, { client, delegates, core, isFronted: behind.isFronted })
+  const informers = wireInformers(around, { client, delegates, local, isFronted: behind.isFronted })
   const own = new OwnAddresses(config)
   const aggregator = wireAggregator(around, {
     ...shared,
-    tables,
     ...behind,
     client,
     replicaClient,

@@ -131,6 +131,7 @@ export function addUpdate(managers: Managers, name: ManagerName, taken: FieldSet
 
 /** Merges the oldest updates of each version into one entry, until few enough are left. */
 function mergeOldest(managers: Map<string, Manager>): Managers {
+  if (managers.size <= MAX_UPDATE_MANAGERS) return managers
   const updates = Array.from(managers).filter(([, { operation }]) => operation === 'Update')
   let left = updates.length
   if (left <= MAX_UPDATE_MANAGERS) return managers

@@ -36,12 +36,18 @@ export function managingConverted(
       } catch (missing) {
         if (!(missing instanceof MissingConversion)) throw missing
         const form = versionOf(missing.apiVersion)!
-        const [converted] = await converter.convert([missing.object], form)
-        const { kind, apiVersion } = form
-        known.set(missing.key, { kind, apiVersion, ...form.fit(converted!).object })
+        // What apply has emptied is null until it is fitted.
+        const whole = typed(versionOf(missing.object.apiVersion!)!, missing.object)
+        const [converted] = await converter.convert([whole], form)
+        known.set(missing.key, typed(form, converted!))
       }
     }
   }
+}
+
+function typed(form: KindVersion, object: KubeObject): KubeObject {
+  const { kind, apiVersion } = form
+  return { kind, apiVersion, ...form.fit(object).object }
 }
 
 class MissingConversion extends Error {

@@ -14,7 +14,14 @@ import { type Cancel, type Clock, sleep } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'
 import { nextTurn } from '../../lib/next-turn.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { type Batch, type Revision, type Storage, StorageError, type StorageEvent } from '../../storage/storage.ts'
+import {
+  type Batch,
+  type Revision,
+  type Storage,
+  StorageError,
+  type StorageEvent,
+  type StoredValue,
+} from '../../storage/storage.ts'
 import { CacheEvent, CacheItem, type Decoded, type Predicate, type Restamp, restamped } from './cache-item.ts'
 import { History, KEPT_MS, MOST_EVENTS } from './history.ts'
 import { ItemIndex, type ListQuery, type Page } from './item-index.ts'
@@ -27,8 +34,13 @@ export interface WatchCacheOptions<T> {
   readonly storage: Storage
   /** Of all keys of the resource; ends with `/`. */
   readonly prefix: string
-  /** A throw makes the key corrupt: it is left out of lists and listed in `corrupt`. */
-  readonly decode: (value: Uint8Array, revision: Revision, key: string) => Decoded<T>
+  /** A throw makes the key corrupt: it is left out of lists and listed in `corrupt`. Left out where decodeBatch is given. */
+  readonly decode?: ((value: Uint8Array, revision: Revision, key: string) => Decoded<T>) | undefined
+  /**
+   * For decoding that has to wait: as many results as values, a rejected one for a corrupt key. Events are
+   * held back meanwhile. A throw is tried again with a back-off, and nothing is lost.
+   */
+  readonly decodeBatch?: ((values: readonly StoredValue[]) => Promise<readonly DecodeResult<T>[]>) | undefined
   readonly restamp: Restamp<T>
   readonly clock: Clock
   readonly log: Logger
@@ -37,6 +49,7 @@ export interface WatchCacheOptions<T> {
   readonly historyLimit?: number
 }
 
+export type DecodeResult<T> = PromiseSettledResult<Decoded<T>>
 export interface CorruptKey {
   readonly key: string
   readonly revision: Revision
@@ -246,7 +259,8 @@ export class WatchCache<T> implements AsyncDisposable {
         listed = true
         for await (const batch of this.#o.storage.watch(this.#o.prefix, { after: this.#gate.current, signal })) {
           backoff.forget('')
-          this.#apply(batch)
+          const decoded = this.#o.decodeBatch && (await this.#decodeEvents(batch))
+          this.#apply(batch, decoded)
         }
       } catch (error) {
         if (signal.aborted) return
@@ -273,8 +287,9 @@ export class WatchCache<T> implements AsyncDisposable {
         const place = { ...(at !== undefined && { at }), ...(after !== undefined && { after }) }
         const page = await this.#o.storage.list(this.#o.prefix, { limit: LIST_PAGE, ...place })
         signal.throwIfAborted()
-        for (const { key, value, revision } of page.items) {
-          const item = this.#decode(key, value, revision, corrupt)
+        const decoded = await this.#o.decodeBatch?.(page.items)
+        for (const [i, stored] of page.items.entries()) {
+          const item = this.#decode(stored, corrupt, decoded?.[i])
           if (item) items.push(item)
         }
         at ??= page.revision
@@ -299,11 +314,17 @@ export class WatchCache<T> implements AsyncDisposable {
     this.#ready.resolve()
   }
 
-  #apply(batch: Batch): void {
+  async #decodeEvents({ events }: Batch): Promise<ReadonlyMap<StorageEvent, DecodeResult<T>>> {
+    const puts = events.filter((event): event is StorageEvent & StoredValue => event.value !== undefined)
+    const results = await this.#o.decodeBatch!(puts)
+    return new Map(puts.map((event, i) => [event, results[i]!]))
+  }
+
+  #apply(batch: Batch, decoded: ReadonlyMap<StorageEvent, DecodeResult<T>> | undefined): void {
     const first = this.#history.end
     for (const event of batch.events) {
       this.#o.metrics.received.inc()
-      const change = this.#changeOf(event)
+      const change = this.#changeOf(event, decoded?.get(event))
       if (change) this.#record(change)
     }
     this.#advance(batch.revision)
@@ -329,12 +350,12 @@ export class WatchCache<T> implements AsyncDisposable {
   }
 
   /** @returns undefined when readers see no change: a deletion of what was corrupt, or a corrupt creation. */
-  #changeOf(event: StorageEvent): CacheEvent<T> | undefined {
+  #changeOf(event: StorageEvent, decoded: DecodeResult<T> | undefined): CacheEvent<T> | undefined {
     const { key, revision, value } = event
     const previous = this.#index.get(key)
     this.#corrupt.delete(key)
     const corrupt: CorruptKey[] = []
-    const item = value && this.#decode(key, value, revision, corrupt)
+    const item = value && this.#decode({ key, value, revision }, corrupt, decoded)
     for (const c of corrupt) this.#corrupt.set(key, c)
     if (item) return new CacheEvent(previous ? 'MODIFIED' : 'ADDED', item, previous, this.#o.restamp)
     if (!previous) return undefined
@@ -348,9 +369,15 @@ export class WatchCache<T> implements AsyncDisposable {
     this.#history.append(change, this.#o.clock.monotonicMs())
   }
 
-  #decode(key: string, value: Uint8Array, revision: Revision, corrupt: CorruptKey[]): CacheItem<T> | undefined {
+  /** @param decoded where that was waited for. */
+  #decode(
+    { key, value, revision }: StoredValue,
+    corrupt: CorruptKey[],
+    decoded: DecodeResult<T> | undefined,
+  ): CacheItem<T> | undefined {
     try {
-      return new CacheItem(key, revision, this.#o.decode(value, revision, key))
+      if (decoded?.status === 'rejected') throw decoded.reason
+      return new CacheItem(key, revision, decoded?.value ?? this.#o.decode!(value, revision, key))
     } catch (error) {
       this.#o.log.error('a stored object cannot be decoded', { key, revision, error })
       corrupt.push({ key, revision, error })

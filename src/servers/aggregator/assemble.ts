@@ -64,16 +64,6 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     registration.reconciler.serviceChanged(namespace, name)
     availability.reconciler.serviceChanged(namespace, name)
   })
-  const openapi = new OpenApiEndpoint({
-    local: () => [...server.described(), ...inputs.described()],
-    v3: [openApiV3.reconciler, ...inputs.documents.map((d) => d.v3)],
-    v2: [openApiV2.reconciler, ...inputs.documents.map((d) => d.v2)],
-    baseV2: inputs.documents.find((d) => d.isBase)?.v2,
-    run: inputs.runOpenApi,
-    info: OPENAPI_INFO,
-    clock,
-  })
-  life.defer(() => openapi[Symbol.dispose]())
   const delegate = new AggregatorDelegate({
     table: registration.reconciler.table,
     remote: discovery.reconciler.groups,
@@ -82,9 +72,17 @@ export function assembleAggregator(context: ServerContext, inputs: AggregatorInp
     own: server.discovery,
     local: inputs.others.map((d) => d.discovery),
     serverAddress: () => `${options.advertiseAddress}:${inputs.own.port}`,
+    openapi: { remote: { v3: openApiV3.reconciler, v2: openApiV2.reconciler, isBase: false } },
     clock,
     metrics,
   })
+  const openapi = new OpenApiEndpoint({
+    delegates: [server, delegate, ...inputs.others],
+    run: inputs.runOpenApi,
+    info: OPENAPI_INFO,
+    clock,
+  })
+  life.defer(() => openapi[Symbol.dispose]())
   delegate.postStartHooks.push(...aggregatorHooks(context, { informers, controllers, delegate, elect: inputs.elect }))
   delegate.healthChecks.push(
     { name: 'autoregister-completion', check: () => controllers.auto.reconciler.problem },

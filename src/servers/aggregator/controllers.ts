@@ -30,7 +30,6 @@ import type { ServerContext } from '../generic/server-context.ts'
 import { forgetGoneGroups } from './registrations/forget-groups.ts'
 import { backendParts } from './backends/backend-parts.ts'
 import { buildV3 } from '../../endpoints/openapi/build-documents.ts'
-import { keyOf } from './openapi/openapi-endpoint.ts'
 import { KUBERNETES_MINOR } from '../generic/version.ts'
 
 export const OPENAPI_INFO = { title: 'Kubernetes', version: `v1.${KUBERNETES_MINOR}.0` }
@@ -195,7 +194,7 @@ function makeReaders(
       }),
   })
   const local = (key: string): Uint8Array | undefined => {
-    const described = o.inputs.described().find((gv) => keyOf(gv) === key)
+    const described = o.inputs.others.map((d) => d.openapi?.described?.value.get(key)).find((gv) => gv !== undefined)
     return described && Buffer.from(encodeJson(buildV3(described, OPENAPI_INFO)))
   }
   const openApi = (version: 'v3' | 'v2', name: string): Controller<OpenApiDownloads> =>

@@ -6,7 +6,6 @@ import type { Client } from '../../client/client.ts'
 import type { Elect } from '../../client/controller-manager.ts'
 import type { Informer } from '../../client/informer.ts'
 import type { Informers } from '../../client/informers.ts'
-import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
 import type { KeyPair } from '../../http/certificates.ts'
 import type { Published } from '../../lib/published.ts'
 import type { IdentityNames } from '../../proxy/identity-headers.ts'
@@ -14,7 +13,6 @@ import type { Delegate } from '../generic/delegate.ts'
 import type { ResourceServerOptions } from '../generic/resource-server.ts'
 import type { NamespaceStatus } from './diagnosis/impact.ts'
 import type { AggregatorTables } from './kinds/apiservice-server.ts'
-import type { ReadDocuments } from './openapi/openapi-readers.ts'
 import type { RunOpenApiWork } from './openapi/openapi-work.ts'
 import type { Policies } from './policy/policies.ts'
 import type { SystemLookup } from '../../proxy/reach/endpoint-source.ts'
@@ -46,12 +44,6 @@ export interface OwnListeners {
   readonly dialled: { readonly host: string; readonly port: number } | undefined
   has(host: string, port: number): boolean
 }
-export interface FrontedDocuments {
-  readonly v3: ReadDocuments
-  readonly v2: ReadDocuments
-  /** Whether the document is of the server that gets all that no other delegate serves. */
-  readonly isBase: boolean
-}
 export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | 'admission' | 'types'> {
   readonly options: AggregatorOptions
   readonly storagePrefix: string
@@ -59,9 +51,6 @@ export interface AggregatorInputs extends Omit<ResourceServerOptions, 'name' | '
   readonly tables: AggregatorTables
   /** Behind the aggregator, in the order requests are offered to them. */
   readonly others: readonly Delegate[]
-  /** Descriptions by those of them that are in this process. `documents` are those of the servers that are not. */
-  readonly described: () => readonly DescribedGroupVersion[]
-  readonly documents: readonly FrontedDocuments[]
   readonly runOpenApi: RunOpenApiWork
   /** Sees what clients see. */
   readonly client: Client

@@ -44,6 +44,34 @@ test('delegates: what nobody claims is a 404 text, or a 503 while not everything
   )
 })
 
+test('delegates: below a group that a delegate has, what no delegate claims is a Status', () => {
+  const networking: Delegate = {
+    ...delegate('a', '/apis/networking.example/v1/a'),
+    hasGroup: (g) => g === 'networking.example',
+  }
+  const delegates = [networking, delegate('b', '/apis/networking.example/v1/b')]
+  const paths: readonly [path: string, owner: string][] = [
+    ['/apis/networking.example/v1/a', 'a'],
+    ['/apis/networking.example/v1/b', 'b'],
+    ['/apis/networking.example/v1/c', 'a Status'],
+    ['/apis/networking.example/v2', 'a Status'],
+    ['/apis/networking.example', 'a Status'],
+    ['/apis/other.example/v1/a', 'a page'],
+    ['/api/v1/pods', 'a page'],
+    ['/networking.example', 'a page'],
+  ]
+  for (const [path, owner] of paths) {
+    const answered = (): string => ask(delegates, path).answered['owner'] ?? 'a page'
+    if (owner === 'a Status')
+      assert.throws(answered, (e: StatusError) => e.code === 404 && e.reason === 'NotFound', path)
+    else assert.equal(answered(), owner, path)
+  }
+  assert.throws(
+    () => ask([networking, delegate('b', '/b', false)], '/apis/networking.example/v1/c'),
+    (e: StatusError) => e.code === 503,
+  )
+})
+
 test('fixed paths: exact ones first, then the longest prefix; never a request for a resource', () => {
   const fixed = new FixedPaths()
   fixed.exact('/livez', { handler: () => {} })

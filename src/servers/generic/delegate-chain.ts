@@ -13,7 +13,7 @@ export function routeOf(delegates: readonly Delegate[], info: RequestInfo, metho
 }
 
 export function delegateChain(delegates: readonly Delegate[]): Handler {
-  const notFound = notFoundHandler(() => delegates.every((d) => d.installed.value))
+  const notFound = notFoundHandler(delegates)
   return (ctx) => {
     const route = routeOf(delegates, ctx.info, ctx.exchange.method)
     return route ? route.handler(ctx) : notFound(ctx)

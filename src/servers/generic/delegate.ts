@@ -2,6 +2,7 @@ import type { Handler } from '../../http/filter.ts'
 import type { RequestInfo } from '../../http/request-info.ts'
 import type { Published } from '../../lib/published.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
+import type { OpenApiSource } from '../../endpoints/openapi/openapi-source.ts'
 import type { HealthCheck } from './health.ts'
 
 /** Who serves a request, and why: what `portico routes` prints. */
@@ -19,7 +20,10 @@ export interface PostStartHook {
   run(signal: AbortSignal): Promise<void>
 }
 
-/** A server that claims some requests. The chain of delegates is an array. */
+/**
+ * A server that claims some requests, and brings what it serves to discovery, OpenAPI, health and the index.
+ * The chain of delegates is an array: another server is another entry.
+ */
 export interface Delegate {
   readonly name: string
   /** Pure. Undefined: not mine, ask the next one. */
@@ -29,6 +33,13 @@ export interface Delegate {
   readonly installed: Published<boolean>
   readonly postStartHooks: readonly PostStartHook[]
   readonly healthChecks: readonly HealthCheck[]
+  /** What it brings to /openapi/v2 and /openapi/v3. Absent: nothing. */
+  readonly openapi?: OpenApiSource
+  /**
+   * Whether a path below this group that no delegate claims is answered with a Status, as kube-apiserver does for its
+   * built-in groups. Absent: for no group.
+   */
+  hasGroup?(group: string): boolean
   /** For `/`. */
   listedPaths(): readonly string[]
 }

@@ -8,10 +8,9 @@
 import type { AdmissionChain } from '../../access/admission/admission.ts'
 import type { YamlThread } from '../../api/codec/yaml-thread.ts'
 import type { KindVersion } from '../../api/kinds/kind-version.ts'
-import { genericServerResponse } from '../../api/status-error.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
 import { ObjectForms } from '../../endpoints/object-forms.ts'
-import type { DescribedGroupVersion } from '../../endpoints/openapi/described-api.ts'
+import type { Descriptions } from '../../endpoints/openapi/openapi-source.ts'
 import {
   levelOf,
   methodNotAllowed,
@@ -52,6 +51,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   readonly name: string
   readonly discovery = new Publisher<readonly GroupDiscovery[]>([])
   readonly installed = new Publisher(true)
+  readonly openapi = { described: new Publisher<Descriptions>(new Map()) }
   readonly postStartHooks: PostStartHook[] = []
   readonly healthChecks: HealthCheck[] = []
   readonly #o: ResourceServerOptions
@@ -106,8 +106,9 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     for (const [id, { resource }] of this.#scopes) if (!scopes.has(id)) this.#watchMetrics.release(resource)
     this.#stores = stores
     this.#scopes = scopes
-    this.#table = new ServedTable(groupVersions, routes)
+    this.#table = new ServedTable(groupVersions, routes, this.#table)
     this.discovery.publish(this.#table.discovery)
+    this.openapi.described.publish(this.#table.described)
     await Promise.all(gone.map((s) => s[Symbol.asyncDispose]()))
   }
 
@@ -115,16 +116,15 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   scope(group: string, version: string, resource: string): Scope | undefined {
     return this.#scopes.get(`${group}/${version}/${resource}`)
   }
-  /** For OpenAPI. */
-  described(): readonly DescribedGroupVersion[] {
-    return this.#table.described
+  hasGroup(group: string): boolean {
+    return this.#table.hasGroup(group)
   }
 
   route(info: RequestInfo, method: string): Route | undefined {
     if (!info.isResourceRequest) return this.#routeDiscovery(info)
     const served = this.#table.resource(info.apiGroup, info.apiVersion, info.resource)
     const picked = served && pick(served, info, method)
-    if (!picked) return this.#routeUnknown(info)
+    if (!picked) return undefined
     const handler: Handler = (ctx) => {
       ctx.served('apiserver')
       return picked(ctx)
@@ -137,20 +137,12 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     }
   }
 
-  /** Below a path of a group that is served here, what is missing is a Status, not just a page. */
-  #routeUnknown(info: RequestInfo): Route | undefined {
-    const [root, group = ''] = info.isResourceRequest ? [info.apiPrefix, info.apiGroup] : splitPath(info.path)
-    if (root !== 'api' && root !== 'apis') return undefined
-    if (!this.#table.hasGroup(root === 'api' ? '' : group)) return undefined
-    return { handler: unknownPath, owner: this.name, reason: 'a path of a group served here' }
-  }
-
   #routeDiscovery(info: RequestInfo): Route | undefined {
     const [root, group = '', version = ''] = splitPath(info.path)
     if (splitPath(info.path).length !== (root === 'api' ? 2 : 3) || (root !== 'api' && root !== 'apis'))
       return undefined
     const document = root === 'api' ? this.#table.document('', group) : this.#table.document(group, version)
-    if (!document) return this.#routeUnknown(info)
+    if (!document) return undefined
     const handler: Handler = (ctx) => {
       ctx.served('apiserver', info.path)
       return document.send(ctx)
@@ -259,8 +251,4 @@ function managingOf(
   if (!store.converted) return managing({ ...options, versions })
   const { converter, versions: served } = store.converted
   return managingConverted(options, (version) => served.get(version), converter)
-}
-
-const unknownPath: Handler = (ctx) => {
-  throw genericServerResponse(404, ctx.exchange.method, { group: '', resource: '' }, '')
 }

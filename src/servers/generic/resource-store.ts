@@ -10,11 +10,12 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { Family, Gauge, MetricsRecorder } from '../../observability/metrics.ts'
 import { type BoundStorageMetrics, StorageMetrics, meteredStorage } from '../../registry/metered-storage.ts'
-import { convertingCodec } from '../../registry/converting-codec.ts'
+import { ConvertingCodec } from '../../registry/converting-codec.ts'
 import { type ObjectCodec, objectCodec } from '../../registry/object-codec.ts'
+import type { DecodeStored } from '../../registry/list-reader.ts'
 import { selectableFieldsOf } from '../../registry/selectable-fields.ts'
 import type { Decoded } from '../../registry/watch-cache/cache-item.ts'
-import { WatchCache } from '../../registry/watch-cache/watch-cache.ts'
+import { WatchCache, type WatchCacheOptions } from '../../registry/watch-cache/watch-cache.ts'
 import { WatchCacheMetrics } from '../../registry/watch-cache/watch-cache-metrics.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { StoreSpec } from './served-resource.ts'
@@ -57,10 +58,22 @@ export class StoreMetrics {
   }
 }
 
+/** The three ways in which stored values are read; those of the cache are one or the other. */
+type Decoding = Pick<WatchCacheOptions<KubeObject>, 'decodeBatch'> & {
+  readonly codec: ObjectCodec
+  readonly decodeOne?: WatchCacheOptions<KubeObject>['decode']
+  readonly decode: DecodeStored
+}
+function valueOf<T>(result: PromiseSettledResult<T>): T {
+  if (result.status === 'rejected') throw result.reason
+  return result.value
+}
+
 export class ResourceStore implements AsyncDisposable {
   readonly spec: StoreSpec
   readonly storage: Storage
   readonly codec: ObjectCodec
+  readonly decode: DecodeStored
   readonly cache: WatchCache<KubeObject>
   readonly frames = new LatestFrames()
   readonly #metrics: StoreMetrics
@@ -72,13 +85,14 @@ export class ResourceStore implements AsyncDisposable {
     const { group, resource } = spec.resource
     const bound: BoundStorageMetrics = metrics.storage.bind(group, resource)
     this.storage = meteredStorage(o.storage, bound, o.clock)
-    this.codec = spec.converted
-      ? convertingCodec({ ...spec.converted, form: spec.form })
-      : objectCodec(spec.form, spec.storedAs)
+    const decoding = this.#decoding(spec)
+    this.codec = decoding.codec
+    this.decode = decoding.decode
     this.cache = new WatchCache<KubeObject>({
       storage: this.storage,
       prefix: `${spec.prefix}/`,
-      decode: this.decode,
+      decode: decoding.decodeOne,
+      decodeBatch: decoding.decodeBatch,
       restamp: (object, revision) => ({
         ...object,
         metadata: { ...object.metadata, resourceVersion: String(revision) },
@@ -92,9 +106,22 @@ export class ResourceStore implements AsyncDisposable {
     // Set at each scrape; -1 until the watch cache has been filled.
     this.#stopCounting = o.metrics.onCollect(() => series.set(this.cache.isReady ? this.cache.size : -1))
   }
-  readonly decode = (value: Uint8Array, revision: number): Decoded<KubeObject> => {
-    const object = this.codec.decode(value, revision) as KubeObject
-    return { object, labels: object.metadata.labels ?? {}, fields: selectableFieldsOf(this.spec, object) }
+  #decoding(spec: StoreSpec): Decoding {
+    const decoded = (object: KubeObject): Decoded<KubeObject> => ({
+      object,
+      labels: object.metadata.labels ?? {},
+      fields: selectableFieldsOf(spec, object),
+    })
+    if (!spec.converted) {
+      const codec = objectCodec(spec.form, spec.storedAs)
+      const decodeOne = (value: Uint8Array, revision: number): Decoded<KubeObject> =>
+        decoded(codec.decode(value, revision))
+      return { codec, decodeOne, decode: (values) => values.map((v) => decodeOne(v.value, v.revision)) }
+    }
+    const codec = new ConvertingCodec({ ...spec.converted, form: spec.form })
+    const decodeBatch: NonNullable<Decoding['decodeBatch']> = async (values) =>
+      (await codec.decodeAll(values)).map((r) => (r.status === 'rejected' ? r : { ...r, value: decoded(r.value) }))
+    return { codec, decodeBatch, decode: async (values) => (await decodeBatch(values)).map(valueOf) }
   }
   get #name(): string {
     const { group, resource } = this.spec.resource

@@ -3,6 +3,7 @@ import { apiResourceList, sortGroups } from '../../endpoints/discovery.ts'
 import { LegacyDocument } from '../../endpoints/discovery-handler.ts'
 import type { GroupDiscovery, ResourceDiscovery, SubresourceDiscovery } from '../../endpoints/discovery-types.ts'
 import type { DescribedGroupVersion, DescribedResource } from '../../endpoints/openapi/described-api.ts'
+import { type Descriptions, documentKey } from '../../endpoints/openapi/openapi-source.ts'
 import type { VerbHandlers } from '../../endpoints/resource-handlers.ts'
 import type { ConnectSubresource, PublishedGroupVersion, ServedResource, Subresource } from './served-resource.ts'
 
@@ -15,24 +16,32 @@ export type RoutedSubresource = VerbHandlers | ConnectSubresource
 
 export class ServedTable {
   readonly discovery: readonly GroupDiscovery[]
-  readonly described: readonly DescribedGroupVersion[]
+  readonly described: Descriptions
   readonly listedPaths: readonly string[]
   readonly #routes: ReadonlyMap<string, RoutedResource>
   readonly #groups: ReadonlySet<string>
+  readonly #published: ReadonlyMap<string, PublishedGroupVersion>
   readonly #resources = new Map<string, readonly ResourceDiscovery[]>()
   readonly #documents = new Map<string, LegacyDocument>()
 
-  constructor(groupVersions: readonly PublishedGroupVersion[], routes: ReadonlyMap<string, RoutedResource>) {
+  /** @param before what it takes the place of: group versions with the same resources keep their description. */
+  constructor(
+    groupVersions: readonly PublishedGroupVersion[],
+    routes: ReadonlyMap<string, RoutedResource>,
+    before?: ServedTable,
+  ) {
     this.#routes = routes
     this.#groups = new Set(groupVersions.map((gv) => gv.group))
     this.listedPaths = groupVersions.map(({ group, version }) =>
       group === '' ? `/api/${version}` : `/apis/${group}/${version}`,
     )
-    this.described = groupVersions.map(({ group, version, resources }) => ({
-      group,
-      version,
-      resources: resources.map(describe),
-    }))
+    this.#published = new Map(groupVersions.map((gv) => [documentKey(gv), gv]))
+    this.described = new Map(
+      [...this.#published].map(([key, { group, version, resources }]) => [
+        key,
+        before?.describedAs(key, resources) ?? { group, version, resources: resources.map(describe) },
+      ]),
+    )
     const groups = new Map<string, GroupDiscovery & { versions: GroupDiscovery['versions'][number][] }>()
     for (const { group, version, groupPriority, versionPriority, resources } of groupVersions) {
       const known = groups.get(group) ?? { group, versions: [] }
@@ -54,6 +63,12 @@ export class ServedTable {
   }
   hasGroup(group: string): boolean {
     return this.#groups.has(group)
+  }
+  /** @returns undefined where other resources were published. */
+  describedAs(key: string, resources: readonly ServedResource[]): DescribedGroupVersion | undefined {
+    const known = this.#published.get(key)?.resources
+    const isSame = known?.length === resources.length && known.every((r, i) => r === resources[i])
+    return isSame ? this.described.get(key) : undefined
   }
   /** The legacy document of a group version; made when it is first asked for. */
   document(group: string, version: string): LegacyDocument | undefined {

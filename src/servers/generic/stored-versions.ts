@@ -15,7 +15,9 @@ export class StoredVersions {
   }
   /** @param object with its kind and apiVersion; both versions are served. */
   convert(object: KubeObject, apiVersion: string): KubeObject {
-    const { kind: _k, apiVersion: from, ...rest } = object
-    return this.#forms.get(apiVersion)!.typed(this.#forms.get(from!)!.toHub(rest))
+    const from = this.#forms.get(object.apiVersion!)!
+    // What apply has emptied is null until it is fitted.
+    const { kind: _k, apiVersion: _a, ...rest } = from.version.fit(object).object
+    return this.#forms.get(apiVersion)!.typed(from.toHub(rest))
   }
 }

@@ -4,7 +4,7 @@
  * Owns:     the discovery documents, made anew when their content changes.
  * Not here: the APIService API itself (apiservice-server.ts), how the table is kept (registration-controller.ts).
  */
-import { compareVersions } from '../../../api/group-version.ts'
+import { compareVersions, formatGroupVersion } from '../../../api/group-version.ts'
 import { serviceUnavailable } from '../../../api/status-error.ts'
 import {
   AggregatedDocument,
@@ -19,8 +19,11 @@ import {
   apiResourceList,
   apiVersions,
   mergeGroups,
+  uniteGroups,
+  type UnitedGroups,
 } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery } from '../../../endpoints/discovery-types.ts'
+import type { OpenApiSource } from '../../../endpoints/openapi/openapi-source.ts'
 import { humanDuration } from '../../../endpoints/human-duration.ts'
 import type { Handler } from '../../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../../http/request-info.ts'
@@ -47,6 +50,8 @@ export interface AggregatorOptions {
   readonly local: readonly Published<readonly GroupDiscovery[]>[]
   /** `host:port` that clients are told in `/api`. */
   readonly serverAddress: () => string
+  /** The documents of the backends. */
+  readonly openapi: OpenApiSource
   readonly clock: Clock
   readonly metrics: MetricsRecorder
 }
@@ -57,9 +62,12 @@ export class AggregatorDelegate implements Delegate {
   readonly installed = new Publisher(false)
   readonly postStartHooks: PostStartHook[] = []
   readonly healthChecks: HealthCheck[] = []
+  readonly openapi: OpenApiSource
   readonly #o: AggregatorOptions
   readonly #aggregations: Counter
   #groups: readonly GroupDiscovery[] = []
+  /** Of the servers that are no backends. */
+  #local: UnitedGroups = { groups: [], united: new Map() }
   #apis: DiscoveryDocuments | undefined
   #api: DiscoveryDocuments | undefined
   #legacy = new Map<string, LegacyDocument>()
@@ -68,6 +76,7 @@ export class AggregatorDelegate implements Delegate {
 
   constructor(o: AggregatorOptions) {
     this.#o = o
+    this.openapi = o.openapi
     this.#aggregations = o.metrics
       .counter({
         name: 'aggregator_discovery_aggregation_count_total',
@@ -119,9 +128,10 @@ export class AggregatorDelegate implements Delegate {
   /** Discovery of a remote group version comes from memory; anything below it goes to the backend. */
   #routeVersion(info: RequestInfo, group: string, version: string, parts: readonly string[]): Route | undefined {
     const entry = this.#o.table.value.get(group, version)
-    if (!entry?.backend) return undefined
+    const isVersion = parts.length === (group === '' ? 2 : 3)
+    if (!entry?.backend) return isVersion ? this.#routeUnited(info, group, version) : undefined
     const { backend } = entry
-    if (parts.length !== (group === '' ? 2 : 3)) return this.#routeTo(entry)
+    if (!isVersion) return this.#routeTo(entry)
     const handler: Handler = (ctx) => {
       const known = this.#o.remote.value.find((g) => g.group === group)?.versions.find((v) => v.version === version)
       // It is new: whoever heard that it is available asks it itself.
@@ -138,6 +148,17 @@ export class AggregatorDelegate implements Delegate {
     return this.#fixed(info, handler, `discovery of ${backend.name}, kept in memory`)
   }
 
+  /** A group version that several servers here serve: each of them would list only its own resources. */
+  #routeUnited(info: RequestInfo, group: string, version: string): Route | undefined {
+    const united = this.#local.united.get(formatGroupVersion({ group, version }))
+    if (!united) return undefined
+    const handler: Handler = (ctx) =>
+      this.#legacyDocument(`version ${group}/${version}`, () => apiResourceList(group, version, united.resources)).send(
+        ctx,
+      )
+    return this.#fixed(info, handler, 'discovery of a group version that several servers here serve')
+  }
+
   #fixed(info: RequestInfo, handler: Handler, reason: string): Route {
     return {
       owner: this.name,
@@ -150,7 +171,9 @@ export class AggregatorDelegate implements Delegate {
   }
 
   #changed(): void {
-    this.#groups = mergeGroups([this.#o.remote.value, this.#o.own.value, ...this.#o.local.map((l) => l.value)])
+    const sources = [this.#o.own.value, ...this.#o.local.map((l) => l.value)]
+    this.#local = uniteGroups(sources)
+    this.#groups = mergeGroups([this.#o.remote.value, this.#local.groups])
     this.#apis = undefined
     this.#api = undefined
     this.#legacy.clear()

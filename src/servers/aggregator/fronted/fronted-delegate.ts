@@ -12,6 +12,7 @@ import type { Transport } from '../../../client/transport.ts'
 import { StatusError, badRequest, serviceUnavailable } from '../../../api/status-error.ts'
 import type { UserInfo } from '../../../api/meta.ts'
 import type { GroupDiscovery } from '../../../endpoints/discovery-types.ts'
+import type { OpenApiSource } from '../../../endpoints/openapi/openapi-source.ts'
 import type { KeyPair } from '../../../http/certificates.ts'
 import type { Handler } from '../../../http/filter.ts'
 import type { RequestContext } from '../../../http/request-context.ts'
@@ -71,7 +72,8 @@ export class FrontedDelegate implements Delegate {
   readonly installed = new Publisher(false)
   readonly postStartHooks: readonly PostStartHook[]
   readonly healthChecks: readonly HealthCheck[]
-  readonly openApi: { readonly v3: FrontedOpenApi; readonly v2: FrontedOpenApi }
+  readonly openapi: OpenApiSource
+  readonly #documents: { readonly v3: FrontedOpenApi; readonly v2: FrontedOpenApi }
   readonly #o: FrontedDelegateOptions
   readonly #discovery: FrontedDiscovery
   readonly #paths: FrontedPaths
@@ -99,10 +101,11 @@ export class FrontedDelegate implements Delegate {
       o.identity,
     )
     const documents = { transport, serves: (path: string) => this.#describes(path), run: o.runOpenApi }
-    this.openApi = {
+    this.#documents = {
       v3: new FrontedOpenApi({ ...documents, version: 'v3' }),
       v2: new FrontedOpenApi({ ...documents, version: 'v2' }),
     }
+    this.openapi = { remote: { ...this.#documents, isBase: o.otherPaths } }
     this.#discoveryPause = new Pause(o.clock)
     this.#openApiPauses = { v3: new Pause(o.clock), v2: new Pause(o.clock) }
     this.#discovery.groups.subscribe(() => {
@@ -262,7 +265,7 @@ export class FrontedDelegate implements Delegate {
   }
   /** While somebody reads. */
   async #keepOpenApi(version: 'v3' | 'v2', signal: AbortSignal): Promise<void> {
-    const documents = this.openApi[version]
+    const documents = this.#documents[version]
     const stopped = untilAborted(signal)
     while (!signal.aborted) {
       await Promise.race([documents.wanted, stopped])

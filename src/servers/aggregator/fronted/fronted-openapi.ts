@@ -10,7 +10,7 @@ import { Publisher } from '../../../lib/published.ts'
 import { textOf } from '../../../lib/shared-bytes.ts'
 import { readShared } from '../discovery/discovery-downloads.ts'
 import { INDEX, readListed } from '../openapi/listed-document.ts'
-import type { ReadDocuments, RemoteDocument } from '../openapi/openapi-readers.ts'
+import type { ReadDocuments, RemoteDocument } from '../../../endpoints/openapi/openapi-source.ts'
 import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import { documentUrls } from '../openapi/read-openapi.ts'
 

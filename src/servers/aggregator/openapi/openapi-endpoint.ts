@@ -11,6 +11,12 @@ import { Document, etagOf, sendDocument } from '../../../endpoints/document.ts'
 import { buildV2, buildV3 } from '../../../endpoints/openapi/build-documents.ts'
 import { buildRootDocument, rootKeys } from '../../../endpoints/openapi/build-root-documents.ts'
 import type { DescribedGroupVersion, DocumentInfo } from '../../../endpoints/openapi/described-api.ts'
+import {
+  type EncodedDocument,
+  type RemoteDocument,
+  type RemoteOpenApi,
+  UnitedDescriptions,
+} from '../../../endpoints/openapi/openapi-source.ts'
 import { OPENAPI_V2_PROTOBUF, OPENAPI_V3_PROTOBUF } from '../../../endpoints/openapi/document-protobuf.ts'
 import { accepts, parseAccept } from '../../../http/accept.ts'
 import type { Handler } from '../../../http/filter.ts'
@@ -19,26 +25,23 @@ import type { Clock } from '../../../lib/clock.ts'
 import { inTurns, nextTurn } from '../../../lib/next-turn.ts'
 import { unitedMaps, type Published } from '../../../lib/published.ts'
 import { sharedCopy } from '../../../lib/shared-bytes.ts'
-import { OpenApiReaders, type ReadDocuments, type RemoteDocument } from './openapi-readers.ts'
-import type { EncodedDocument, RunOpenApiWork } from './openapi-work.ts'
+import type { Delegate } from '../../generic/delegate.ts'
+import { OpenApiReaders } from './openapi-readers.ts'
+import type { RunOpenApiWork } from './openapi-work.ts'
 
 export const V3_PREFIX = '/openapi/v3/'
 const JSON_TYPE = 'application/json'
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 export interface OpenApiEndpointOptions {
-  readonly local: () => readonly DescribedGroupVersion[]
-  /** Of others, the first of a key wins. */
-  readonly v3: readonly ReadDocuments[]
-  readonly v2: readonly ReadDocuments[]
-  /** The document of the server that gets the rest: its definitions keep their names, and it says what the API is. */
-  readonly baseV2?: ReadDocuments | undefined
+  /** Of their remote documents, the first with a key wins. */
+  readonly delegates: readonly Pick<Delegate, 'openapi'>[]
   readonly run: RunOpenApiWork
   readonly info: DocumentInfo
   readonly clock: Clock
 }
 
-/** One document in JSON, and in protobuf once somebody asks. */
+/** One document in JSON, and in protobuf once a client asks for it. */
 class Encoded {
   readonly json: Document
   readonly #run: RunOpenApiWork
@@ -67,25 +70,39 @@ class Encoded {
   }
 }
 
+interface LocalDocument {
+  /** What it was made of; undefined for those above the group versions. */
+  readonly of: DescribedGroupVersion | undefined
+  readonly encoded: Encoded
+}
+
 export class OpenApiEndpoint {
   readonly #o: OpenApiEndpointOptions
   readonly #readers: { readonly v3: OpenApiReaders; readonly v2: OpenApiReaders }
   readonly #remote: Published<ReadonlyMap<string, RemoteDocument>>
   readonly #remoteV2: Published<ReadonlyMap<string, RemoteDocument>>
-  readonly #localV3 = new Map<string, Encoded>()
-  #localV2: readonly Uint8Array[] | undefined
+  readonly #remotes: readonly RemoteOpenApi[]
+  readonly #described: UnitedDescriptions
+  readonly #localV3 = new Map<string, LocalDocument>()
+  #localV2: Promise<readonly Uint8Array[]> | undefined
   #encoded = new WeakMap<EncodedDocument, Encoded>()
   #v2: Promise<Encoded> | undefined
   #index: Promise<Document> | undefined
 
   constructor(o: OpenApiEndpointOptions) {
     this.#o = o
-    this.#readers = { v3: new OpenApiReaders(o.v3, o.clock), v2: new OpenApiReaders(o.v2, o.clock) }
-    this.#remote = unitedMaps(o.v3.map((s) => s.documents))
+    this.#described = new UnitedDescriptions(
+      o.delegates.flatMap((d) => d.openapi?.described ?? []),
+      () => this.#forgetChanged(),
+    )
+    this.#remotes = o.delegates.flatMap((d) => d.openapi?.remote ?? [])
+    const [v3, v2] = [this.#remotes.map((r) => r.v3), this.#remotes.map((r) => r.v2)]
+    this.#readers = { v3: new OpenApiReaders(v3, o.clock), v2: new OpenApiReaders(v2, o.clock) }
+    this.#remote = unitedMaps(v3.map((s) => s.documents))
     this.#remote.subscribe(() => {
       this.#index = undefined
     })
-    this.#remoteV2 = unitedMaps(o.v2.map((s) => s.documents))
+    this.#remoteV2 = unitedMaps(v2.map((s) => s.documents))
     this.#remoteV2.subscribe(() => {
       this.#v2 = undefined
     })
@@ -93,6 +110,15 @@ export class OpenApiEndpoint {
   [Symbol.dispose](): void {
     this.#readers.v3.stop()
     this.#readers.v2.stop()
+  }
+  /** Documents of group versions that are described otherwise now, or no more. Called after each change. */
+  #forgetChanged(): void {
+    const roots = new Set(this.#rootKeys())
+    for (const [key, { of }] of this.#localV3)
+      if (of === undefined ? !roots.has(key) : this.#described.value.get(key) !== of) this.#localV3.delete(key)
+    this.#index = undefined
+    this.#localV2 = undefined
+    this.#v2 = undefined
   }
   /** `/openapi/v3`. */
   readonly index: Handler = async (ctx) => {
@@ -126,7 +152,9 @@ export class OpenApiEndpoint {
     await this.#readers.v2.come()
     const made = (this.#v2 ??= this.#merged())
     made.catch(() => {
-      if (this.#v2 === made) this.#v2 = undefined
+      if (this.#v2 !== made) return
+      this.#v2 = undefined
+      this.#localV2 = undefined
     })
     await sendDocument(ctx, await inForm(ctx, await made, OPENAPI_V2_PROTOBUF), [])
   }
@@ -136,7 +164,7 @@ export class OpenApiEndpoint {
     const paths: Record<string, { serverRelativeURL: string }> = {}
     const keys = [
       ...this.#rootKeys(),
-      ...this.#o.local().map(keyOf),
+      ...this.#described.value.keys(),
       ...[...this.#remote.value.values()].map((r) => r.key),
     ]
     for (const key of [...new Set(keys)].sort()) {
@@ -153,23 +181,18 @@ export class OpenApiEndpoint {
     for (const remote of this.#remote.value.values())
       if (remote.key === key && remote.document) return this.#encodedOf(remote.document)
     const known = this.#localV3.get(key)
-    if (known) return known
-    const document = this.#build(key)
-    if (!document) return undefined
-    const bytes = Buffer.from(encodeJson(document))
-    const encoded = new Encoded({ bytes, etag: etagOf(bytes) }, 3, this.#o.run)
-    this.#localV3.set(key, encoded)
+    if (known) return known.encoded
+    const { info, run } = this.#o
+    const of = this.#described.value.get(key)
+    if (!of && !this.#rootKeys().includes(key)) return undefined
+    const bytes = Buffer.from(encodeJson(of ? buildV3(of, info) : buildRootDocument(key, info)))
+    const encoded = new Encoded({ bytes, etag: etagOf(bytes) }, 3, run)
+    this.#localV3.set(key, { of, encoded })
     return encoded
-  }
-  #build(key: string): object | undefined {
-    const { info } = this.#o
-    const gv = this.#o.local().find((d) => keyOf(d) === key)
-    if (gv) return buildV3(gv, info)
-    return this.#rootKeys().includes(key) ? buildRootDocument(key, info) : undefined
   }
   /** Keys of the documents that are made here; backends speak for their groups themselves. */
   #rootKeys(): string[] {
-    return rootKeys(this.#o.local().map((d) => d.group))
+    return rootKeys([...this.#described.value.values()].map((d) => d.group))
   }
   #encodedOf(document: EncodedDocument): Encoded {
     let encoded = this.#encoded.get(document)
@@ -181,24 +204,22 @@ export class OpenApiEndpoint {
   }
 
   async #merged(): Promise<Encoded> {
-    this.#localV2 ??= await this.#buildV2()
-    const isBase = new Set(this.#o.baseV2?.documents.value.values())
+    const local = await (this.#localV2 ??= this.#buildV2())
+    const isBase = new Set(this.#remotes.find((r) => r.isBase)?.v2.documents.value.values())
     const remote = [...this.#remoteV2.value.values()]
     const bytesOf = (documents: readonly RemoteDocument[]): Uint8Array[] =>
       documents.flatMap((r) => (r.document ? [r.document.bytes] : []))
     const base = bytesOf(remote.filter((r) => isBase.has(r)))
     const others = bytesOf(remote.filter((r) => !isBase.has(r)))
-    return new Encoded((await this.#o.run('merged', [...base, ...this.#localV2, ...others]))!, 2, this.#o.run)
+    return new Encoded((await this.#o.run('merged', [...base, ...local, ...others]))!, 2, this.#o.run)
   }
   async #buildV2(): Promise<Uint8Array[]> {
-    const document = await inTurns(buildV2(this.#o.local(), this.#o.info))
+    const document = await inTurns(buildV2([...this.#described.value.values()], this.#o.info))
     await nextTurn()
     return [sharedCopy(Buffer.from(encodeJson(document)))]
   }
 }
 
-export const keyOf = (gv: DescribedGroupVersion): string =>
-  gv.group === '' ? `api/${gv.version}` : `apis/${gv.group}/${gv.version}`
 const urlOf = (key: string, document: Encoded): string => `${V3_PREFIX}${key}?hash=${document.hash}`
 
 /** The old spelling of the protobuf types, with an @, is still asked for. @throws StatusError 406. */

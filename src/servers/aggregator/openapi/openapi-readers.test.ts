@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { Deferred } from '../../../lib/deferred.ts'
 import { FakeClock } from '../../../lib/fake-clock.ts'
 import { Publisher } from '../../../lib/published.ts'
-import { IDLE_MS, OpenApiReaders, type ReadDocuments, WAIT_MS } from './openapi-readers.ts'
+import type { ReadDocuments } from '../../../endpoints/openapi/openapi-source.ts'
+import { IDLE_MS, OpenApiReaders, WAIT_MS } from './openapi-readers.ts'
 
 function source() {
   const calls: string[] = []

@@ -8,29 +8,11 @@
  *   unread --first reader--> fetching --all were asked, or WAIT_MS--> kept fresh --nobody for IDLE_MS--> unread
  */
 import { type Cancel, type Clock, sleep } from '../../../lib/clock.ts'
-import type { Published } from '../../../lib/published.ts'
-import type { EncodedDocument } from './openapi-work.ts'
+import type { ReadDocuments } from '../../../endpoints/openapi/openapi-source.ts'
 
 /** A first reader is not kept longer by a backend that hangs; what comes later is in the next answer. */
 export const WAIT_MS = 5_000
 export const IDLE_MS = 600_000
-
-export interface RemoteDocument {
-  /** `apis/apps/v1`. */
-  readonly key: string
-  /** undefined: there is none. */
-  readonly document: EncodedDocument | undefined
-}
-/** Fetched only while somebody reads. */
-export interface ReadDocuments {
-  readonly documents: Published<ReadonlyMap<string, RemoteDocument>>
-  /** Somebody reads now. Resolves when everybody who can be asked was asked once. */
-  begin(): Promise<unknown>
-  /** A client reads again: what was not looked at for some seconds is, while the client has what is known. */
-  again(): void
-  /** Nobody reads any more. */
-  end(): void
-}
 
 export class OpenApiReaders {
   readonly #sources: readonly ReadDocuments[]

@@ -9,17 +9,12 @@ import { etagOf } from '../../../endpoints/document.ts'
 import { convertV2ToV3 } from '../../../endpoints/openapi/convert-v2-to-v3.ts'
 import { OpenApiProtobuf } from '../../../endpoints/openapi/document-protobuf.ts'
 import { filterPaths, mergeV2 } from '../../../endpoints/openapi/merge-v2.ts'
+import type { EncodedDocument } from '../../../endpoints/openapi/openapi-source.ts'
 import type { Json } from '../../../endpoints/openapi/schemas.ts'
 import { sharedCopy, textOf } from '../../../lib/shared-bytes.ts'
 import { type Share, ownedPaths } from '../backends/document-source.ts'
 import { readOpenApi, withPathsOf } from './read-openapi.ts'
 
-export interface EncodedDocument {
-  /** JSON, in memory that threads share. */
-  readonly bytes: Uint8Array
-  /** Quoted, of these bytes. */
-  readonly etag: string
-}
 /** What one server said. */
 export interface Part {
   readonly body: Uint8Array

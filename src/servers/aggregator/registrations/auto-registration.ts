@@ -53,7 +53,9 @@ export class AutoRegistration implements Reconciler {
     for (const { group, versions } of this.#sources.flatMap((s) => s.discovery.value)) {
       if (group === APISERVICES.group) continue // what all are registered in has none itself, as upstream
       for (const v of versions) {
-        desired.set(apiServiceName(group, v.version), {
+        const name = apiServiceName(group, v.version)
+        if (desired.has(name)) continue // the first server that has a group version says how it ranks
+        desired.set(name, {
           ...(group === '' ? {} : { group }),
           version: v.version,
           groupPriorityMinimum: v.groupPriority,
