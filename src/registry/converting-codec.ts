@@ -6,6 +6,7 @@ import type { Converter } from '../api/kinds/kind.ts'
 import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { StoredValue } from '../storage/storage.ts'
+import { Undecodable } from './watch-cache/cache-item.ts'
 import { type ObjectCodec, objectCodec, readable, storedObject } from './object-codec.ts'
 
 export interface ConvertedForms {
@@ -35,27 +36,35 @@ export class ConvertingCodec implements ObjectCodec {
 
   /** @throws StorageError corrupt; what the converter throws. */
   async decode(value: Uint8Array, revision: number): Promise<KubeObject> {
-    const [result] = await this.decodeAll([{ key: '', value, revision }])
-    if (result!.status === 'rejected') throw result!.reason
-    return result!.value
+    const [object] = await this.decodeAll([{ key: '', value, revision }])
+    if (object instanceof Undecodable) throw object.error
+    return object!
   }
 
-  /** All with one conversion. A value that is corrupt is a rejected result. @throws what the converter throws. */
-  async decodeAll(values: readonly StoredValue[]): Promise<readonly PromiseSettledResult<KubeObject>[]> {
+  /** All with one conversion. @throws what the converter throws. */
+  async decodeAll(values: readonly StoredValue[]): Promise<readonly (KubeObject | Undecodable)[]> {
     const { form, stored, converter } = this.#forms
-    const parsed = await Promise.allSettled(values.map(async ({ value }) => storedObject(stored, value)))
-    const others = parsed.flatMap((p) =>
-      p.status === 'fulfilled' && p.value.apiVersion !== form.apiVersion ? [p.value] : [],
+    const parsed = values.map(({ value }) => orUndecodable(() => storedObject(stored, value)))
+    const others = parsed.filter(
+      (p): p is KubeObject => !(p instanceof Undecodable) && p.apiVersion !== form.apiVersion,
     )
     const answers = others.length === 0 ? [] : await converter.convert(others, form)
     const converted = new Map(others.map((object, i) => [object, answers[i]]))
-    return Promise.allSettled(
-      parsed.map(async (p, i) => {
-        if (p.status === 'rejected') throw p.reason
-        const object = converted.has(p.value) ? fitted(form, converted.get(p.value)) : p.value
-        return readable(form, object, values[i]!.revision)
-      }),
-    )
+    return parsed.map((object, i) => {
+      if (object instanceof Undecodable) return object
+      return orUndecodable(() => {
+        const own = converted.has(object) ? fitted(form, converted.get(object)) : object
+        return readable(form, own, values[i]!.revision)
+      })
+    })
+  }
+}
+
+function orUndecodable(decode: () => KubeObject): KubeObject | Undecodable {
+  try {
+    return decode()
+  } catch (error) {
+    return new Undecodable(error)
   }
 }
 

@@ -20,7 +20,7 @@ import { continueExpired, decodeContinue, encodeContinue } from './continue-toke
 import { keyOf, listPrefix } from './keys.ts'
 import type { Resource } from './resource.ts'
 import { fromStorageError } from './storage-errors.ts'
-import { CacheItem, type Decoded, type Predicate } from './watch-cache/cache-item.ts'
+import { CacheItem, type Decode, type Predicate, Undecodable } from './watch-cache/cache-item.ts'
 import { WatchCacheError } from './watch-cache/watch-cache-error.ts'
 import type { WatchCache } from './watch-cache/watch-cache.ts'
 
@@ -43,11 +43,6 @@ export interface ListAnswer {
   readonly remaining: number | undefined
 }
 
-/** As many as are given, in their order. @throws StorageError corrupt. */
-export type DecodeStored = (
-  values: readonly StoredValue[],
-) => readonly Decoded<KubeObject>[] | Promise<readonly Decoded<KubeObject>[]>
-
 const PAGE = 500
 const MAX_PAGE = 10_000
 
@@ -55,14 +50,14 @@ export class ListReader {
   readonly #resource: Resource
   readonly #storage: Storage
   readonly #cache: WatchCache<KubeObject>
-  readonly #decode: DecodeStored
+  readonly #decode: Decode<KubeObject>
   readonly #gr: { group: string; resource: string }
 
   constructor(o: {
     resource: Resource
     storage: Storage
     cache: WatchCache<KubeObject>
-    decode: DecodeStored
+    decode: Decode<KubeObject>
   }) {
     this.#resource = o.resource
     this.#storage = o.storage
@@ -91,9 +86,7 @@ export class ListReader {
       if (cached) return cached
     }
     const { item } = await this.#storage.get(key)
-    if (!item) return undefined
-    const [decoded] = await this.#decode([item])
-    return new CacheItem(key, item.revision, decoded!)
+    return item && (await this.#itemsOf([item]))[0]
   }
 
   /** @throws StatusError 400, 410, 504. */
@@ -162,23 +155,33 @@ export class ListReader {
     for (;;) {
       const page = await this.#storage.list(prefix, {
         limit: size,
+        count: o.limit > 0 && !o.matches,
         ...(at === undefined ? {} : { at }),
         ...(after === undefined ? {} : { after }),
       })
       at ??= page.revision
-      const decoded = await this.#decode(page.items)
-      for (const [i, { key, revision }] of page.items.entries()) {
-        after = key
-        const item = new CacheItem(key, revision, decoded[i]!)
+      for (const [i, item] of (await this.#itemsOf(page.items)).entries()) {
+        after = item.key
         if (o.matches && !o.matches(item)) continue
         items.push(item)
         if (items.length !== o.limit) continue
         const left = page.items.length - 1 - i
-        return answer(prefix, items, at, left > 0 || page.more, o.matches ? undefined : left + page.remaining)
+        const remaining = page.remaining === undefined ? undefined : left + page.remaining
+        return answer(prefix, items, at, left > 0 || page.more, remaining)
       }
       if (!page.more) return answer(prefix, items, at, false, undefined)
       size = Math.min(size * 2, MAX_PAGE)
     }
+  }
+
+  /** @throws what made the first of them undecodable. */
+  async #itemsOf(values: readonly StoredValue[]): Promise<Item[]> {
+    const outcomes = await this.#decode(values)
+    return values.map(({ key, revision }, i) => {
+      const outcome = outcomes[i]!
+      if (outcome instanceof Undecodable) throw outcome.error
+      return new CacheItem(key, revision, outcome)
+    })
   }
 
   async #translate<T>(operation: string, fn: () => Promise<T>): Promise<T> {

@@ -68,7 +68,7 @@ export function meteredStorage(inner: Storage, metrics: BoundStorageMetrics, clo
     put: (key, value, o) => timed(o.expected === 'absent' ? 'create' : 'update', () => inner.put(key, value, o)),
     delete: (key, expected) => timed('delete', () => inner.delete(key, expected)),
     watch: (prefix, o) => inner.watch(prefix, o),
-    requestProgress: () => inner.requestProgress(),
+    requestProgress: (prefix) => inner.requestProgress(prefix),
     compact: (upTo) => inner.compact(upTo),
     currentRevision: () => inner.currentRevision(),
     // The wrapped storage belongs to whoever opened it.

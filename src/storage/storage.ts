@@ -37,8 +37,18 @@ export interface ListResult {
   readonly items: readonly StoredValue[]
   readonly revision: Revision
   readonly more: boolean
-  /** Items after the last one returned; 0 when more is false. */
-  readonly remaining: number
+  /** Items after the last one returned, 0 when more is false. Absent unless it was asked for. */
+  readonly remaining?: number
+}
+export interface ListOptions {
+  /** The state as it was then; absent: as it is. */
+  readonly at?: Revision
+  /** Only keys greater than this one. */
+  readonly after?: string
+  /** Most items. */
+  readonly limit?: number
+  /** Says what remains, which can cost as much as reading all keys that do. */
+  readonly count?: boolean
 }
 
 /** Compare-and-swap is per key; there are no transactions over several keys, on purpose. */
@@ -50,8 +60,8 @@ export interface Storage extends AsyncDisposable {
   readonly freshness: 'always' | 'progress' | 'unproven'
   /** @throws StorageError compacted, future (at is not reached yet), unavailable, corrupt. */
   get(key: string, at?: Revision): Promise<{ item?: StoredValue; revision: Revision }>
-  /** Keys with this prefix in byte order. @param o.after only keys greater than this one. */
-  list(prefix: string, o: { at?: Revision; after?: string; limit?: number }): Promise<ListResult>
+  /** Keys with this prefix in byte order. Without a count, a page costs what it holds. */
+  list(prefix: string, o: ListOptions): Promise<ListResult>
   /**
    * Resolves when the write is durable. The value must not be changed afterwards: engines keep it.
    * @param o.expected the revision that the key must have.
@@ -66,8 +76,8 @@ export interface Storage extends AsyncDisposable {
    * @throws StorageError compacted; unavailable when the storage is disposed of.
    */
   watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<Batch>
-  /** Asks for a progress Batch on every watch. */
-  requestProgress(): void
+  /** Asks for a progress Batch on every watch of exactly this prefix; other watches are not woken. */
+  requestProgress(prefix: string): void
   /** Forgets history before this revision: reads at, and watches after, an older one fail with compacted. */
   compact(upTo: Revision): Promise<void>
   currentRevision(): Promise<Revision>

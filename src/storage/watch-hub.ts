@@ -53,11 +53,9 @@ export class WatchHub {
     }
   }
 
-  requestProgress(): void {
-    for (const watcher of this.#watchers) {
-      watcher.progressWanted = true
-      wake(watcher)
-    }
+  /** Of the watches of exactly this prefix. O(watchers). */
+  requestProgress(prefix: string): void {
+    for (const watcher of this.#watchers) if (watcher.prefix === prefix) giveProgress(watcher)
   }
 
   /** Every watch fails with unavailable. */
@@ -104,15 +102,10 @@ export class WatchHub {
     return { revision: watcher.position, events: [] }
   }
 
-  #giveProgress(watcher: Watcher): void {
-    watcher.progressWanted = true
-    watcher.wake?.()
-  }
-
   #scheduleProgress(): Cancel {
     return this.#clock.after(PROGRESS_EVERY_MS, () => {
       this.#cancelProgress = this.#scheduleProgress()
-      for (const watcher of this.#watchers) if (watcher.given < this.#log.current) this.#giveProgress(watcher)
+      for (const watcher of this.#watchers) if (watcher.given < this.#log.current) giveProgress(watcher)
     })
   }
 
@@ -132,6 +125,11 @@ export class WatchHub {
     if (watcher.position >= compacted) return
     throw new StorageError('compacted', `revision ${watcher.position} has been compacted`, { compactedTo: compacted })
   }
+}
+
+function giveProgress(watcher: Watcher): void {
+  watcher.progressWanted = true
+  wake(watcher)
 }
 
 /**

@@ -186,7 +186,7 @@ function lists(check: Check): void {
   check('a list has the keys with the prefix, in byte order, and no neighbours', async ({ storage, prefix }) => {
     const inside = ['b/', 'b/A', 'b/a', 'b/a/', 'b/a0', 'b/z', 'b/é', 'b/\uffee', 'b/😀', 'b/-', 'b/.']
     for (const key of [...inside, 'a', 'b', 'b0', 'c', 'b.']) await create(storage, prefix + key)
-    const { items, more, remaining } = await storage.list(`${prefix}b/`, {})
+    const { items, more, remaining } = await storage.list(`${prefix}b/`, { count: true })
     const want = inside.map((k) => Buffer.from(prefix + k)).sort((a, b) => Buffer.compare(a, b))
     assert.deepEqual(
       items.map((i) => i.key),
@@ -205,10 +205,13 @@ function lists(check: Check): void {
     const rest: number[] = []
     let after: string | undefined
     for (;;) {
-      const page = await storage.list(prefix, { limit: 4, ...(after !== undefined && { after }) })
+      const o = { limit: 4, ...(after !== undefined && { after }) }
+      const page = await storage.list(prefix, { ...o, count: true })
       seen.push(...page.items.map((i) => i.key.slice(prefix.length)))
-      rest.push(page.remaining)
-      assert.equal(page.more, page.remaining > 0)
+      rest.push(page.remaining!)
+      assert.equal(page.more, page.remaining! > 0)
+      const { remaining: _, ...uncounted } = page
+      assert.deepEqual(await storage.list(prefix, o), uncounted)
       if (!page.more) break
       after = page.items.at(-1)!.key
     }
@@ -240,6 +243,15 @@ function lists(check: Check): void {
     assert.equal((await storage.get(`${prefix}b`, gone)).item, undefined)
     assert.equal(text((await storage.get(`${prefix}a`, b1)).item?.value), 'a1')
   })
+  check('a page of the last keys says so, also when deleted ones follow', async ({ storage, prefix }) => {
+    for (const key of ['a', 'b', 'c', 'd']) await create(storage, prefix + key)
+    for (const key of ['c', 'd']) {
+      const { item } = await storage.get(prefix + key)
+      await remove(storage, prefix + key, item!.revision)
+    }
+    assert.equal((await storage.list(prefix, { limit: 1 })).more, true)
+    assert.equal((await storage.list(prefix, { limit: 2 })).more, false)
+  })
   check('a page at an old revision counts what remained then', async ({ storage, prefix }) => {
     let last = 0
     for (let i = 0; i < 6; i++) last = await create(storage, `${prefix}k${i}`)
@@ -248,7 +260,8 @@ function lists(check: Check): void {
     await create(storage, `${prefix}k9`)
     const { item } = await storage.get(`${prefix}k4`)
     await remove(storage, `${prefix}k4`, item!.revision)
-    const page = await storage.list(prefix, { limit: 2, at: first.revision, after: first.items[1]!.key })
+    const place = { at: first.revision, after: first.items[1]!.key }
+    const page = await storage.list(prefix, { limit: 2, count: true, ...place })
     assert.deepEqual(
       page.items.map((i) => i.key.slice(prefix.length)),
       ['k2', 'k3'],
@@ -370,16 +383,37 @@ function watches(check: Check): void {
     if (o.storage.freshness === 'unproven') return
     const stop = new AbortController()
     const other = await create(o.storage, `${o.prefix}other`)
-    const watch = o.storage.watch(`${o.prefix}none/`, { after: other, signal: stop.signal })[Symbol.asyncIterator]()
+    const none = `${o.prefix}none/`
+    const watch = o.storage.watch(none, { after: other, signal: stop.signal })[Symbol.asyncIterator]()
     const next = watch.next()
     const later = await create(o.storage, `${o.prefix}later`)
-    const asking = setInterval(() => o.storage.requestProgress(), 50)
+    const asking = setInterval(() => o.storage.requestProgress(none), 50)
     let { value: batch } = await next
     while (batch!.revision < later) batch = (await watch.next()).value
     clearInterval(asking)
     assert.deepEqual(batch!.events, [])
     stop.abort()
   })
+  check('a progress that is asked for one prefix wakes no watch of another', async (o) => {
+    if (o.storage.freshness !== 'unproven') await progressIsForWhoAsked(o)
+  })
+}
+
+async function progressIsForWhoAsked({ storage, prefix }: OpenedStorage): Promise<void> {
+  const stop = new AbortController()
+  const after = await create(storage, `${prefix}x`)
+  const of = (name: string): AsyncIterator<Batch> =>
+    storage.watch(`${prefix}${name}/`, { after, signal: stop.signal })[Symbol.asyncIterator]()
+  const [asked, other] = [of('asked'), of('other')]
+  let woken = false
+  const quiet = other.next().then(({ done }) => (woken = !done))
+  const next = asked.next()
+  const asking = setInterval(() => storage.requestProgress(`${prefix}asked/`), 20)
+  assert.deepEqual((await next).value.events, [])
+  clearInterval(asking)
+  assert.equal(woken, false)
+  stop.abort()
+  await quiet
 }
 
 function compaction(check: Check): void {

@@ -1,6 +1,6 @@
 /** One object as a watch cache holds it, and one change of it. Both are shared by all readers and never changed. */
 import type { ByteText } from '../../lib/byte-text.ts'
-import type { Revision } from '../../storage/storage.ts'
+import type { Revision, StoredValue } from '../../storage/storage.ts'
 
 /** What the cache's owner makes of stored bytes. The object must not be changed afterwards. */
 export interface Decoded<T> {
@@ -10,6 +10,21 @@ export interface Decoded<T> {
   /** For field selectors: path, such as `metadata.name`, to value. */
   readonly fields: Readonly<Record<string, string>>
 }
+/** What has been stored under one key is no object. */
+export class Undecodable {
+  readonly error: unknown
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+/**
+ * Decodes a batch: one outcome for each value, in order. A value that cannot be decoded is Undecodable and does not spoil
+ * its batch. A batch that throws or rejects as a whole, as when a converter is down, can be tried again.
+ * Returns a promise only where it must wait: without one, each event is handed on in the turn in which it came.
+ */
+export type Decode<T> = (
+  values: readonly StoredValue[],
+) => readonly (Decoded<T> | Undecodable)[] | Promise<readonly (Decoded<T> | Undecodable)[]>
 
 /** One way to write objects. Known by its identity: make one per version and encoding. */
 export interface Form<T> {

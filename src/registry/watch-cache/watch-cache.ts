@@ -22,7 +22,8 @@ import {
   type StorageEvent,
   type StoredValue,
 } from '../../storage/storage.ts'
-import { CacheEvent, CacheItem, type Decoded, type Predicate, type Restamp, restamped } from './cache-item.ts'
+import { CacheEvent, CacheItem, type Decode, type Predicate, type Restamp, restamped } from './cache-item.ts'
+import { type CorruptKey, Decoder, type Items, RETRY } from './decoder.ts'
 import { History, KEPT_MS, MOST_EVENTS } from './history.ts'
 import { ItemIndex, type ListQuery, type Page } from './item-index.ts'
 import { RevisionGate } from './revision-gate.ts'
@@ -34,13 +35,8 @@ export interface WatchCacheOptions<T> {
   readonly storage: Storage
   /** Of all keys of the resource; ends with `/`. */
   readonly prefix: string
-  /** A throw makes the key corrupt: it is left out of lists and listed in `corrupt`. Left out where decodeBatch is given. */
-  readonly decode?: ((value: Uint8Array, revision: Revision, key: string) => Decoded<T>) | undefined
-  /**
-   * For decoding that has to wait: as many results as values, a rejected one for a corrupt key. Events are
-   * held back meanwhile. A throw is tried again with a back-off, and nothing is lost.
-   */
-  readonly decodeBatch?: ((values: readonly StoredValue[]) => Promise<readonly DecodeResult<T>[]>) | undefined
+  /** A key whose value is Undecodable is left out of lists and listed in `corrupt`. */
+  readonly decode: Decode<T>
   readonly restamp: Restamp<T>
   readonly clock: Clock
   readonly log: Logger
@@ -49,12 +45,6 @@ export interface WatchCacheOptions<T> {
   readonly historyLimit?: number
 }
 
-export type DecodeResult<T> = PromiseSettledResult<Decoded<T>>
-export interface CorruptKey {
-  readonly key: string
-  readonly revision: Revision
-  readonly error: unknown
-}
 export interface CacheList<T> extends Page<T> {
   readonly revision: Revision
 }
@@ -68,7 +58,6 @@ export interface ReadOptions {
 const WAIT_MS = 3000
 const PROGRESS_EVERY_MS = 100
 const LIST_PAGE = 500
-const RETRY = { baseMs: 100, maxMs: 10_000 }
 
 export class WatchCache<T> implements AsyncDisposable {
   readonly #o: WatchCacheOptions<T>
@@ -76,6 +65,7 @@ export class WatchCache<T> implements AsyncDisposable {
   readonly #history: History<T>
   readonly #subscriptions: Subscriptions<T>
   readonly #abort = new AbortController()
+  readonly #decoder: Decoder<T>
   readonly #ready = new Deferred()
   readonly #corrupt = new Map<string, CorruptKey>()
   #index = new ItemIndex<T>()
@@ -85,6 +75,7 @@ export class WatchCache<T> implements AsyncDisposable {
 
   constructor(o: WatchCacheOptions<T>) {
     this.#o = o
+    this.#decoder = new Decoder(o, this.#abort.signal)
     this.#gate = new RevisionGate(o.clock)
     this.#history = new History(o.historyLimit ?? MOST_EVENTS)
     this.#subscriptions = new Subscriptions(this.#history, o.metrics, () => this.#gate.current)
@@ -243,7 +234,7 @@ export class WatchCache<T> implements AsyncDisposable {
   #askForProgress(): () => void {
     let cancel = (): void => {}
     const ask = (): void => {
-      this.#o.storage.requestProgress()
+      this.#o.storage.requestProgress(this.#o.prefix)
       cancel = this.#o.clock.after(PROGRESS_EVERY_MS, ask)
     }
     ask()
@@ -259,8 +250,8 @@ export class WatchCache<T> implements AsyncDisposable {
         listed = true
         for await (const batch of this.#o.storage.watch(this.#o.prefix, { after: this.#gate.current, signal })) {
           backoff.forget('')
-          const decoded = this.#o.decodeBatch && (await this.#decodeEvents(batch))
-          this.#apply(batch, decoded)
+          const items = this.#decoder.items(batch.events.filter(hasValue))
+          this.#apply(batch, items instanceof Promise ? await items : items)
         }
       } catch (error) {
         if (signal.aborted) return
@@ -287,10 +278,9 @@ export class WatchCache<T> implements AsyncDisposable {
         const place = { ...(at !== undefined && { at }), ...(after !== undefined && { after }) }
         const page = await this.#o.storage.list(this.#o.prefix, { limit: LIST_PAGE, ...place })
         signal.throwIfAborted()
-        const decoded = await this.#o.decodeBatch?.(page.items)
-        for (const [i, stored] of page.items.entries()) {
-          const item = this.#decode(stored, corrupt, decoded?.[i])
-          if (item) items.push(item)
+        for (const item of await this.#decoder.items(page.items)) {
+          if (item instanceof CacheItem) items.push(item)
+          else corrupt.push(item)
         }
         at ??= page.revision
         if (!page.more) break
@@ -314,17 +304,13 @@ export class WatchCache<T> implements AsyncDisposable {
     this.#ready.resolve()
   }
 
-  async #decodeEvents({ events }: Batch): Promise<ReadonlyMap<StorageEvent, DecodeResult<T>>> {
-    const puts = events.filter((event): event is StorageEvent & StoredValue => event.value !== undefined)
-    const results = await this.#o.decodeBatch!(puts)
-    return new Map(puts.map((event, i) => [event, results[i]!]))
-  }
-
-  #apply(batch: Batch, decoded: ReadonlyMap<StorageEvent, DecodeResult<T>> | undefined): void {
+  /** @param items of the events that have a value, in their order. */
+  #apply(batch: Batch, items: Items<T>): void {
     const first = this.#history.end
+    let next = 0
     for (const event of batch.events) {
       this.#o.metrics.received.inc()
-      const change = this.#changeOf(event, decoded?.get(event))
+      const change = this.#changeOf(event, hasValue(event) ? items[next++] : undefined)
       if (change) this.#record(change)
     }
     this.#advance(batch.revision)
@@ -350,14 +336,15 @@ export class WatchCache<T> implements AsyncDisposable {
   }
 
   /** @returns undefined when readers see no change: a deletion of what was corrupt, or a corrupt creation. */
-  #changeOf(event: StorageEvent, decoded: DecodeResult<T> | undefined): CacheEvent<T> | undefined {
-    const { key, revision, value } = event
+  #changeOf(event: StorageEvent, item: Items<T>[number] | undefined): CacheEvent<T> | undefined {
+    const { key, revision } = event
     const previous = this.#index.get(key)
-    this.#corrupt.delete(key)
-    const corrupt: CorruptKey[] = []
-    const item = value && this.#decode({ key, value, revision }, corrupt, decoded)
-    for (const c of corrupt) this.#corrupt.set(key, c)
-    if (item) return new CacheEvent(previous ? 'MODIFIED' : 'ADDED', item, previous, this.#o.restamp)
+    if (item instanceof CacheItem) {
+      this.#corrupt.delete(key)
+      return new CacheEvent(previous ? 'MODIFIED' : 'ADDED', item, previous, this.#o.restamp)
+    }
+    if (item) this.#corrupt.set(key, item)
+    else this.#corrupt.delete(key)
     if (!previous) return undefined
     const last = restamped(previous, revision, this.#o.restamp)
     return new CacheEvent('DELETED', last, previous, this.#o.restamp)
@@ -368,20 +355,6 @@ export class WatchCache<T> implements AsyncDisposable {
     else this.#index.set(change.item)
     this.#history.append(change, this.#o.clock.monotonicMs())
   }
-
-  /** @param decoded where that was waited for. */
-  #decode(
-    { key, value, revision }: StoredValue,
-    corrupt: CorruptKey[],
-    decoded: DecodeResult<T> | undefined,
-  ): CacheItem<T> | undefined {
-    try {
-      if (decoded?.status === 'rejected') throw decoded.reason
-      return new CacheItem(key, revision, decoded?.value ?? this.#o.decode!(value, revision, key))
-    } catch (error) {
-      this.#o.log.error('a stored object cannot be decoded', { key, revision, error })
-      corrupt.push({ key, revision, error })
-      return undefined
-    }
-  }
 }
+
+const hasValue = (event: StorageEvent): event is StorageEvent & StoredValue => event.value !== undefined

@@ -11,13 +11,12 @@ import type { Logger } from '../../observability/logger.ts'
 import type { Family, Gauge, MetricsRecorder } from '../../observability/metrics.ts'
 import { type BoundStorageMetrics, StorageMetrics, meteredStorage } from '../../registry/metered-storage.ts'
 import { ConvertingCodec } from '../../registry/converting-codec.ts'
-import { type ObjectCodec, objectCodec } from '../../registry/object-codec.ts'
-import type { DecodeStored } from '../../registry/list-reader.ts'
+import { type ObjectCodec, objectCodec, type SyncObjectCodec } from '../../registry/object-codec.ts'
 import { selectableFieldsOf } from '../../registry/selectable-fields.ts'
-import type { Decoded } from '../../registry/watch-cache/cache-item.ts'
-import { WatchCache, type WatchCacheOptions } from '../../registry/watch-cache/watch-cache.ts'
+import { type Decode, type Decoded, Undecodable } from '../../registry/watch-cache/cache-item.ts'
+import { WatchCache } from '../../registry/watch-cache/watch-cache.ts'
 import { WatchCacheMetrics } from '../../registry/watch-cache/watch-cache-metrics.ts'
-import type { Storage } from '../../storage/storage.ts'
+import type { Storage, StoredValue } from '../../storage/storage.ts'
 import type { StoreSpec } from './served-resource.ts'
 
 export interface StoreSurroundings {
@@ -58,22 +57,23 @@ export class StoreMetrics {
   }
 }
 
-/** The three ways in which stored values are read; those of the cache are one or the other. */
-type Decoding = Pick<WatchCacheOptions<KubeObject>, 'decodeBatch'> & {
-  readonly codec: ObjectCodec
-  readonly decodeOne?: WatchCacheOptions<KubeObject>['decode']
-  readonly decode: DecodeStored
-}
-function valueOf<T>(result: PromiseSettledResult<T>): T {
-  if (result.status === 'rejected') throw result.reason
-  return result.value
+function decodedNow(
+  codec: SyncObjectCodec,
+  { value, revision }: StoredValue,
+  decoded: (object: KubeObject) => Decoded<KubeObject>,
+): Decoded<KubeObject> | Undecodable {
+  try {
+    return decoded(codec.decode(value, revision))
+  } catch (error) {
+    return new Undecodable(error)
+  }
 }
 
 export class ResourceStore implements AsyncDisposable {
   readonly spec: StoreSpec
   readonly storage: Storage
   readonly codec: ObjectCodec
-  readonly decode: DecodeStored
+  readonly decode: Decode<KubeObject>
   readonly cache: WatchCache<KubeObject>
   readonly frames = new LatestFrames()
   readonly #metrics: StoreMetrics
@@ -85,14 +85,23 @@ export class ResourceStore implements AsyncDisposable {
     const { group, resource } = spec.resource
     const bound: BoundStorageMetrics = metrics.storage.bind(group, resource)
     this.storage = meteredStorage(o.storage, bound, o.clock)
-    const decoding = this.#decoding(spec)
-    this.codec = decoding.codec
-    this.decode = decoding.decode
+    const codec = spec.converted
+      ? new ConvertingCodec({ ...spec.converted, form: spec.form })
+      : objectCodec(spec.form, spec.storedAs)
+    this.codec = codec
+    const decoded = (object: KubeObject): Decoded<KubeObject> => ({
+      object,
+      labels: object.metadata.labels ?? {},
+      fields: selectableFieldsOf(spec, object),
+    })
+    this.decode =
+      codec instanceof ConvertingCodec
+        ? async (values) => (await codec.decodeAll(values)).map((o) => (o instanceof Undecodable ? o : decoded(o)))
+        : (values) => values.map((stored) => decodedNow(codec, stored, decoded))
     this.cache = new WatchCache<KubeObject>({
       storage: this.storage,
       prefix: `${spec.prefix}/`,
-      decode: decoding.decodeOne,
-      decodeBatch: decoding.decodeBatch,
+      decode: this.decode,
       restamp: (object, revision) => ({
         ...object,
         metadata: { ...object.metadata, resourceVersion: String(revision) },
@@ -105,23 +114,6 @@ export class ResourceStore implements AsyncDisposable {
     const series = metrics.objects.with(this.#name)
     // Set at each scrape; -1 until the watch cache has been filled.
     this.#stopCounting = o.metrics.onCollect(() => series.set(this.cache.isReady ? this.cache.size : -1))
-  }
-  #decoding(spec: StoreSpec): Decoding {
-    const decoded = (object: KubeObject): Decoded<KubeObject> => ({
-      object,
-      labels: object.metadata.labels ?? {},
-      fields: selectableFieldsOf(spec, object),
-    })
-    if (!spec.converted) {
-      const codec = objectCodec(spec.form, spec.storedAs)
-      const decodeOne = (value: Uint8Array, revision: number): Decoded<KubeObject> =>
-        decoded(codec.decode(value, revision))
-      return { codec, decodeOne, decode: (values) => values.map((v) => decodeOne(v.value, v.revision)) }
-    }
-    const codec = new ConvertingCodec({ ...spec.converted, form: spec.form })
-    const decodeBatch: NonNullable<Decoding['decodeBatch']> = async (values) =>
-      (await codec.decodeAll(values)).map((r) => (r.status === 'rejected' ? r : { ...r, value: decoded(r.value) }))
-    return { codec, decodeBatch, decode: async (values) => (await decodeBatch(values)).map(valueOf) }
   }
   get #name(): string {
     const { group, resource } = this.spec.resource

@@ -14,6 +14,7 @@ import { keyAfter } from '../key-order.ts'
 import { compactPeriodically, DEFAULT_COMPACTION_INTERVAL_MS } from '../periodic-compaction.ts'
 import {
   type Batch,
+  type ListOptions,
   type ListResult,
   type Revision,
   type Storage,
@@ -91,7 +92,7 @@ export class EmbeddedStorage implements Storage {
     return entry?.value ? { item: itemOf(entry, entry.value), revision: this.#current } : { revision: this.#current }
   }
 
-  async list(prefix: string, o: { at?: Revision; after?: string; limit?: number }): Promise<ListResult> {
+  async list(prefix: string, o: ListOptions): Promise<ListResult> {
     const revision = o.at ?? this.#current
     const limit = o.limit ?? Number.POSITIVE_INFINITY
     const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]) // no UTF-8 text has this byte
@@ -104,16 +105,18 @@ export class EmbeddedStorage implements Storage {
     let remaining = 0
     for (;;) {
       this.#refuse(revision)
-      const found = this.#database.indexEntries(start, end, STEP)
+      const step = o.count ? STEP : Math.min(STEP, limit - items.length + 1)
+      const found = this.#database.indexEntries(start, end, step)
       for (const index of found) {
         if (items.length < limit) {
           const entry = this.#entryAt(index.revision, revision)
           if (entry?.value) items.push(itemOf(entry, entry.value))
         } else if (index.revision <= revision ? !index.deleted : this.#entryAt(index.revision, revision)?.value) {
+          if (!o.count) return { items, revision, more: true }
           remaining++
         }
       }
-      if (found.length < STEP) return { items, revision, more: remaining > 0, remaining }
+      if (found.length < step) return { items, revision, more: remaining > 0, ...(o.count && { remaining }) }
       start = Buffer.from(keyAfter(found.at(-1)!.key))
       await nextTurn()
     }
@@ -143,8 +146,8 @@ export class EmbeddedStorage implements Storage {
     return this.#hub.watch(prefix, o)
   }
 
-  requestProgress(): void {
-    this.#hub.requestProgress()
+  requestProgress(prefix: string): void {
+    this.#hub.requestProgress(prefix)
   }
 
   /** Resolves when what was forgotten is also removed from the disk. */

@@ -11,6 +11,7 @@ import { keyAfter } from '../key-order.ts'
 import { DEFAULT_COMPACTION_INTERVAL_MS } from '../periodic-compaction.ts'
 import {
   type Batch,
+  type ListOptions,
   type ListResult,
   type Revision,
   type Storage,
@@ -50,7 +51,7 @@ export class EtcdStorage implements Storage {
     this.#progress = new ProgressSupport(clients, o.clock)
     this.#clients = clients
     this.#leases = new EtcdLeases(clients, o.clock)
-    this.#watches = { clients, clock: o.clock, log: o.log, closed: this.#close.signal, streams: new Set() }
+    this.#watches = { clients, clock: o.clock, log: o.log, closed: this.#close.signal, streams: new Map() }
     const intervalMs = o.compactionIntervalMs ?? DEFAULT_COMPACTION_INTERVAL_MS
     const compaction = new EtcdCompaction(clients, (upTo) => this.compact(upTo))
     this.#stopCompaction = intervalMs > 0 ? compaction.every(intervalMs, o) : () => {}
@@ -69,7 +70,7 @@ export class EtcdStorage implements Storage {
     return kv ? { item: itemOf(kv), revision } : { revision }
   }
 
-  async list(prefix: string, o: { at?: Revision; after?: string; limit?: number }): Promise<ListResult> {
+  async list(prefix: string, o: ListOptions): Promise<ListResult> {
     const after = o.after === undefined ? undefined : keyAfter(o.after)
     let key = startOf(prefix, after)
     let at = o.at
@@ -82,7 +83,8 @@ export class EtcdStorage implements Storage {
       at ??= Number(answer.header.revision)
       for (const kv of answer.kvs) items.push(itemOf(kv))
       const remaining = Number(answer.count) - answer.kvs.length
-      if (remaining === 0 || items.length >= wanted) return { items, revision: at, more: remaining > 0, remaining }
+      const more = remaining > 0
+      if (!more || items.length >= wanted) return { items, revision: at, more, ...(o.count && { remaining }) }
       key = Buffer.from(keyAfter(items.at(-1)!.key))
     }
   }
@@ -108,9 +110,11 @@ export class EtcdStorage implements Storage {
     return watchPrefix(this.#watches, prefix, o)
   }
 
-  requestProgress(): void {
+  /** Each watch has a stream of its own, so etcd answers on those that were asked for alone. */
+  requestProgress(prefix: string): void {
     if (!this.#progress.proved) return
-    for (const stream of this.#watches.streams) stream.write({ progress_request: {} })
+    for (const [stream, watched] of this.#watches.streams)
+      if (watched === prefix) stream.write({ progress_request: {} })
   }
 
   async compact(upTo: Revision): Promise<void> {

@@ -20,8 +20,8 @@ export interface WatchContext {
   readonly log: Logger
   /** Aborted when the storage is disposed of. */
   readonly closed: AbortSignal
-  /** Streams that progress can be asked of. */
-  readonly streams: Set<WatchStream>
+  /** Streams that progress can be asked of, and the prefix that each watches. */
+  readonly streams: Map<WatchStream, string>
 }
 export interface WatchStream {
   write(request: IWatchRequest): void
@@ -39,7 +39,7 @@ export async function* watchPrefix(
   while (!stop.aborted) {
     const client = clients.current
     try {
-      for await (const batch of batches(context, client, requestFor(prefix, seen), stop)) {
+      for await (const batch of batches(context, client, { prefix, after: seen }, stop)) {
         backoff.forget('')
         if (batch.revision < seen) continue // progress of a member that is behind the last one
         const events = batch.events.filter((e) => e.revision > seen)
@@ -68,7 +68,7 @@ function requestFor(prefix: string, seen: Revision): IWatchCreateRequest {
 async function* batches(
   context: WatchContext,
   client: Etcd3,
-  request: IWatchCreateRequest,
+  { prefix, after }: { prefix: string; after: Revision },
   stop: AbortSignal,
 ): AsyncGenerator<Batch, void, void> {
   const stream = await client.watchClient.watch()
@@ -76,10 +76,10 @@ async function* batches(
   stream.on('error', () => {}) // the iteration below throws it; one after that is of no interest
   const end = (): void => stream.cancel()
   stop.addEventListener('abort', end)
-  context.streams.add(stream)
+  context.streams.set(stream, prefix)
   try {
     if (stop.aborted) return
-    stream.write({ create_request: request })
+    stream.write({ create_request: requestFor(prefix, after) })
     let fragments: IEvent[] = []
     for await (const response of stream as AsyncIterable<IWatchResponse>) {
       refuseCanceled(response)

@@ -11,6 +11,7 @@ import { compareKeys, keyAfter, lowerBound } from '../key-order.ts'
 import { compactPeriodically, DEFAULT_COMPACTION_INTERVAL_MS } from '../periodic-compaction.ts'
 import {
   type Batch,
+  type ListOptions,
   type ListResult,
   type Revision,
   type Storage,
@@ -78,7 +79,7 @@ export class MemoryStorage implements Storage {
     return item ? { item, revision: this.#current } : { revision: this.#current }
   }
 
-  async list(prefix: string, o: { at?: Revision; after?: string; limit?: number }): Promise<ListResult> {
+  async list(prefix: string, o: ListOptions): Promise<ListResult> {
     this.#refuse(o.at)
     const start = o.after !== undefined && compareKeys(o.after, prefix) >= 0 ? keyAfter(o.after) : prefix
     const limit = o.limit ?? Number.POSITIVE_INFINITY
@@ -90,9 +91,9 @@ export class MemoryStorage implements Storage {
       const item = this.#read(key, o.at ?? this.#current)
       if (!item) continue
       if (items.length < limit) items.push(item)
-      else remaining++
+      else if (++remaining > 0 && !o.count) break
     }
-    return { items, revision: o.at ?? this.#current, more: remaining > 0, remaining }
+    return { items, revision: o.at ?? this.#current, more: remaining > 0, ...(o.count && { remaining }) }
   }
 
   async put(
@@ -119,8 +120,8 @@ export class MemoryStorage implements Storage {
     return this.#hub.watch(prefix, o)
   }
 
-  requestProgress(): void {
-    this.#hub.requestProgress()
+  requestProgress(prefix: string): void {
+    this.#hub.requestProgress(prefix)
   }
 
   async compact(upTo: Revision): Promise<void> {
