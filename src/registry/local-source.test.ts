@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../api/meta.ts'
 import { Informer } from '../client/informer.ts'
-import { keyOf } from '../client/object-store.ts'
+import { objectKey } from '../client/object-store.ts'
 import type { ObjectRange } from '../client/object-source.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { nextTurn } from '../lib/next-turn.ts'
@@ -32,11 +32,12 @@ function setUp(range: ObjectRange = {}) {
   const cache = new WatchCache<KubeObject>({
     storage,
     prefix: '/registry/things/',
-    decode: (value, revision) => {
-      const object = JSON.parse(Buffer.from(value).toString()) as KubeObject
-      object.metadata.resourceVersion = String(revision)
-      return { object, labels: {}, fields: {} }
-    },
+    decode: (values) =>
+      values.map(({ value, revision }) => {
+        const object = JSON.parse(Buffer.from(value).toString()) as KubeObject
+        object.metadata.resourceVersion = String(revision)
+        return { object, labels: {}, fields: {} }
+      }),
     restamp: (o, revision) => ({ ...o, metadata: { ...o.metadata, resourceVersion: String(revision) } }),
     clock,
     log: noopLogger,
@@ -46,9 +47,9 @@ function setUp(range: ObjectRange = {}) {
   const informer = new Informer<KubeObject>({ source, log: noopLogger })
   const seen: string[] = []
   informer.addHandler({
-    added: (o) => seen.push(`+${keyOf(o)}@${o.metadata.resourceVersion}`),
-    updated: (a, b) => seen.push(`${keyOf(b)} ${a.metadata.resourceVersion}->${b.metadata.resourceVersion}`),
-    deleted: (o) => seen.push(`-${keyOf(o)}@${o.metadata.resourceVersion}`),
+    added: (o) => seen.push(`+${objectKey(o)}@${o.metadata.resourceVersion}`),
+    updated: (a, b) => seen.push(`${objectKey(b)} ${a.metadata.resourceVersion}->${b.metadata.resourceVersion}`),
+    deleted: (o) => seen.push(`-${objectKey(o)}@${o.metadata.resourceVersion}`),
   })
   const keyIn = (key: string): string => `/registry/things/${key}`
   const write = async (key: string, expected: number | 'absent'): Promise<void> => {
