@@ -85,7 +85,7 @@ export type SharedParts = Omit<ResourceServerOptions, 'name' | 'admission' | 'de
   readonly tables: CoreTables
 }
 export interface StartServer extends Partial<Foundations> {
-  /** Instead of the configured one; stays the caller's. */
+  /** A tracer instead of the configured one. The caller releases it. */
   readonly tracer?: Tracer
   /** More servers of this process. Requests that the core server does not claim are offered to them. */
   readonly servers?: (shared: SharedParts) => readonly Delegate[]

@@ -36,7 +36,7 @@ export const defaultProbe: ProbeSettings = {
 }
 
 export interface EffectivePolicy {
-  /** Equal for equal settings: whoever keeps something made from them compares this. */
+  /** A fingerprint, equal for equal settings: parts that keep what they made from the settings compare it. */
   readonly key: string
   readonly backends: ReadonlyMap<string, PolicyBackend>
   readonly routing: Routing
@@ -49,7 +49,7 @@ export interface EffectivePolicy {
   readonly pool: Omit<PoolOptions, 'clock'>
   readonly onUnavailable: 'ServeStale' | 'Omit' | 'Fail'
   readonly openApi: boolean
-  /** undefined: that depends on who asks. */
+  /** undefined: that depends on the client. */
   readonly trustTraceparent: boolean | undefined
 }
 
@@ -119,7 +119,7 @@ export function effectivePolicy(apiService: APIService, policies: readonly Backe
   return { policy: completed(spec), sections }
 }
 
-/** Those that it speaks of; backends and routes are one. */
+/** The sections that a spec has. backends and routes are one section. */
 export function sectionsOf(spec: BackendPolicySpec | undefined): readonly string[] {
   return SECTIONS.filter((section) => (section === 'backends' ? hasRouting(spec) : isSet(spec?.[section])))
 }
