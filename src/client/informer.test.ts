@@ -8,7 +8,7 @@ import { nextTurn } from '../lib/next-turn.ts'
 import { noopLogger } from '../observability/logger.ts'
 import type { ListOptions, WatchEvent, WatchOptions } from './client.ts'
 import { Informer } from './informer.ts'
-import { keyOf, splitKey } from './object-store.ts'
+import { objectKey, splitKey } from './object-store.ts'
 import { Reflector } from './reflector.ts'
 
 const object = (name: string, resourceVersion: string, labels: Record<string, string> = {}): KubeObject => ({
@@ -47,9 +47,9 @@ function setUp(answers: (KubeList | Error)[]) {
   informer.addIndexer('color', (o) => (o.metadata.labels?.['color'] ? [o.metadata.labels['color']] : []))
   const seen: string[] = []
   informer.addHandler({
-    added: (o) => seen.push(`+${keyOf(o)}@${o.metadata.resourceVersion}`),
+    added: (o) => seen.push(`+${objectKey(o)}@${o.metadata.resourceVersion}`),
     updated: (before, after) => seen.push(`${before.metadata.resourceVersion}->${after.metadata.resourceVersion}`),
-    deleted: (o) => seen.push(`-${keyOf(o)}@${o.metadata.resourceVersion}`),
+    deleted: (o) => seen.push(`-${objectKey(o)}@${o.metadata.resourceVersion}`),
   })
   return { clock, source, informer, seen }
 }
@@ -70,7 +70,7 @@ test('informer: the list is added, then it is synced, then changes follow', asyn
   await nextTurn()
   assert.deepEqual(seen.slice(2), ['5->11', '-ns/b@12', '+ns/c@13'])
   assert.deepEqual(informer.lister.byIndex('color', 'red'), [])
-  assert.deepEqual(informer.lister.byIndex('color', 'blue').map(keyOf), ['ns/a'])
+  assert.deepEqual(informer.lister.byIndex('color', 'blue').map(objectKey), ['ns/a'])
   assert.equal(informer.lister.get('ns/b'), undefined)
   assert.equal(informer.lister.list('ns').length, 2)
   assert.equal(informer.lister.list('other').length, 0)
@@ -146,7 +146,7 @@ test('informer: a handler that throws stops no other, a late one gets what is th
   const late: string[] = []
   informer.start()
   await informer.synced
-  const remove = informer.addHandler({ added: (o) => late.push(keyOf(o)) })
+  const remove = informer.addHandler({ added: (o) => late.push(objectKey(o)) })
   assert.deepEqual(late, ['ns/a'])
   remove()
   await nextTurn()
@@ -155,7 +155,7 @@ test('informer: a handler that throws stops no other, a late one gets what is th
   assert.deepEqual(late, ['ns/a'])
 })
 test('keys of objects', () => {
-  assert.equal(keyOf({ metadata: { name: 'n' } }), 'n')
+  assert.equal(objectKey({ metadata: { name: 'n' } }), 'n')
   assert.deepEqual(splitKey('ns/n'), { namespace: 'ns', name: 'n' })
   assert.deepEqual(splitKey('n'), { namespace: undefined, name: 'n' })
 })

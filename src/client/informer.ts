@@ -9,7 +9,7 @@ import type { KubeObject } from '../api/meta.ts'
 import { Deferred } from '../lib/deferred.ts'
 import type { Published } from '../lib/published.ts'
 import type { Logger } from '../observability/logger.ts'
-import { type Indexer, keyOf, type Lister, ObjectStore } from './object-store.ts'
+import { type Indexer, objectKey, type Lister, ObjectStore } from './object-store.ts'
 import type { ObjectSource } from './object-source.ts'
 
 /** Called synchronously, in the order of the changes. A throw is logged and concerns no other handler. Objects are shared: a handler changes none. */
@@ -75,7 +75,7 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
     const sink = {
       replace: (items: readonly T[]) => this.#replace(items),
       apply: (type: string, object: T) =>
-        type === 'DELETED' ? this.#mirrorRemoved(keyOf(object), object) : this.#mirror(object),
+        type === 'DELETED' ? this.#mirrorRemoved(objectKey(object), object) : this.#mirror(object),
     }
     this.#running = this.#o.source.run(sink, this.#abort.signal)
   }
@@ -86,13 +86,13 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
   }
 
   #replace(items: readonly T[]): void {
-    const kept = new Set(items.map(keyOf))
+    const kept = new Set(items.map(objectKey))
     for (const key of [...this.#store.keys(), ...this.#hidden.keys()]) if (!kept.has(key)) this.#mirrorRemoved(key)
     for (const object of items) this.#mirror(object)
     this.#synced.resolve()
   }
   #mirror(object: T): void {
-    const key = keyOf(object)
+    const key = objectKey(object)
     if (this.#overlay.has(key)) this.#hidden.set(key, object)
     else this.#put(object)
   }
@@ -102,7 +102,7 @@ export class Informer<T extends KubeObject> implements AsyncDisposable {
   }
   #lay(objects: readonly T[]): void {
     const before = this.#overlay
-    this.#overlay = new Map(objects.map((o) => [keyOf(o), o]))
+    this.#overlay = new Map(objects.map((o) => [objectKey(o), o]))
     for (const [key, object] of this.#overlay) {
       const mirrored = before.has(key) ? undefined : this.#store.get(key)
       if (mirrored) this.#hidden.set(key, mirrored)

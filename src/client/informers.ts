@@ -1,5 +1,5 @@
 /**
- * The informers of a process: one for each resource, whoever asks for it.
+ * The informers of a process: one for each resource, shared by all parts that follow it.
  *
  * Owns:     the informers, released by [Symbol.asyncDispose].
  * Callers:  app/ and servers/ ask while controllers are made; a controller starts what it needs.

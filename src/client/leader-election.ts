@@ -1,6 +1,6 @@
 /**
  * Lets a single one of several servers do a job: the holder of a Lease. A holder that is not seen to renew for the lease's
- * duration, on the clock of who watches it, has lost it. Source of the rules and times: client-go's leaderelection.
+ * duration, on the clock of the server that watches it, has lost it. Source of the rules and times: client-go's leaderelection.
  *
  *   waiting --free or expired--> leading --not renewed in time, or aborted--> waiting, or ended
  */

@@ -2,7 +2,7 @@
 import type { KubeObject } from '../api/meta.ts'
 
 /** `namespace/name`, or `name` for a cluster-scoped object. */
-export function keyOf(object: KubeObject): string {
+export function objectKey(object: KubeObject): string {
   const { namespace, name = '' } = object.metadata
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
 }
@@ -59,7 +59,7 @@ export class ObjectStore<T extends KubeObject> implements Lister<T> {
 
   /** @returns what was there before. */
   set(object: T): T | undefined {
-    const key = keyOf(object)
+    const key = objectKey(object)
     const previous = this.delete(key)
     this.#objects.set(key, object)
     for (const index of this.#indexes.values()) index.add(key, object)

@@ -1,4 +1,4 @@
-/** Wakes who only cares for what was asked for, not for what is said about it. */
+/** For controllers that follow the spec of objects and not their status. */
 import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../api/meta.ts'
 import type { Informer } from './informer.ts'

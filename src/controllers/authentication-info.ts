@@ -31,7 +31,7 @@ export interface AuthenticationInfo {
   readonly extraHeaderPrefixes: readonly string[]
 }
 
-/** Sees the one ConfigMap. */
+/** The informer of the single ConfigMap that this controller keeps. */
 export function authenticationInfoInformer(informers: Informers): Informer<ConfigMap> {
   return informers.ofOne<ConfigMap>(CONFIG_MAPS, { namespace: NAMESPACE, name: NAME })
 }

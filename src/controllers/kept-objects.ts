@@ -13,7 +13,7 @@ const RETRY_MS = 1000
 export interface KeptObjects {
   /** `system namespaces`, for the log. */
   readonly what: string
-  /** Brings all of them about. @throws Error where one could not be. */
+  /** Makes the objects that are missing. @throws Error where an object could not be made. */
   ensure(signal: AbortSignal): Promise<unknown>
 }
 

@@ -2,32 +2,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeObject } from '../api/meta.ts'
 import { Informer } from '../client/informer.ts'
-import { keyOf } from '../client/object-store.ts'
+import { objectKey } from '../client/object-store.ts'
 import type { ObjectRange } from '../client/object-source.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import { noopLogger } from '../observability/logger.ts'
 import { noopMetrics } from '../observability/metrics.ts'
 import { MemoryStorage } from '../storage/memory/memory-storage.ts'
+import { THINGS } from '../../test/harness/things.ts'
 import { LocalSource } from './local-source.ts'
-import type { Resource } from './resource.ts'
 import { WatchCache } from './watch-cache/watch-cache.ts'
 import { WatchCacheMetrics } from './watch-cache/watch-cache-metrics.ts'
 
-const THINGS: Resource = {
-  group: '',
-  version: 'v1',
-  kind: 'Thing',
-  resource: 'things',
-  singular: 'thing',
-  namespaced: true,
-  storagePrefix: '/registry/things',
-  selectableFields: [],
-  coreFinalizers: false,
-}
-
 function setUp(range: ObjectRange = {}) {
   const clock = new FakeClock()
+  const errors: string[] = []
+  const log = { ...noopLogger, error: (message: string) => void errors.push(message) }
   const storage = new MemoryStorage({ clock })
   const cache = new WatchCache<KubeObject>({
     storage,
@@ -43,13 +33,13 @@ function setUp(range: ObjectRange = {}) {
     log: noopLogger,
     metrics: new WatchCacheMetrics(noopMetrics).bind('', 'things'),
   })
-  const source = new LocalSource({ resource: THINGS, cache, view: (o) => o, range, clock, log: noopLogger })
+  const source = new LocalSource({ resource: THINGS, cache, view: (o) => o, range, clock, log })
   const informer = new Informer<KubeObject>({ source, log: noopLogger })
   const seen: string[] = []
   informer.addHandler({
-    added: (o) => seen.push(`+${keyOf(o)}@${o.metadata.resourceVersion}`),
-    updated: (a, b) => seen.push(`${keyOf(b)} ${a.metadata.resourceVersion}->${b.metadata.resourceVersion}`),
-    deleted: (o) => seen.push(`-${keyOf(o)}@${o.metadata.resourceVersion}`),
+    added: (o) => seen.push(`+${objectKey(o)}@${o.metadata.resourceVersion}`),
+    updated: (a, b) => seen.push(`${objectKey(b)} ${a.metadata.resourceVersion}->${b.metadata.resourceVersion}`),
+    deleted: (o) => seen.push(`-${objectKey(o)}@${o.metadata.resourceVersion}`),
   })
   const keyIn = (key: string): string => `/registry/things/${key}`
   const write = async (key: string, expected: number | 'absent'): Promise<void> => {
@@ -72,7 +62,7 @@ function setUp(range: ObjectRange = {}) {
     await informer[Symbol.asyncDispose]()
     await cache[Symbol.asyncDispose]()
   }
-  return { storage, cache, informer, seen, write, put, remove, held, [Symbol.asyncDispose]: dispose }
+  return { clock, errors, storage, cache, informer, seen, write, put, remove, held, [Symbol.asyncDispose]: dispose }
 }
 
 test('local source: the state first, then each change, and all of it the objects that the cache holds', async () => {
@@ -125,6 +115,27 @@ test('local source: after the cache lists anew, handlers see what changed meanwh
   assert.deepEqual(t.seen.toSorted(), ['+n/new@7', '-n/gone@4', 'n/changed 3->5'])
   assert.equal(t.informer.lister.get('n/kept'), t.held('n/kept'), 'the object of the older list is let go')
   assert.equal(t.cache.watchers, 1)
+})
+
+test('local source: an object that the informer cannot take is logged, and all are given anew after a pause', async () => {
+  await using t = setUp()
+  let isBroken = true
+  t.informer.addIndexer('broken', () => {
+    if (isBroken) throw new Error('broken')
+    return []
+  })
+  await t.put('n/a')
+  t.informer.start()
+  await nextTurn()
+  assert.deepEqual([t.errors.length, t.informer.hasSynced], [1, false])
+  isBroken = false
+  t.clock.advance(99)
+  await nextTurn()
+  assert.equal(t.informer.hasSynced, false)
+  t.clock.advance(1)
+  await nextTurn()
+  assert.deepEqual([t.errors.length, t.informer.hasSynced], [1, true])
+  assert.equal(t.informer.lister.get('n/a'), t.held('n/a'))
 })
 
 test('local source: it ends with its cache, and with its informer', async () => {

@@ -38,13 +38,13 @@ export interface Config {
   /** OpenSSL's form; undefined: Node's own. */
   readonly ciphers: string | undefined
   readonly requestHeader: RequestHeaderOptions
-  /** The headers by which front proxies tell us who calls: none of them goes on to a backend as a client sent it. */
+  /** The headers by which front proxies name the caller. None of them goes on to a backend as a client sent it. */
   readonly identityNames: IdentityNames
   readonly tokens: ReadonlyMap<string, UserInfo>
   readonly corsAllowedOrigins: readonly RegExp[]
   readonly goawayChance: number
   readonly controllers: ControllerSwitches
-  /** Servers that are fronted; the one for everything, where there is one, is last. */
+  /** Servers that are fronted. A server for everything is last. */
   readonly delegates: readonly DelegateConfig[]
   /** What clients are told to connect to, without the port. */
   readonly advertiseAddress: string

@@ -63,7 +63,7 @@ function groupsOf(value: unknown, origin: string): Pick<DelegateConfig, 'groups'
   return { groups: value as string[], isRest }
 }
 
-/** With the one that flags name; the one for everything, or for the rest, last. @throws ConfigurationError */
+/** All delegates, that of the flags among them. The delegate for everything, or for the rest, is last. @throws ConfigurationError */
 export function completeDelegates(fromFile: readonly DelegateConfig[], values: OptionValues): DelegateConfig[] {
   const identity = identityOf(values['core-delegate-identity'], '--core-delegate-identity')
   const kubeconfig = values['core-delegate-kubeconfig']

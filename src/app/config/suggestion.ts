@@ -1,4 +1,4 @@
-/** Names this far from a known one are taken for a slip of the keys. */
+/** A name at most this far from a known name is taken for a slip of the keys. */
 const MAX_SLIPS = 3
 
 /** @returns ` (did you mean --secure-port?)`; empty where no name is near. @param prefix before the name: `--`, or nothing. */

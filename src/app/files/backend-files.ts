@@ -103,7 +103,7 @@ function checkDocument(where: string, value: unknown, types: TypeTable): Checked
     const { name = '' } = object.metadata
     const write: Write = { user: FILE_USER, namespace: '', name, now: 0, dryRun: true }
     known.strategy.prepare(write, object)
-    // Whoever keeps something by uid must not take one file's object for another's.
+    // The uid differs, so that a part which keeps state by uid does not take one file's object for another's.
     object.metadata.uid = `file-${name}`
     const nameErrors = (known.kind === 'APIService' ? pathSegment : dns1123Subdomain)(name)
     return {

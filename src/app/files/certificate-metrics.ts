@@ -19,7 +19,7 @@ export function certificateMetrics(
   })
   const ofBackends = metrics.gauge({
     name: 'portico_backend_certificate_expiry_seconds',
-    help: 'Seconds until a certificate around a backend ends: the one it shows (backend), those it is verified by (ca), the one it is shown (client).',
+    help: 'Seconds until a certificate context a backend ends: the one it shows (backend), those it is verified by (ca), the one it is shown (client).',
     labels: ['backend', 'use'],
     maxSeries: 3_000,
   })

@@ -42,8 +42,8 @@ export interface Credentials extends AsyncDisposable {
 }
 
 /** @throws ConfigurationError where a given file cannot be used. */
-export function openCredentials(around: AppContext, dir: DataDir): Credentials {
-  return new OpenCredentials(around, dir)
+export function openCredentials(context: AppContext, dir: DataDir): Credentials {
+  return new OpenCredentials(context, dir)
 }
 
 class OpenCredentials implements Credentials {
@@ -51,14 +51,14 @@ class OpenCredentials implements Credentials {
   readonly tls: ReloadableTls
   readonly frontProxyClient: Publisher<KeyPair>
   readonly trust: Publisher<TrustBundles>
-  readonly #around: AppContext
+  readonly #context: AppContext
   readonly #dir: DataDir
   readonly #life = new Lifetime()
 
-  constructor(around: AppContext, dir: DataDir) {
-    this.#around = around
+  constructor(context: AppContext, dir: DataDir) {
+    this.#context = context
     this.#dir = dir
-    this.pki = new Pki(dir, () => around.clock.now())
+    this.pki = new Pki(dir, () => context.clock.now())
     this.trust = new Publisher(this.#bundles())
     this.frontProxyClient = new Publisher(
       this.#pair('proxy-client-cert-file', 'proxy-client-key-file', () => this.pki.frontProxyClient()),
@@ -69,7 +69,7 @@ class OpenCredentials implements Credentials {
   }
 
   writeKubeconfig(port: number): void {
-    const { advertiseAddress } = this.#around.config
+    const { advertiseAddress } = this.#context.config
     const host = advertiseAddress.includes(':') ? `[${advertiseAddress}]` : advertiseAddress
     const admin = this.pki.admin()
     this.#dir.write('kubeconfig', kubeconfig({ server: `https://${host}:${port}`, ca: this.#servingCA(), ...admin }))
@@ -80,12 +80,12 @@ class OpenCredentials implements Credentials {
 
   /** What a client trusts our serving certificate by: our CA, or the given certificate's own chain. */
   #servingCA(): string {
-    return this.#around.config.values['tls-cert-file'] === ''
+    return this.#context.config.values['tls-cert-file'] === ''
       ? this.pki.ca().cert
-      : readPem('tls-cert-file', this.#around.config.values, 'certificate')
+      : readPem('tls-cert-file', this.#context.config.values, 'certificate')
   }
   #openTls(): ReloadableTls {
-    const { values, minTlsVersion, ciphers } = this.#around.config
+    const { values, minTlsVersion, ciphers } = this.#context.config
     try {
       return new ReloadableTls(this.#material(), {
         minVersion: minTlsVersion,
@@ -97,21 +97,21 @@ class OpenCredentials implements Credentials {
     }
   }
   #material(): { cert: string; key: string; clientCA: string; frontProxyCA: string } {
-    const { values } = this.#around.config
-    const names = [this.#around.config.advertiseAddress, values['external-hostname']].filter((n) => n !== '')
+    const { values } = this.#context.config
+    const names = [this.#context.config.advertiseAddress, values['external-hostname']].filter((n) => n !== '')
     return {
       ...this.#pair('tls-cert-file', 'tls-private-key-file', () => this.pki.serving(names)),
       ...this.trust.value,
     }
   }
   #pair(certName: OptionName, keyName: OptionName, own: () => KeyPair): KeyPair {
-    const { values } = this.#around.config
+    const { values } = this.#context.config
     return values[certName] === ''
       ? own()
       : { cert: readPem(certName, values, 'certificate'), key: readPem(keyName, values, 'key') }
   }
   #bundles(): TrustBundles {
-    const { values } = this.#around.config
+    const { values } = this.#context.config
     const given = (name: OptionName): string => (values[name] === '' ? '' : `\n${readPem(name, values, 'certificate')}`)
     return {
       clientCA: this.pki.ca().cert + given('client-ca-file'),
@@ -134,20 +134,20 @@ class OpenCredentials implements Credentials {
       this.tls.update(this.#material())
       if (proxy.cert !== this.frontProxyClient.value.cert || proxy.key !== this.frontProxyClient.value.key)
         this.frontProxyClient.publish(proxy)
-      this.#around.log.info('certificates were read again')
+      this.#context.log.info('certificates were read again')
     } catch (e) {
-      this.#around.log.warn('changed certificates cannot be used yet; the old ones stay', { error: e })
+      this.#context.log.warn('changed certificates cannot be used yet; the old ones stay', { error: e })
     }
   }
   #watchFiles(): void {
-    const { config, clock } = this.#around
+    const { config, clock } = this.#context
     const paths = WATCHED.map((name) => String(config.values[name])).filter((path) => path !== '' && existsSync(path))
     this.#life.defer(watchFiles({ paths, clock, changed: () => this.#reload() }))
   }
   #lookDaily(): void {
     let cancel = (): void => {}
     const again = (): void => {
-      cancel = this.#around.clock.after(LOOK_EVERY_MS, () => {
+      cancel = this.#context.clock.after(LOOK_EVERY_MS, () => {
         this.#reload()
         again()
       })

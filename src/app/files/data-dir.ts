@@ -55,7 +55,7 @@ export class DataDir {
   }
 }
 
-/** One by one: under a parent that takes no folders, such as /proc, Node's recursive form never comes back. */
+/** Folders are made one by one: under a parent that takes no folders, such as /proc, Node's recursive form never comes back. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return
   if (dirname(path) !== path) makeFolder(dirname(path))
@@ -73,8 +73,8 @@ export interface NewFolder {
 const STARTING = '.starting'
 
 /**
- * Claims a folder that is missing or empty; of several servers one does.
- * @returns undefined for a folder with something in it, and for one that cannot be made: DataDir says why.
+ * Claims a folder that is missing or empty. Of several servers a single one succeeds.
+ * @returns undefined for a folder with something in it, and for a folder that cannot be made: DataDir says why.
  */
 export function claimNewFolder(path: string): NewFolder | undefined {
   const folder = resolve(path)

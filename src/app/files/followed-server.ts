@@ -18,9 +18,9 @@ export interface FollowOptions extends Omit<RemoteServerOptions, 'clock' | 'log'
 }
 
 /** @throws ConfigurationError */
-export function followServer(around: AppContext, o: FollowOptions): RemoteServer {
-  const access = followKubeconfig(around, { path: String(around.config.values[o.flag]), origin: `--${o.flag}` })
-  const server = around.life.own(new RemoteServer(access.value, { ...o, clock: around.clock, log: around.log }))
+export function followServer(context: AppContext, o: FollowOptions): RemoteServer {
+  const access = followKubeconfig(context, { path: String(context.config.values[o.flag]), origin: `--${o.flag}` })
+  const server = context.life.own(new RemoteServer(access.value, { ...o, clock: context.clock, log: context.log }))
   access.subscribe((next) => {
     server.update(next)
     o.changed?.()

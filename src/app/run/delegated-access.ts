@@ -14,29 +14,29 @@ const DELEGATED_TTL_MS = 10_000
 const REQUEST_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10]
 
 /** @returns undefined where no other server is to be asked. @throws ConfigurationError */
-export function delegatedTokens(around: AppContext): CachedTokenAuthenticator | undefined {
-  const { values, given } = around.config
-  const source = sourceOf(around, 'authentication-kubeconfig', 'authentication-token-webhook-config-file')
+export function delegatedTokens(context: AppContext): CachedTokenAuthenticator | undefined {
+  const { values, given } = context.config
+  const source = sourceOf(context, 'authentication-kubeconfig', 'authentication-token-webhook-config-file')
   if (!source) return undefined
   const ttl = 'authentication-token-webhook-cache-ttl'
   return reviewer(
-    around,
+    context,
     { ...source, kind: 'TokenReview', reviews: 'authentication.k8s.io/v1/tokenreviews' },
     (client) =>
       tokenReviewAuthenticator({
         client,
         version: source.webhook && values['authentication-token-webhook-version'] === 'v1beta1' ? 'v1beta1' : 'v1',
         cacheTtlMs: source.webhook || given.has(ttl) ? values[ttl] : DELEGATED_TTL_MS,
-        clock: around.clock,
-        metrics: around.metrics,
+        clock: context.clock,
+        metrics: context.metrics,
       }),
   )
 }
 
 /** @returns undefined where no other server is to be asked. @throws ConfigurationError */
-export function delegatedAuthorizer(around: AppContext): CachedAuthorizer | undefined {
-  const { values, given } = around.config
-  const source = sourceOf(around, 'authorization-kubeconfig', 'authorization-webhook-config-file')
+export function delegatedAuthorizer(context: AppContext): CachedAuthorizer | undefined {
+  const { values, given } = context.config
+  const source = sourceOf(context, 'authorization-kubeconfig', 'authorization-webhook-config-file')
   if (!source) return undefined
   const ttl = (name: 'authorized' | 'unauthorized'): number => {
     const option = `authorization-webhook-cache-${name}-ttl` as const
@@ -47,15 +47,15 @@ export function delegatedAuthorizer(around: AppContext): CachedAuthorizer | unde
     kind: 'SubjectAccessReview',
     reviews: 'authorization.k8s.io/v1/subjectaccessreviews',
   } as const
-  return reviewer(around, asked, (client) =>
+  return reviewer(context, asked, (client) =>
     accessReviewAuthorizer({
       name: 'default',
       client,
       version: source.webhook && values['authorization-webhook-version'] === 'v1beta1' ? 'v1beta1' : 'v1',
       authorizedTtlMs: ttl('authorized'),
       unauthorizedTtlMs: ttl('unauthorized'),
-      clock: around.clock,
-      metrics: around.metrics,
+      clock: context.clock,
+      metrics: context.metrics,
     }),
   )
 }
@@ -72,12 +72,12 @@ function sourceOf({ config }: AppContext, kubeconfig: OptionName, webhook: Optio
 
 /** A new kubeconfig may name another server: its predecessor's answers do not count then. */
 function reviewer<T extends { clear(): void }>(
-  around: AppContext,
+  context: AppContext,
   o: Source & { readonly kind: ReviewClientOptions['kind']; readonly reviews: string },
   make: (client: ReviewClient) => T,
 ): T {
-  const { clock, log, metrics } = around
-  const server = followServer(around, {
+  const { clock, log, metrics } = context
+  const server = followServer(context, {
     flag: o.flag,
     changed: () => made.clear(),
     onMissingSan: missingSanCounter(metrics, 'webhooks'),

@@ -2,8 +2,8 @@
 import type { VersionInfo } from '../../servers/generic/version.ts'
 import type { AppContext } from './app-context.ts'
 
-export function exposition(around: AppContext, version: VersionInfo): () => AsyncIterable<string> {
-  const { metrics } = around
+export function exposition(context: AppContext, version: VersionInfo): () => AsyncIterable<string> {
+  const { metrics } = context
   const labels = [
     'major',
     'minor',

@@ -8,11 +8,11 @@ import type { Listeners } from './wire-listeners.ts'
 import type { AppContext } from './app-context.ts'
 
 /** Answers under way get as long as any request may take. */
-export async function stopServer(around: AppContext, listeners: Listeners): Promise<void> {
-  const { config, clock, drain, log, life } = around
+export async function stopServer(context: AppContext, listeners: Listeners): Promise<void> {
+  const { config, clock, drain, log, life } = context
   const { values } = config
   log.info('shutting down', { underWay: drain.underWay, watches: drain.watches })
-  around.health.add({ name: 'shutdown', check: () => 'process is shutting down' }, ['readyz'])
+  context.health.add({ name: 'shutdown', check: () => 'process is shutting down' }, ['readyz'])
   await sleep(clock, values['shutdown-delay-duration'])
   drain.refuse()
   listeners.retireAll()

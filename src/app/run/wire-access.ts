@@ -29,10 +29,10 @@ export interface Access {
  * kube-apiserver's order: request header, certificate, token; then anonymous, where that is on.
  * @throws ConfigurationError for a kubeconfig that cannot be used.
  */
-export function wireAccess(around: AppContext): Access {
-  const { config } = around
+export function wireAccess(context: AppContext): Access {
+  const { config } = context
   const modes = config.values['authorization-mode']
-  const review = delegatedTokens(around)
+  const review = delegatedTokens(context)
   const tokens = unionTokens([tokenFileAuthenticator(config.tokens), ...(review ? [review] : [])])
   const known = withAuthenticatedGroup(
     unionAuthenticator([
@@ -42,7 +42,7 @@ export function wireAccess(around: AppContext): Access {
       webSocketTokenAuthenticator(tokens),
     ]),
   )
-  const webhook = delegatedAuthorizer(around)
+  const webhook = delegatedAuthorizer(context)
   const askWebhook = webhook ? [webhook] : []
   return {
     authenticator: config.values['anonymous-auth'] ? otherwise(known, anonymousAuthenticator()) : known,

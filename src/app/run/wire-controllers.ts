@@ -28,15 +28,15 @@ export interface ControllerParts {
 }
 
 /** A cluster that is fronted has controllers of its own: nothing is written there. */
-export function controllerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
-  const namespaces = systemNamespacesHook(around, o.replicaClient)
-  if (!o.isCoreElsewhere) return [namespaces, ...loneServerHooks(around, o)]
-  around.controllers.reserve(AUTHENTICATION_INFO, NAMESPACES)
+export function controllerHooks(context: AppContext, o: ControllerParts): PostStartHook[] {
+  const namespaces = systemNamespacesHook(context, o.replicaClient)
+  if (!o.isCoreElsewhere) return [namespaces, ...loneServerHooks(context, o)]
+  context.controllers.reserve(AUTHENTICATION_INFO, NAMESPACES)
   return [namespaces]
 }
 
-function loneServerHooks(around: AppContext, o: ControllerParts): PostStartHook[] {
-  const { clock, log, config, systemNamespaces, controllers } = around
+function loneServerHooks(context: AppContext, o: ControllerParts): PostStartHook[] {
+  const { clock, log, config, systemNamespaces, controllers } = context
   const { client, informers } = o
   const { trust } = o.credentials
   const known = authenticationInfoInformer(informers)

@@ -46,7 +46,7 @@ const IMPACT_PATH = /^\/debug\/apiservices\/([^/]+)\/impact$/
 /** Each holds connections to a backend for some seconds. */
 const MAX_DIAGNOSES = 32
 
-export function addDebugPaths(around: AppContext, o: DebugParts): void {
+export function addDebugPaths(context: AppContext, o: DebugParts): void {
   o.fixed.exact('/debug/routes', { handler: (ctx) => routes(ctx, o), listed: false })
   let underWay = 0
   const limited = async (ctx: RequestContext, run: () => Promise<object>): Promise<void> => {
@@ -65,7 +65,7 @@ export function addDebugPaths(around: AppContext, o: DebugParts): void {
     const entry = [...o.aggregator.table.value.entries].find((e) => e.apiService.metadata.name === name)
     if (!entry) throw notFound({ group: 'apiregistration.k8s.io', resource: 'apiservices' }, name ?? '')
     const terminating = (): Promise<string[]> => terminatingNamespaces(o.client)
-    await limited(ctx, () => diagnose(targetOf(entry, o.aggregator), { clock: around.clock, terminating }))
+    await limited(ctx, () => diagnose(targetOf(entry, o.aggregator), { clock: context.clock, terminating }))
   })
   const fronted = o.delegates.filter((d) => d instanceof FrontedDelegate)
   o.fixed.exact(DELEGATES, {
@@ -80,7 +80,7 @@ export function addDebugPaths(around: AppContext, o: DebugParts): void {
     const name = DELEGATE_PATH.exec(ctx.path)?.[1]
     const delegate = fronted.find((d) => d.name === name)
     if (!delegate) throw notFound({ group: '', resource: 'delegates' }, name ?? '')
-    await limited(ctx, () => diagnoseServer(delegate.diagnosed, delegate.isAnswering, { clock: around.clock }))
+    await limited(ctx, () => diagnoseServer(delegate.diagnosed, delegate.isAnswering, { clock: context.clock }))
   })
 }
 

@@ -12,20 +12,20 @@ import { exposition } from './exposition.ts'
 import { type DebugParts, addDebugPaths } from './wire-debug.ts'
 import type { AppContext } from './app-context.ts'
 
-export function addFixedPaths(around: AppContext, o: DebugParts): void {
+export function addFixedPaths(context: AppContext, o: DebugParts): void {
   const { fixed } = o
-  const paths = (): readonly string[] => [...o.delegates.flatMap((d) => d.listedPaths()), ...around.health.paths()]
+  const paths = (): readonly string[] => [...o.delegates.flatMap((d) => d.listedPaths()), ...context.health.paths()]
   fixed.exact('/', { handler: indexHandler(paths), listed: false })
   fixed.exact('/index.html', { handler: indexHandler(paths) })
   const version = versionInfo(packageVersion())
   const answerVersion = readOnly(indentedHandler(() => o.version() ?? version))
   fixed.exact('/version', { handler: answerVersion })
   fixed.exact('/version/', { handler: answerVersion, listed: false })
-  fixed.exact('/metrics', { handler: metricsHandler(exposition(around, version)) })
-  fixed.exact('/metrics/slis', { handler: metricsHandler(() => around.metrics.render(HEALTH_METRICS)) })
-  for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(around, fixed, probe)
+  fixed.exact('/metrics', { handler: metricsHandler(exposition(context, version)) })
+  fixed.exact('/metrics/slis', { handler: metricsHandler(() => context.metrics.render(HEALTH_METRICS)) })
+  for (const probe of ['healthz', 'livez', 'readyz'] as const) addProbe(context, fixed, probe)
   o.aggregator.addPaths(fixed)
-  addDebugPaths(around, o)
+  addDebugPaths(context, o)
 }
 
 const HEALTH_METRICS = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total'])
@@ -38,8 +38,8 @@ function readOnly(handler: Handler): Handler {
   }
 }
 
-function addProbe(around: AppContext, fixed: FixedPaths, probe: Probe): void {
-  const { health } = around
+function addProbe(context: AppContext, fixed: FixedPaths, probe: Probe): void {
+  const { health } = context
   fixed.exact(`/${probe}`, { handler: (ctx) => health.serve(ctx, probe), listed: false })
   fixed.prefix(`/${probe}/`, (ctx) => {
     const name = ctx.path.slice(probe.length + 2)

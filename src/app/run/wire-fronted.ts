@@ -38,15 +38,15 @@ export interface BehindParts {
 }
 
 /** @throws ConfigurationError for a kubeconfig that cannot be used. */
-export function wireBehind(around: AppContext, o: BehindParts): Behind {
-  const { run: runOpenApi } = around.life.own(new OpenApiThread(around.clock))
-  const fronted = wireFronted(around, { ...o, runOpenApi })
-  const rest = fronted.filter((d) => around.config.delegates.find((c) => c.name === d.name)!.isRest)
-  const isCoreElsewhere = around.config.delegates.some((d) => d.groups === undefined)
+export function wireBehind(context: AppContext, o: BehindParts): Behind {
+  const { run: runOpenApi } = context.life.own(new OpenApiThread(context.clock))
+  const fronted = wireFronted(context, { ...o, runOpenApi })
+  const rest = fronted.filter((d) => context.config.delegates.find((c) => c.name === d.name)!.isRest)
+  const isCoreElsewhere = context.config.delegates.some((d) => d.groups === undefined)
   return {
     others: isCoreElsewhere ? fronted : [...fronted.filter((d) => !rest.includes(d)), ...o.local, ...rest],
     runOpenApi,
-    isFronted: (group) => isFronted(around.config.delegates, group),
+    isFronted: (group) => isFronted(context.config.delegates, group),
     version: () => fronted.find((d) => d.isForEverything)?.version,
     isCoreElsewhere,
   }
@@ -56,8 +56,8 @@ function isFronted(delegates: readonly DelegateConfig[], group: string): boolean
   return delegates.some((d) => !d.isRest && (d.groups === undefined || groupFilter(d.groups)(group)))
 }
 
-function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
-  const { clock, config, life, log, metrics, tracer } = around
+function wireFronted(context: AppContext, o: BehindParts & Pick<Behind, 'runOpenApi'>): readonly FrontedDelegate[] {
+  const { clock, config, life, log, metrics, tracer } = context
   const { delegates } = config
   if (delegates.length === 0) return []
   const shared = {
@@ -69,7 +69,7 @@ function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenA
     log,
     life,
     onMissingSan: missingSanCounter(metrics, 'backends'),
-    trackWatch: (end: () => void) => around.drain.trackWatch(end),
+    trackWatch: (end: () => void) => context.drain.trackWatch(end),
     frontProxy: o.credentials.frontProxyClient,
     self: o.self,
     runOpenApi: o.runOpenApi,
@@ -83,7 +83,7 @@ function wireFronted(around: AppContext, o: BehindParts & Pick<Behind, 'runOpenA
   }
   return delegates.map((delegate) => {
     const { name, kubeconfig, identity, groups, origin } = delegate
-    const access = followKubeconfig(around, { path: kubeconfig, origin })
+    const access = followKubeconfig(context, { path: kubeconfig, origin })
     if (identity !== 'requestheader' && !hasCredentials(access.value))
       throw new ConfigurationError(`${origin}: ${kubeconfig}: names no credentials, which ${identity} needs`)
     return new FrontedDelegate({

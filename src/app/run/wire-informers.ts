@@ -16,8 +16,9 @@ export interface InformerParts {
   readonly client: Client
   /** In the order requests are offered to them. Read when an informer starts: they are not all there before. */
   readonly delegates: readonly Delegate[]
-  readonly core: ResourceServer
-  /** Whether a server that is fronted gets the requests for a group before the core server. */
+  /** The core server and others of this process that stand beside it. */
+  readonly local: readonly Delegate[]
+  /** Whether a server that is fronted gets the requests for a group before those. */
   readonly isFronted: (group: string) => boolean
 }
 
@@ -50,9 +51,9 @@ function sourceOf(
   return new LocalSource({ resource: scope.resource, cache: scope.cache, view, range, clock, log })
 }
 
-function localScope({ delegates, core, isFronted }: InformerParts, r: GroupVersionResource): Scope | undefined {
+function localScope({ delegates, local, isFronted }: InformerParts, r: GroupVersionResource): Scope | undefined {
   for (const delegate of delegates) {
-    if (!(delegate instanceof ResourceServer) || (delegate === core && isFronted(r.group))) continue
+    if (!(delegate instanceof ResourceServer) || (local.includes(delegate) && isFronted(r.group))) continue
     const scope = delegate.scope(r.group, r.version, r.resource)
     if (scope) return scope
   }

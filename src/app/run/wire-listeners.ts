@@ -16,10 +16,10 @@ export interface Listeners {
 
 /** @throws ConfigurationError for an address that cannot be listened on. */
 export async function startListeners(
-  around: AppContext,
+  context: AppContext,
   o: { secure: Handler; insecure: Handler; tls: ReloadableTls },
 ): Promise<Listeners> {
-  const { config, metrics, log } = around
+  const { config, metrics, log } = context
   const { values } = config
   const handshakeErrors = metrics
     .counter({ name: 'apiserver_tls_handshake_errors_total', help: '[ALPHA] TLS handshakes that failed.' })
@@ -40,8 +40,8 @@ export async function startListeners(
     host: values['bind-address'],
     tls: o.tls,
     limits,
-    clock: around.clock,
-    onRequest: dispatcher(around, o.secure),
+    clock: context.clock,
+    onRequest: dispatcher(context, o.secure),
     hooks: { tlsError: () => handshakeErrors.inc(), refused: (limit) => refused[limit].inc() },
   })
   listeners.push(secure)
@@ -49,7 +49,7 @@ export async function startListeners(
     .gauge({ name: 'portico_tls_handshakes', help: 'Connections whose TLS handshake is not done.' })
     .with()
   metrics.onCollect(() => handshaking.set(secure.handshaking))
-  around.life.own(secure)
+  context.life.own(secure)
   let insecurePort: number | undefined
   if (values['insecure-port'] !== 0) {
     const host = values['insecure-bind-address']
@@ -62,11 +62,11 @@ export async function startListeners(
       port: values['insecure-port'],
       host,
       limits,
-      clock: around.clock,
-      onRequest: dispatcher(around, refuseBrowsers(o.insecure, host)),
+      clock: context.clock,
+      onRequest: dispatcher(context, refuseBrowsers(o.insecure, host)),
     })
     listeners.push(insecure)
-    around.life.own(insecure)
+    context.life.own(insecure)
     insecurePort = insecure.port
   }
   return {
@@ -111,8 +111,8 @@ function whyNotListening(side: Side, { host, port }: ListenOptions, error: NodeJ
 }
 
 /** A throw of the chain itself (the filters before panic-recovery) still ends its request alone. */
-function dispatcher(around: AppContext, handler: Handler): (exchange: Exchange) => void {
-  const { clock } = around
+function dispatcher(context: AppContext, handler: Handler): (exchange: Exchange) => void {
+  const { clock } = context
   return (exchange) => {
     const ctx = new RequestContext(exchange, clock)
     try {

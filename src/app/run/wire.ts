@@ -85,7 +85,7 @@ export type SharedParts = Omit<ResourceServerOptions, 'name' | 'admission' | 'de
   readonly tables: CoreTables
 }
 export interface StartServer extends Partial<Foundations> {
-  /** Instead of the configured one; stays the caller's. */
+  /** A tracer instead of the configured one. The caller releases it. */
   readonly tracer?: Tracer
   /** More servers of this process. Requests that the core server does not claim are offered to them. */
   readonly servers?: (shared: SharedParts) => readonly Delegate[]
@@ -130,13 +130,13 @@ function contextOf(config: Config, o: StartServer & Foundations, life: Lifetime)
 }
 
 async function acquire(config: Config, o: StartServer & Foundations, life: Lifetime): Promise<PorticoServer> {
-  const around = contextOf(config, o, life)
-  const { clock, log, metrics } = around
+  const context = contextOf(config, o, life)
+  const { clock, log, metrics } = context
   const dataDir = new DataDir(config.values['data-dir'])
-  const credentials = life.own(openCredentials(around, dataDir))
+  const credentials = life.own(openCredentials(context, dataDir))
   const storage = life.own(await openStorage(config.storage, config.values, { clock, log }))
-  if (config.storage.kind === 'etcd') addEtcdChecks(around.health, storage, clock)
-  const access = wireAccess(around)
+  if (config.storage.kind === 'etcd') addEtcdChecks(context.health, storage, clock)
+  const access = wireAccess(context)
 
   const tables = new CoreTables()
   const shared = {
@@ -147,7 +147,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     metrics,
     storagePrefix: config.values['etcd-prefix'],
     minRequestTimeoutMs: config.values['min-request-timeout'] * 1000,
-    trackWatch: (end: () => void) => around.drain.trackWatch(end),
+    trackWatch: (end: () => void) => context.drain.trackWatch(end),
     yaml: life.own(new YamlThread(clock)),
   }
   const core = life.own(
@@ -160,13 +160,13 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const fixed = new FixedPaths()
   const delegates: Delegate[] = [fixed]
   const chain = delegateChain(delegates)
-  const client = loopbackClient(around, (ctx) => chain(ctx))
+  const client = loopbackClient(context, (ctx) => chain(ctx))
   const local: Delegate[] = [core, ...(o.servers?.(shared) ?? [])]
-  const behind = wireBehind(around, { local, credentials, self: LOOPBACK })
-  const replicaClient = behind.isCoreElsewhere ? loopbackClient(around, delegateChain([core])) : client
-  const informers = wireInformers(around, { client, delegates, core, isFronted: behind.isFronted })
+  const behind = wireBehind(context, { local, credentials, self: LOOPBACK })
+  const replicaClient = behind.isCoreElsewhere ? loopbackClient(context, delegateChain([core])) : client
+  const informers = wireInformers(context, { client, delegates, local, isFronted: behind.isFronted })
   const own = new OwnAddresses(config)
-  const aggregator = wireAggregator(around, {
+  const aggregator = wireAggregator(context, {
     ...shared,
     ...behind,
     client,
@@ -179,7 +179,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
 
   const failed = new Deferred()
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
-  const controllers = controllerHooks(around, {
+  const controllers = controllerHooks(context, {
     ...behind,
     client,
     replicaClient,
@@ -187,14 +187,14 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     credentials,
     discovery,
   })
-  requireKnownControllers(around)
-  registerHooks(around, delegates, controllers)
+  requireKnownControllers(context)
+  registerHooks(context, delegates, controllers)
   const { version } = behind
-  addFixedPaths(around, { fixed, delegates, aggregator, client, authorizer: access.authorizer, version })
-  const listeners = await openListeners(around, chain, access, credentials, aggregator.rulesOf)
+  addFixedPaths(context, { fixed, delegates, aggregator, client, authorizer: access.authorizer, version })
+  const listeners = await openListeners(context, chain, access, credentials, aggregator.rulesOf)
   own.listening(listeners.port, listeners.insecurePort)
   credentials.writeKubeconfig(listeners.port)
-  const ready = around.hooks.run(life.signal, log)
+  const ready = context.hooks.run(life.signal, log)
   ready.catch(failed.reject)
   const announced = ready.then(() => log.info('ready', { port: listeners.port }))
   // A caller may wait for `failed` alone.
@@ -206,7 +206,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     metrics,
     ready: announced,
     failed: failed.promise,
-    stop: () => stopServer(around, listeners),
+    stop: () => stopServer(context, listeners),
   }
 }
 
@@ -226,23 +226,23 @@ function requireKnownControllers({ config, controllers }: AppContext): void {
   )
 }
 
-function registerHooks(around: AppContext, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {
-  const graceMs = around.config.values['livez-grace-period']
+function registerHooks(context: AppContext, delegates: readonly Delegate[], more: readonly PostStartHook[]): void {
+  const graceMs = context.config.values['livez-grace-period']
   for (const delegate of delegates) {
-    for (const check of delegate.healthChecks) around.health.add(check)
-    for (const hook of delegate.postStartHooks) around.hooks.add(hook, around.health, around.clock, graceMs)
+    for (const check of delegate.healthChecks) context.health.add(check)
+    for (const hook of delegate.postStartHooks) context.hooks.add(hook, context.health, context.clock, graceMs)
   }
-  for (const hook of more) around.hooks.add(hook, around.health, around.clock, graceMs)
+  for (const hook of more) context.hooks.add(hook, context.health, context.clock, graceMs)
 }
 
 function openListeners(
-  around: AppContext,
+  context: AppContext,
   last: Handler,
   access: Access,
   credentials: ReturnType<typeof openCredentials>,
   rulesOf: RulesOf,
 ): Promise<Listeners> {
-  const { config, clock, log, metrics, tracer, drain } = around
+  const { config, clock, log, metrics, tracer, drain } = context
   const chainOf = (a: Access): Handler => {
     const options: ChainOptions = {
       clock,
@@ -260,7 +260,7 @@ function openListeners(
     }
     return buildHandlerChain(options, last)
   }
-  return startListeners(around, {
+  return startListeners(context, {
     secure: chainOf(access),
     insecure: chainOf(insecureAccess(access)),
     tls: credentials.tls,

@@ -47,7 +47,7 @@ test('delegates: what nobody claims is a 404 text, or a 503 while not everything
 test('delegates: below a group that a delegate has, what no delegate claims is a Status', () => {
   const networking: Delegate = {
     ...delegate('a', '/apis/networking.example/v1/a'),
-    hasGroup: (g) => g === 'networking.example',
+    hasGroup: (g) => g === 'networking.example' || g === '',
   }
   const delegates = [networking, delegate('b', '/apis/networking.example/v1/b')]
   const paths: readonly [path: string, owner: string][] = [
@@ -57,7 +57,9 @@ test('delegates: below a group that a delegate has, what no delegate claims is a
     ['/apis/networking.example/v2', 'a Status'],
     ['/apis/networking.example', 'a Status'],
     ['/apis/other.example/v1/a', 'a page'],
-    ['/api/v1/pods', 'a page'],
+    ['/api/v1/pods', 'a Status'],
+    ['/apis', 'a page'],
+    ['/apis/', 'a page'],
     ['/networking.example', 'a page'],
   ]
   for (const [path, owner] of paths) {

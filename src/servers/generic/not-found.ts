@@ -24,5 +24,5 @@ function groupOf(info: RequestInfo): string | undefined {
   if (info.isResourceRequest) return info.apiGroup
   const [root, group = ''] = splitPath(info.path)
   if (root === 'api') return ''
-  return root === 'apis' ? group : undefined
+  return root === 'apis' && group !== '' ? group : undefined
 }

@@ -3,7 +3,7 @@
  *
  * Owns:     when a backend is probed, and what counts as a change of mind (damping.ts).
  * Callers:  app/ runs it over the names of APIServices; the proxy tells it of requests through observed().
- * Not here: the judgement of facts (availability-check.ts), the probe (probe.ts), who reads the verdict
+ * Not here: the judgement of facts (availability-check.ts), the probe (probe.ts), readers of the verdict
  *           (availability-view.ts), the stored condition (condition-writer.ts).
  */
 import { isDeepStrictEqual } from 'node:util'

@@ -6,7 +6,7 @@ import { PASSED, type Verdict, probeFailed } from '../registrations/availability
 import type { Backend } from '../backends/backend.ts'
 import type { ObservedPhase } from '../backends/passive-signals.ts'
 
-/** So that the backend's own logs tell who asks. */
+/** The backend's own logs tell by it that Portico asks. */
 export const PROBE_AGENT = 'portico/availability-probe'
 
 export interface Judgement {

@@ -1,4 +1,4 @@
-/** What the backends of APIServices share: connections, metrics, certificates, who may be dialled. */
+/** What the backends of APIServices share: connections, metrics, certificates, addresses that may be dialled. */
 import { ProxyMetrics } from '../../../proxy/proxy-metrics.ts'
 import { missingSanCounter } from '../../../proxy/reach/missing-san.ts'
 import { TlsContexts } from '../../../proxy/upstream-tls.ts'

@@ -28,11 +28,11 @@ import type { RoutedRequest } from '../policy/route-match.ts'
 import type { RouteChoice } from '../policy/routing.ts'
 import { noTimeouts } from '../policy/timeouts.ts'
 
-/** No name is one. A backend that resolves them would serve another object than the one that was authorized. */
+/** Path segments that are no names. A backend that resolves them would serve another object than was authorized. */
 export const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/
 
 interface Lane {
-  /** Equal for equal settings: it outlives a change of the others. */
+  /** A fingerprint of this lane's settings. A lane with the same key is kept when the policy changes. */
   readonly key: string
   readonly target: Target
   readonly breaker: CircuitBreaker | undefined
@@ -50,7 +50,7 @@ export interface RoutedBackend {
 type Rejection = Refusal | 'breaker' | 'unavailable'
 interface Refused {
   readonly text: string
-  /** Where it is about one of the policy's backends. */
+  /** The name of the backend, where it is about a backend of the policy. */
   readonly server?: string | undefined
   /** Until asking again may help; undefined: it does not. */
   readonly waitMs?: number | undefined
@@ -104,7 +104,7 @@ export class Backend {
   explain(request: RoutedRequest): RouteChoice {
     return this.policy.routing.explain(request, this.#isUsable)
   }
-  /** What our probes and its breaker say against one of them; undefined: nothing. */
+  /** Why requests do not go to a backend now: its probes fail, or its breaker is open. undefined: they go. */
   obstacle(name: string): string | undefined {
     const lane = this.#lanes.get(name)
     if (lane === undefined) return undefined
@@ -143,7 +143,7 @@ export class Backend {
       return lane && name !== fallback ? [this.#routedBackend(name, lane.target)] : []
     })
   }
-  /** All servers that requests may go to, by name; the fallback is one. */
+  /** All servers that requests may go to, by name, the fallback among them. */
   get destinations(): ReadonlyMap<string, Target> {
     return new Map([...this.targets].filter(([name]) => this.policy.routing.destinations.has(name)))
   }
@@ -304,7 +304,7 @@ export class Backend {
     if (!limited) return this.#send(ctx, lane, { counted: false })
     this.#enter(ctx, lane, this.#o.watchLists.enter(ctx, this.name, lane.target.text))
   }
-  /** Within the bulkhead; the breaker is asked last, for who is let in by it has to be tried. */
+  /** Takes a place in the bulkhead. The breaker is asked last, since a request that it lets in has to be sent. */
   #enter(ctx: RequestContext, lane: Lane, tap: AnswerTap | undefined): void {
     const { longRunning } = ctx
     const entered = (): void => {

@@ -1,5 +1,5 @@
 /**
- * Whose documents describe an APIService: one server's, or several servers' where routes divide its resources.
+ * The servers whose documents describe an APIService: one server's, or several servers' where routes divide its resources.
  *
  * Callers: discovery-downloads.ts and openapi/ ask each source and keep of each what it owns.
  */
@@ -19,7 +19,7 @@ export interface DocumentSource {
 /** Which resources of the group version one of its servers has. Plain data: it goes to another thread. */
 export interface Share {
   readonly name: string
-  /** Resource -> name of who has it. */
+  /** Resource -> name of the server that has it. */
   readonly owners: ReadonlyMap<string, string>
   /** The server of the other resources. */
   readonly fallback: string

@@ -1,5 +1,5 @@
 /**
- * What requests tell of a backend: one that passes its probes while request after request fails is degraded, and one
+ * Judges backends by their requests: a backend that passes its probes while request after request fails is degraded, and one
  * whose connections break is worth a probe at once.
  *
  *   well --5 failures in a row over 1 s--> degraded --1 success--> well

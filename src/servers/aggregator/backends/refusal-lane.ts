@@ -1,6 +1,6 @@
 /**
  * Refused requests wait here for their answers, of which some are written in each turn of the event loop: others
- * have their turn between those of a burst, and who is refused waits for some milliseconds.
+ * have their turn between those of a burst, and a client that is refused waits for some milliseconds.
  *
  * Callers: backend.ts.
  */

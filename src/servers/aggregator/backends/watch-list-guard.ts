@@ -30,7 +30,7 @@ import { type WatchForm, inflaterOf, InitialEventsScanner, watchFormOf } from '.
 export const defaultBookmarkTimeoutMs = 4000
 /** The least number of bytes of initial events within the timeout. Less is a trickle of changes, not a list over a slow link. */
 const LIST_PACE_BYTES = 65_536
-/** So often must a backend end a stream without the bookmark: one may have been on its way down. */
+/** The number of streams that a backend must end without the bookmark: once it may have been on its way down. */
 const ENDS_TO_BELIEVE = 2
 const REMEMBER_MS = 3_600_000
 /** How long a backend that did not begin to answer is remembered: some send no head before the first event, others are just slow now. */
@@ -77,7 +77,7 @@ export class WatchListGuard {
   get size(): number {
     return this.#size
   }
-  /** The backend is another one, or came back: what was learned may hold no more. */
+  /** Forgets what was learned of a backend that was replaced or came back. */
   forget(apiService: string): void {
     this.#size -= this.#learned.get(apiService)?.size ?? 0
     this.#learned.delete(apiService)
@@ -225,7 +225,7 @@ function hasShortTimeout({ query }: RequestContext, timeoutMs: number): boolean 
   return seconds !== null && Number(seconds) * 1000 <= timeoutMs
 }
 
-/** As of a server without the feature: the one answer that all clients take for "list instead". */
+/** The answer of a server without the feature, the only one that all clients take for "list instead". */
 function unsupported(): StatusError {
   return invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [
     fieldError.forbidden(

@@ -28,7 +28,7 @@ export interface ExplainedRoute {
   readonly because: string
   /** The backend that is the client's by weight and not available. */
   readonly insteadOf?: string
-  /** Whom weights give to one backend; absent where they have no choice. */
+  /** The client for which weights choose. Absent where they have no choice. */
   readonly client?: string
   /** All destinations of the route, where it has several. */
   readonly shares?: readonly (ExplainedServer & { readonly backend: string; readonly percent: number })[]
@@ -42,7 +42,7 @@ export interface ExplainedBackend extends ExplainedServer {
   readonly route?: ExplainedRoute
 }
 
-/** @param policy the one whose routes are in force. */
+/** @param policy the name of the policy whose routes are in force. */
 export function explainBackend(
   { apiService, backend }: TableEntry,
   request: RoutedRequest,

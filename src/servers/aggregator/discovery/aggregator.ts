@@ -1,5 +1,5 @@
 /**
- * The delegate that hands each registered group version to whoever serves it, and all of discovery from memory.
+ * The delegate that hands each registered group version to the server of it, and answers all of discovery from memory.
  *
  * Owns:     the discovery documents, made anew when their content changes.
  * Not here: the APIService API itself (apiservice-server.ts), how the table is kept (registration-controller.ts).
@@ -134,7 +134,7 @@ export class AggregatorDelegate implements Delegate {
     if (!isVersion) return this.#routeTo(entry)
     const handler: Handler = (ctx) => {
       const known = this.#o.remote.value.find((g) => g.group === group)?.versions.find((v) => v.version === version)
-      // It is new: whoever heard that it is available asks it itself.
+      // It is new: a client that heard that it is available asks it itself.
       if (known?.goodAtMs === undefined) return backend.handler(ctx)
       if (known.freshness === 'Stale') {
         if (known.resources.length === 0) throw serviceUnavailable('service unavailable')

@@ -121,7 +121,7 @@ function readSubresource(entry: unknown): SubresourceDiscovery {
   }
 }
 
-/** A missing one becomes an empty one: old clients read it without looking. */
+/** A missing list becomes an empty list: old clients read it without looking. */
 function kindOf(value: unknown): Kind {
   const { group, version, kind } = fieldsOf(value ?? {})
   return { group: textOf(group), version: textOf(version), kind: textOf(kind) }

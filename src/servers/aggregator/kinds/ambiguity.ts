@@ -8,7 +8,7 @@ import type { APIService } from '../../../api/apiservice.ts'
 import type { BackendPolicy } from '../../../api/backend-policy.ts'
 import { compareVersions } from '../../../api/group-version.ts'
 import type { GroupDiscovery, ResourceDiscovery } from '../../../endpoints/discovery-types.ts'
-import { policiesFor, sectionsOf, speaksOf } from '../policy/effective-policy.ts'
+import { policiesFor, sectionsOf, targetRank } from '../policy/effective-policy.ts'
 
 /** The other registrations. */
 export interface Registered {
@@ -89,10 +89,10 @@ export function overlappingPolicies(
 ): string[] {
   const mine = sectionsOf(policy.spec)
   // A policy usually targets a single APIService of thousands: only its targets are compared with each other policy.
-  const targets = apiServices.filter((a) => speaksOf(policy, a) > 0)
+  const targets = apiServices.filter((a) => targetRank(policy, a) > 0)
   return policies.flatMap((other) => {
     if (other.metadata.name === policy.metadata.name) return []
-    const shared = targets.filter((a) => speaksOf(other, a) > 0)
+    const shared = targets.filter((a) => targetRank(other, a) > 0)
     const [first] = shared
     if (!first) return []
     const both = sectionsOf(other.spec).filter((section) => mine.includes(section))

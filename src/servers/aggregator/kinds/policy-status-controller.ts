@@ -11,7 +11,7 @@ import type { Informer } from '../../../client/informer.ts'
 import type { WorkQueue } from '../../../client/work-queue.ts'
 import type { Clock } from '../../../lib/clock.ts'
 import { overlappingPolicies } from './ambiguity.ts'
-import { speaksOf } from '../policy/effective-policy.ts'
+import { targetRank } from '../policy/effective-policy.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { PolicyIndex } from '../policy/policy-index.ts'
 import { validateBackendPolicy } from '../policy/policy-validation.ts'
@@ -119,7 +119,7 @@ export class PolicyStatusController implements Reconciler {
     const { apiServices, policies } = this.#o
     return apiServices.lister
       .list()
-      .filter((a) => speaksOf(policy, a) > 0)
+      .filter((a) => targetRank(policy, a) > 0)
       .flatMap((a) => {
         const sections = policies.for(a).sections.get(policy.metadata.name!)
         return sections ? [{ apiService: a.metadata.name!, sections: [...sections] }] : []

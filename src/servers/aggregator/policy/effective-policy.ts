@@ -36,7 +36,7 @@ export const defaultProbe: ProbeSettings = {
 }
 
 export interface EffectivePolicy {
-  /** Equal for equal settings: whoever keeps something made from them compares this. */
+  /** A fingerprint, equal for equal settings: parts that keep what they made from the settings compare it. */
   readonly key: string
   readonly backends: ReadonlyMap<string, PolicyBackend>
   readonly routing: Routing
@@ -49,7 +49,7 @@ export interface EffectivePolicy {
   readonly pool: Omit<PoolOptions, 'clock'>
   readonly onUnavailable: 'ServeStale' | 'Omit' | 'Fail'
   readonly openApi: boolean
-  /** undefined: that depends on who asks. */
+  /** undefined: that depends on the client. */
   readonly trustTraceparent: boolean | undefined
 }
 
@@ -74,29 +74,29 @@ export interface Resolved {
   readonly sections: ReadonlyMap<string, readonly string[]>
 }
 
-/** Policies in the order in which they are asked for this APIService; those that do not speak of it are left out. */
+/** Policies in the order in which they are asked for this APIService; policies without a target that fits are left out. */
 export function policiesFor(apiService: APIService, policies: readonly BackendPolicy[]): BackendPolicy[] {
   return policies
     .flatMap((policy) => {
-      const narrowness = speaksOf(policy, apiService)
-      return narrowness === 0 ? [] : [{ policy, narrowness }]
+      const rank = targetRank(policy, apiService)
+      return rank === 0 ? [] : [{ policy, rank }]
     })
     .toSorted(
       (a, b) =>
         (b.policy.spec?.priority ?? 0) - (a.policy.spec?.priority ?? 0) ||
-        b.narrowness - a.narrowness ||
+        b.rank - a.rank ||
         (a.policy.metadata.name! < b.policy.metadata.name! ? -1 : 1),
     )
     .map(({ policy }) => policy)
 }
 
-/** @returns how narrow the target is that names it: 3 by its name, 2 by group, 1 by labels; 0: none does. */
-export function speaksOf(policy: BackendPolicy, apiService: APIService): number {
-  let narrowness = 0
-  for (const target of policy.spec?.targets ?? []) narrowness = Math.max(narrowness, narrownessOf(target, apiService))
-  return narrowness
+/** The narrowest target of the policy that fits the APIService. @returns 3: by its name, 2: by its group, 1: by labels, 0: none fits. */
+export function targetRank(policy: BackendPolicy, apiService: APIService): number {
+  let rank = 0
+  for (const target of policy.spec?.targets ?? []) rank = Math.max(rank, rankOf(target, apiService))
+  return rank
 }
-function narrownessOf(target: PolicyTarget, { metadata, spec }: APIService): number {
+function rankOf(target: PolicyTarget, { metadata, spec }: APIService): number {
   if (target.apiService) return target.apiService === metadata.name ? 3 : 0
   if (target.group !== undefined && target.group !== '') return target.group === spec.group ? 2 : 0
   return target.selector && labelSelectorOf(target.selector).matches(metadata.labels) ? 1 : 0
@@ -119,7 +119,7 @@ export function effectivePolicy(apiService: APIService, policies: readonly Backe
   return { policy: completed(spec), sections }
 }
 
-/** Those that it speaks of; backends and routes are one. */
+/** The sections that a spec has. backends and routes are one section. */
 export function sectionsOf(spec: BackendPolicySpec | undefined): readonly string[] {
   return SECTIONS.filter((section) => (section === 'backends' ? hasRouting(spec) : isSet(spec?.[section])))
 }

@@ -1,7 +1,7 @@
 /**
  * Which backend of a policy a request goes to: by resource, verb, user, header, and by weight.
  *
- * Weights divide clients, not requests: who listed from one backend must watch there too, since resourceVersions of one
+ * Weights divide clients, not requests: a client that listed from a backend must watch there too, since resourceVersions of one
  * mean nothing to the other. A client (its user and User-Agent) changes sides only when the weights do, and while its own
  * backend is down.
  */
@@ -14,7 +14,7 @@ export interface RouteChoice {
   /** The index of the route in spec.routes. undefined: no route takes the request. */
   readonly index: number | undefined
   readonly because: string
-  /** Whose the client is by weight, where another one takes it meanwhile. */
+  /** The backend that weights give the client, where another backend takes it meanwhile. */
   readonly insteadOf: string | undefined
   /** All destinations of the route, where it has several. */
   readonly shares: readonly { readonly backend: string; readonly percent: number }[]
@@ -125,7 +125,7 @@ function chosen(to: readonly Share[], share: number): string {
   return (to.find((d) => (at -= d.weight) < 0) ?? to.at(-1)!).backend
 }
 
-/** The same for one client always, evenly spread over clients; from 0, below 1; with another salt they are spread anew. FNV-1a. */
+/** A number from 0 to below 1, always the same for a client and evenly spread over clients. Another salt spreads them anew. FNV-1a. */
 function shareOf({ user, exchange }: RoutedRequest, salt = ''): number {
   const client = `${user?.name ?? ''}\n${exchange.headers.get('user-agent') ?? ''}${salt}`
   let hash = 0x811c9dc5

@@ -1,5 +1,5 @@
 /**
- * Who serves which group version: one immutable table, swapped as a whole. A request reads it once.
+ * The server of each group version: an immutable table, swapped as a whole. A request reads it once.
  */
 import type { APIService } from '../../../api/apiservice.ts'
 import { compareVersions } from '../../../api/group-version.ts'

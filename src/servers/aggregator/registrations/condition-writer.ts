@@ -1,5 +1,5 @@
 /**
- * Writes the conditions of APIServices: what the one replica that leads found out, and no oftener than is useful.
+ * Writes the conditions of APIServices: what the replica that leads found out, and no oftener than is useful.
  *
  * Owns:     what each condition should say. Replicas that do not lead only remember it.
  * Callers:  availability, discovery and identity probes say what they found; the manager of controllers runs it while
