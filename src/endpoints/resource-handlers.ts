@@ -51,14 +51,23 @@ export function pickHandler(handlers: VerbHandlers, info: RequestInfo, method: s
   const verb = info.verb as keyof VerbHandlers
   const found = verb === 'watch' && level === 'item' && !info.verbInPath ? handlers.get : handlers[verb]
   // A get with `watch=1` is a get; only the old path that starts with `watch` follows one object.
-  if (method === 'HEAD' || !found || !LEVEL_VERBS[level].includes(verb)) return methodNotAllowed
-  return found
+  return found && isRouted(info, method) && LEVEL_VERBS[level].includes(verb) ? found : methodNotAllowed
 }
 
 /** POST of a subresource (tokens, bindings) is its only verb: the level does not matter there. */
 export function pickSubresourceHandler(handlers: VerbHandlers, info: RequestInfo, method: string): Handler {
   const found = handlers[info.verb as keyof VerbHandlers]
-  return method === 'HEAD' || !found ? methodNotAllowed : found
+  return found && isRouted(info, method) ? found : methodNotAllowed
+}
+
+/** HEAD is authorized as a get, but no route takes it; a verb in the path is that of a GET alone. */
+function isRouted(info: RequestInfo, method: string): boolean {
+  return method !== 'HEAD' && (method === 'GET' || !info.verbInPath)
+}
+
+/** The handler of a route that takes GET alone; HEAD is another method. */
+export function getOnly(handler: Handler): Handler {
+  return (ctx) => (ctx.exchange.method === 'GET' ? handler(ctx) : methodNotAllowed(ctx))
 }
 
 /** Answers every method and verb that is not served on a path that is. */

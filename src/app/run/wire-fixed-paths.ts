@@ -1,6 +1,5 @@
 /** The paths that belong to no API: index, version, health, metrics, discovery roots. */
-import { genericServerResponse } from '../../api/status-error.ts'
-import type { Handler } from '../../http/filter.ts'
+import { getOnly } from '../../endpoints/resource-handlers.ts'
 import { writeText } from '../../http/write-status.ts'
 import type { FixedPaths } from '../../servers/generic/fixed-paths.ts'
 import type { Probe } from '../../servers/generic/health.ts'
@@ -18,7 +17,7 @@ export function addFixedPaths(context: AppContext, o: DebugParts): void {
   fixed.exact('/', { handler: indexHandler(paths), listed: false })
   fixed.exact('/index.html', { handler: indexHandler(paths) })
   const version = versionInfo(packageVersion())
-  const answerVersion = readOnly(indentedHandler(() => o.version() ?? version))
+  const answerVersion = getOnly(indentedHandler(() => o.version() ?? version))
   fixed.exact('/version', { handler: answerVersion })
   fixed.exact('/version/', { handler: answerVersion, listed: false })
   fixed.exact('/metrics', { handler: metricsHandler(exposition(context, version)) })
@@ -29,14 +28,6 @@ export function addFixedPaths(context: AppContext, o: DebugParts): void {
 }
 
 const HEALTH_METRICS = new Set(['kubernetes_healthcheck', 'kubernetes_healthchecks_total'])
-
-function readOnly(handler: Handler): Handler {
-  return (ctx) => {
-    const { method } = ctx.exchange
-    if (method !== 'GET' && method !== 'HEAD') throw genericServerResponse(405, method, { group: '', resource: '' }, '')
-    return handler(ctx)
-  }
-}
 
 function addProbe(context: AppContext, fixed: FixedPaths, probe: Probe): void {
   const { health } = context

@@ -121,7 +121,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
   }
 
   route(info: RequestInfo, method: string): Route | undefined {
-    if (!info.isResourceRequest) return this.#routeDiscovery(info)
+    if (!info.isResourceRequest) return this.#routeDiscovery(info, method)
     const served = this.#table.resource(info.apiGroup, info.apiVersion, info.resource)
     const picked = served && pick(served, info, method)
     if (!picked) return undefined
@@ -137,17 +137,19 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     }
   }
 
-  #routeDiscovery(info: RequestInfo): Route | undefined {
+  #routeDiscovery(info: RequestInfo, method: string): Route | undefined {
     const [root, group = '', version = ''] = splitPath(info.path)
     if (splitPath(info.path).length !== (root === 'api' ? 2 : 3) || (root !== 'api' && root !== 'apis'))
       return undefined
     const document = root === 'api' ? this.#table.document('', group) : this.#table.document(group, version)
     if (!document) return undefined
+    const route = { owner: this.name, reason: 'discovery of a group version served here' }
+    if (method !== 'GET') return { ...route, handler: methodNotAllowed, refusedWith: 405 }
     const handler: Handler = (ctx) => {
       ctx.served('apiserver', info.path)
       return document.send(ctx)
     }
-    return { handler, owner: this.name, reason: 'discovery of a group version served here' }
+    return { ...route, handler }
   }
 
   listedPaths(): readonly string[] {

@@ -24,6 +24,7 @@ import {
 } from '../../../endpoints/discovery.ts'
 import type { GroupDiscovery } from '../../../endpoints/discovery-types.ts'
 import type { OpenApiSource } from '../../../endpoints/openapi/openapi-source.ts'
+import { getOnly } from '../../../endpoints/resource-handlers.ts'
 import { humanDuration } from '../../../endpoints/human-duration.ts'
 import type { Handler } from '../../../http/filter.ts'
 import { type RequestInfo, splitPath } from '../../../http/request-info.ts'
@@ -71,8 +72,9 @@ export class AggregatorDelegate implements Delegate {
   #apis: DiscoveryDocuments | undefined
   #api: DiscoveryDocuments | undefined
   #legacy = new Map<string, LegacyDocument>()
+  /** Of the documents, only the lists of all groups and of one group answer every method. */
   readonly #apisHandler = discoveryHandler(() => this.#apisDocuments())
-  readonly #apiHandler = discoveryHandler(() => this.#apiDocuments())
+  readonly #apiHandler = getOnly(discoveryHandler(() => this.#apiDocuments()))
 
   constructor(o: AggregatorOptions) {
     this.#o = o
@@ -134,8 +136,8 @@ export class AggregatorDelegate implements Delegate {
     if (!isVersion) return this.#routeTo(entry)
     const handler: Handler = (ctx) => {
       const known = this.#o.remote.value.find((g) => g.group === group)?.versions.find((v) => v.version === version)
-      // It is new: a client that heard that it is available asks it itself.
-      if (known?.goodAtMs === undefined) return backend.handler(ctx)
+      // It is new, or the client asks for something else than the document: only the backend itself knows.
+      if (known?.goodAtMs === undefined || ctx.exchange.method !== 'GET') return backend.handler(ctx)
       if (known.freshness === 'Stale') {
         if (known.resources.length === 0) throw serviceUnavailable('service unavailable')
         const age = humanDuration(this.#o.clock.now() - known.goodAtMs)
@@ -156,7 +158,7 @@ export class AggregatorDelegate implements Delegate {
       this.#legacyDocument(`version ${group}/${version}`, () => apiResourceList(group, version, united.resources)).send(
         ctx,
       )
-    return this.#fixed(info, handler, 'discovery of a group version that several servers here serve')
+    return this.#fixed(info, getOnly(handler), 'discovery of a group version that several servers here serve')
   }
 
   #fixed(info: RequestInfo, handler: Handler, reason: string): Route {
