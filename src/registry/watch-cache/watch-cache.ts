@@ -269,7 +269,7 @@ export class WatchCache<T> implements AsyncDisposable {
   /** Reads everything anew. Watches end: what happened since is not known change by change. */
   async #relist(signal: AbortSignal): Promise<void> {
     this.#o.metrics.initializations.inc()
-    const items: CacheItem<T>[] = []
+    const index = new ItemIndex<T>()
     const corrupt: CorruptKey[] = []
     let at: Revision | undefined
     let after: string | undefined
@@ -279,7 +279,7 @@ export class WatchCache<T> implements AsyncDisposable {
         const page = await this.#o.storage.list(this.#o.prefix, { limit: LIST_PAGE, ...place })
         signal.throwIfAborted()
         for (const item of await this.#decoder.items(page.items)) {
-          if (item instanceof CacheItem) items.push(item)
+          if (item instanceof CacheItem) index.append(item)
           else corrupt.push(item)
         }
         at ??= page.revision
@@ -291,11 +291,11 @@ export class WatchCache<T> implements AsyncDisposable {
       this.#o.metrics.initializationErrors.inc()
       throw error
     }
-    this.#replace(items, corrupt, at)
+    this.#replace(index, corrupt, at)
   }
 
-  #replace(items: CacheItem<T>[], corrupt: CorruptKey[], revision: Revision): void {
-    this.#index = new ItemIndex(items)
+  #replace(index: ItemIndex<T>, corrupt: CorruptKey[], revision: Revision): void {
+    this.#index = index
     this.#corrupt.clear()
     for (const c of corrupt) this.#corrupt.set(c.key, c)
     this.#history.reset(revision)
