@@ -8,6 +8,7 @@ import { join } from 'node:path'
 const ALL = [
   'discovery',
   'objects',
+  'first-read',
   'proxy',
   'cold-start',
   'black-holes',

@@ -1,5 +1,5 @@
 /** GET of a collection: cached items joined, a page, a table, or metadata only. */
-import { encodeListBody } from './protobuf-list.ts'
+import { jsonListBody, protobufListBody, writeListBody } from './list-body.ts'
 import type { ListMeta } from '../api/meta.ts'
 import type { Handler } from '../http/filter.ts'
 import { MEDIA_TYPES, type Negotiated, negotiate } from '../http/negotiation.ts'
@@ -12,10 +12,11 @@ import { predicateOf } from './predicate.ts'
 import type { Scope } from './scope.ts'
 import { parseIncludeObject, toTable } from './table.ts'
 import { PARTIAL_LIST_MESSAGE, checkTransform, partialMetadataList, transformVersion } from './transforms.ts'
-import { writeBytes, writeObject } from './write-object.ts'
+import { writeObject } from './write-object.ts'
 
-/** Items encoded before the event loop gets a turn. */
+/** Items encoded, and their bytes, before the event loop gets a turn. */
 const SLICE = 200
+const SLICE_BYTES = 1024 * 1024
 
 export function listHandler(scope: Scope): Handler {
   return async (ctx) => {
@@ -45,11 +46,8 @@ export function sendList(ctx: RequestContext, scope: Scope, answer: ListAnswer, 
   const { forms, yaml } = scope
   const metadata = listMeta(answer)
   if (form.as) return sendTransformed(ctx, scope, answer, form)
-  if (form.encoding === 'json' && !form.pretty) return sendJson(ctx, scope, answer, metadata)
-  if (form.encoding === 'protobuf') {
-    const items = answer.items.map((i) => forms.itemMessage(i))
-    return writeBytes(ctx, 200, encodeListBody(forms.version, metadata, items), MEDIA_TYPES.protobuf)
-  }
+  if (form.encoding === 'protobuf' || (form.encoding === 'json' && !form.pretty))
+    return sendJoined(ctx, scope, answer, form.encoding)
   const { listKind, apiVersion } = forms.version
   const list = { kind: listKind, apiVersion, metadata, items: answer.items.map((i) => forms.view(i.object)) }
   return writeObject(ctx, 200, list, form, { yaml })
@@ -84,27 +82,22 @@ function listMeta(answer: ListAnswer): ListMeta {
   }
 }
 
-const COMMA = 0x2c
-const CLOSE = Buffer.from(']}\n')
-
-async function sendJson(ctx: RequestContext, scope: Scope, answer: ListAnswer, metadata: ListMeta): Promise<void> {
-  const { listKind, apiVersion } = scope.forms.version
-  const head = { kind: listKind, apiVersion, metadata }
+/** Joined from items that are encoded once for all lists. */
+async function sendJoined(
+  ctx: RequestContext,
+  { forms }: Scope,
+  answer: ListAnswer,
+  encoding: 'json' | 'protobuf',
+): Promise<void> {
   const items: ByteText[] = []
-  for (const [i, item] of answer.items.entries()) {
-    items.push(scope.forms.itemJson(item))
-    if (i % SLICE === SLICE - 1) await nextTurn()
+  let bytes = 0
+  for (const item of answer.items) {
+    const encoded = encoding === 'json' ? forms.itemJson(item) : forms.itemMessage(item)
+    bytes += encoded.length
+    if (items.push(encoded) % SLICE !== 0 && bytes < SLICE_BYTES) continue
+    bytes = 0
+    await nextTurn()
   }
-  await writeBytes(ctx, 200, joinList(`${JSON.stringify(head).slice(0, -1)},"items":[`, items), MEDIA_TYPES.json)
-}
-function joinList(head: string, items: readonly ByteText[]): Uint8Array {
-  const length = items.reduce((sum, item) => sum + item.length + 1, 0)
-  const bytes = Buffer.allocUnsafe(Buffer.byteLength(head) + length + CLOSE.length)
-  let at = bytes.write(head)
-  for (const [i, item] of items.entries()) {
-    if (i > 0) bytes[at++] = COMMA
-    at += bytes.write(item, at, 'latin1')
-  }
-  at += CLOSE.copy(bytes, at)
-  return bytes.subarray(0, at)
+  const join = encoding === 'json' ? jsonListBody : protobufListBody
+  await writeListBody(ctx, join(forms.version, listMeta(answer), items), MEDIA_TYPES[encoding])
 }

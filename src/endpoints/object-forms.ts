@@ -9,7 +9,7 @@ import { encodeJson } from '../api/codec/codec.ts'
 import type { Conversion } from '../api/kinds/kind.ts'
 import type { KindVersion } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
-import { type ByteText, byteText, bytesOf, utf8ByteText } from '../lib/byte-text.ts'
+import { type ByteText, byteText, utf8ByteText } from '../lib/byte-text.ts'
 import type { Item } from '../registry/list-reader.ts'
 import type { Form } from '../registry/watch-cache/cache-item.ts'
 import { type Offers, offersOf } from './transforms.ts'
@@ -53,8 +53,8 @@ export class ObjectForms {
     return item.encoded(this.#json)
   }
   /** The protobuf message without its envelope: an item of a list. */
-  itemMessage(item: Item): Uint8Array {
-    return bytesOf(item.encoded(this.#message))
+  itemMessage(item: Item): ByteText {
+    return item.encoded(this.#message)
   }
   /** A whole object. @param prefix ends with that of typePrefix(). @param tail stands behind the object. */
   objectJson(item: Item, prefix: Uint8Array, tail: Uint8Array = NEWLINE): Uint8Array {

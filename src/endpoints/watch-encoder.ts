@@ -6,6 +6,7 @@ import type { KubeObject } from '../api/meta.ts'
 import { metaType } from '../api/schema/meta-types.ts'
 import type { Status } from '../api/status-error.ts'
 import type { Negotiated } from '../http/negotiation.ts'
+import { bytesOf } from '../lib/byte-text.ts'
 import type { Item } from '../registry/list-reader.ts'
 import { typePrefix } from './object-forms.ts'
 import { encodeWatchFrame } from './protobuf-list.ts'
@@ -68,7 +69,7 @@ function protobufEncoder(scope: Encoded): WatchEncoder {
     isBinary: true,
     event: (type, item) =>
       frames.of(item, `${type} ${apiVersion} protobuf`, () =>
-        encodeWatchFrame(forms.version, type, forms.itemMessage(item)),
+        encodeWatchFrame(forms.version, type, bytesOf(forms.itemMessage(item))),
       ),
     bookmark: (rv, end) => frameProtobuf(watchEventMessage('BOOKMARK', raw(bookmarkObject(scope, rv, end)))),
     error: (status) => frameProtobuf(watchEventMessage('ERROR', statusMessage(status))),

@@ -71,6 +71,7 @@ export function meteredStorage(inner: Storage, metrics: BoundStorageMetrics, clo
     requestProgress: (prefix) => inner.requestProgress(prefix),
     compact: (upTo) => inner.compact(upTo),
     currentRevision: () => inner.currentRevision(),
+    oldestRevision: () => inner.oldestRevision(),
     // The wrapped storage belongs to whoever opened it.
     [Symbol.asyncDispose]: async () => {},
   }

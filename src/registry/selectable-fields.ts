@@ -7,8 +7,15 @@ export function selectableFieldsOf(
   object: KubeObject,
 ): Record<string, string> {
   const fields: Record<string, string> = {}
-  for (const label of r.selectableFields) fields[label] = r.fieldOf?.(label, object) ?? textAt(object, label)
+  for (const label of r.selectableFields) fields[label] = r.fieldOf?.(label, object) ?? fieldAt(object, label)
   return fields
+}
+
+/** Every kind has the first two, and every object is asked for them. */
+function fieldAt(object: KubeObject, label: string): string {
+  if (label === 'metadata.name') return object.metadata.name ?? ''
+  if (label === 'metadata.namespace') return object.metadata.namespace ?? ''
+  return textAt(object, label)
 }
 
 function textAt(object: object, path: string): string {

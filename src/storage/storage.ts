@@ -39,6 +39,8 @@ export interface ListResult {
   readonly more: boolean
   /** Items after the last one returned, 0 when more is false. Absent unless it was asked for. */
   readonly remaining?: number
+  /** True: no key of this part has been written or deleted after `revision`. False or absent: it may have been. */
+  readonly unchanged?: boolean
 }
 export interface ListOptions {
   /** The state as it was then; absent: as it is. */
@@ -81,6 +83,8 @@ export interface Storage extends AsyncDisposable {
   /** Forgets history before this revision: reads at, and watches after, an older one fail with compacted. */
   compact(upTo: Revision): Promise<void>
   currentRevision(): Promise<Revision>
+  /** The oldest one that can be read at and watched after, as far as the engine knows: either may still be compacted. */
+  oldestRevision(): Promise<Revision>
 }
 
 export type StorageErrorCode =

@@ -8,6 +8,7 @@
  *   reading --caught up--> idle --matching commit, progress, abort or close--> reading
  */
 import type { Cancel, Clock } from '../lib/clock.ts'
+import { nextTurn } from '../lib/next-turn.ts'
 import { type Batch, type Revision, StorageError, type StorageEvent } from './storage.ts'
 
 export interface EventLog {
@@ -78,7 +79,8 @@ export class WatchHub {
         if (batch) {
           watcher.given = batch.revision
           yield batch
-        } else await this.#idle(watcher)
+        } else if (watcher.position < this.#log.current) await nextTurn()
+        else await this.#idle(watcher)
       }
     } finally {
       this.#watchers.delete(watcher)
@@ -87,9 +89,9 @@ export class WatchHub {
     }
   }
 
-  /** @returns undefined when there is nothing to deliver. */
+  /** One step towards the last commit. @returns undefined when it gave nothing to deliver. */
   #read(watcher: Watcher): Batch | undefined {
-    while (watcher.position < this.#log.current) {
+    if (watcher.position < this.#log.current) {
       this.#refuseCompacted(watcher)
       const events = this.#log.eventsAfter(watcher.position, EVENTS_PER_READ)
       const revision = events.length < EVENTS_PER_READ ? this.#log.current : events.at(-1)!.revision
@@ -97,7 +99,7 @@ export class WatchHub {
       const matching = events.filter((e) => e.key.startsWith(watcher.prefix))
       if (matching.length > 0) return { revision, events: matching }
     }
-    if (!watcher.progressWanted) return undefined
+    if (!watcher.progressWanted || watcher.position < this.#log.current) return undefined
     watcher.progressWanted = false
     return { revision: watcher.position, events: [] }
   }

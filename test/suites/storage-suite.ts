@@ -269,6 +269,18 @@ function lists(check: Check): void {
     assert.equal(page.remaining, 2)
     assert.equal(page.revision, first.revision)
   })
+  check('a page is not called unchanged once a key of it was written or deleted', async ({ storage, prefix }) => {
+    const a = await create(storage, `${prefix}a`)
+    const at = await create(storage, `${prefix}b`)
+    const unchanged = async (part: string): Promise<boolean> =>
+      (await storage.list(prefix + part, { at })).unchanged === true
+    const known = await unchanged('')
+    await update(storage, `${prefix}a`, 'two', a)
+    assert.equal(await unchanged(''), false)
+    assert.equal(await unchanged('b'), known)
+    await remove(storage, `${prefix}b`, at)
+    assert.equal(await unchanged('b'), false)
+  })
   check('a read of the future is refused', async ({ storage, prefix }) => {
     const at = (await storage.currentRevision()) + 1000
     await assert.rejects(storage.get(`${prefix}a`, at), hasCode('future'))
@@ -446,6 +458,16 @@ function compaction(check: Check): void {
     )
     const events = await takeEvents(storage, prefix, gone, 1)
     assert.equal(events[0]?.revision, c1)
+  })
+  check('the oldest revision is one that can be read and watched after', async ({ storage, prefix }) => {
+    const a1 = await create(storage, `${prefix}a`, 'a1')
+    const a2 = await update(storage, `${prefix}a`, 'a2', a1)
+    await storage.compact(a1)
+    const oldest = await storage.oldestRevision()
+    assert.ok(oldest <= a1, `${oldest} is after what was compacted, ${a1}`)
+    const from = Math.max(oldest, a1)
+    assert.equal(text((await storage.list(prefix, { at: from })).items[0]?.value), 'a1')
+    assert.equal((await takeEvents(storage, prefix, from, 1))[0]?.revision, a2)
   })
   check('the previous value of an event survives the compaction before it', async ({ storage, prefix }) => {
     const a1 = await create(storage, `${prefix}a`, 'a1')

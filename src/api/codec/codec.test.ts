@@ -18,7 +18,8 @@ import {
   strictDecodingMessage,
 } from './codec.ts'
 import { encodeMessage } from './protobuf-encode.ts'
-import { joinListMessage, unwrapProtobuf, wrapProtobuf } from './protobuf-envelope.ts'
+import { listEnvelope, listItemLead, unwrapProtobuf } from './protobuf-envelope.ts'
+import { ProtobufReader } from './protobuf-wire.ts'
 
 const read = (path: string): unknown => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
 const types = coreTypes()
@@ -240,13 +241,18 @@ test('protobuf: a list is joined from the messages of its items', () => {
   const listMeta = encodeMessage(types.byModel('io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta')!, {
     resourceVersion: '5',
   })
-  const raw = joinListMessage(listMeta, items)
-  assert.deepEqual(unwrapProtobuf(wrapProtobuf({ apiVersion: 'v1', kind: 'ConfigMapList', raw })), {
-    apiVersion: 'v1',
-    kind: 'ConfigMapList',
-    raw,
-  })
-  assert.equal(raw.length, 2 + listMeta.length + items.reduce((sum, i) => sum + 2 + i.length, 0))
+  for (const value of ['', 'x'.repeat(200), 'x'.repeat(20_000)]) {
+    const long = encodeMessage(type, { data: { value } })
+    const parts = [...items, long].flatMap((item) => [Buffer.from(listItemLead(item.length), 'latin1'), item])
+    const about = { apiVersion: 'v1', kind: 'ConfigMapList', listMeta }
+    const { head, tail } = listEnvelope(about, Buffer.concat(parts).length)
+    const list = unwrapProtobuf(Buffer.concat([head, ...parts, tail]))
+    assert.deepEqual([list.apiVersion, list.kind], ['v1', 'ConfigMapList'])
+    const reader = new ProtobufReader(list.raw)
+    const fields: [number, Buffer][] = []
+    while (!reader.done) fields.push([reader.tag().number, Buffer.from(reader.bytes())])
+    assert.deepEqual(fields, [[1, Buffer.from(listMeta)], ...[...items, long].map((item) => [2, Buffer.from(item)])])
+  }
 })
 
 test('protobuf: damaged bytes are refused with a DecodeError, never otherwise', () => {

@@ -51,13 +51,44 @@ export function parseMicroTime(text: string): Instant {
 
 /** `2026-01-02T03:04:05Z`. */
 export function formatTime(t: Instant): string {
-  return `${new Date(t.seconds * 1000).toISOString().slice(0, 19)}Z`
+  return `${secondText(t.seconds)}Z`
 }
 
 /** `2026-01-02T03:04:05.000001Z`. */
 export function formatMicroTime(t: Instant): string {
   const micros = String(Math.floor(t.nanos / 1000)).padStart(6, '0')
-  return `${new Date(t.seconds * 1000).toISOString().slice(0, 19)}.${micros}Z`
+  return `${secondText(t.seconds)}.${micros}Z`
+}
+
+const DAY_SECONDS = 86_400
+/** First and last second of the years that have four digits: 0000 to 9999. */
+const FOUR_DIGITS = { first: -62_167_219_200, last: 253_402_300_799 }
+const TWO_DIGITS = Array.from({ length: 60 }, (_, i) => String(i).padStart(2, '0'))
+
+/** `2026-01-02T03:04:05`. A Date costs several times as much, and each stored object has two times or more. */
+function secondText(seconds: number): string {
+  if (!(seconds >= FOUR_DIGITS.first && seconds <= FOUR_DIGITS.last))
+    return new Date(seconds * 1000).toISOString().slice(0, 19)
+  const day = Math.floor(seconds / DAY_SECONDS)
+  const second = seconds - day * DAY_SECONDS
+  const hours = TWO_DIGITS[Math.floor(second / 3600)]!
+  const minutes = TWO_DIGITS[Math.floor((second % 3600) / 60)]!
+  return `${dayText(day)}T${hours}:${minutes}:${TWO_DIGITS[second % 60]!}`
+}
+
+/** @param day since 1970-01-01. Years are counted from March, so that a leap day is the last of its year. */
+function dayText(day: number): string {
+  const sinceYear0 = day + 719_468
+  const era = Math.floor(sinceYear0 / 146_097)
+  const ofEra = sinceYear0 - era * 146_097
+  const leapDays = Math.floor(ofEra / 1460) - Math.floor(ofEra / 36_524) + Math.floor(ofEra / 146_096)
+  const yearOfEra = Math.floor((ofEra - leapDays) / 365)
+  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100))
+  const fromMarch = Math.floor((5 * ofYear + 2) / 153)
+  const ofMonth = ofYear - Math.floor((153 * fromMarch + 2) / 5) + 1
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+  return `${String(year).padStart(4, '0')}-${TWO_DIGITS[month]!}-${TWO_DIGITS[ofMonth]!}`
 }
 
 function parse(text: string, layout: string, micros: boolean): Instant {

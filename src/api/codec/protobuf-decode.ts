@@ -3,7 +3,7 @@ import type { Field, FieldType, ObjectType } from '../schema/type-table.ts'
 import { QuantityError, canonicalQuantity } from '../quantity.ts'
 import { emitFields, sortedMap } from './emit-fields.ts'
 import { formatMicroTime, formatTime, type Instant } from './go-time.ts'
-import { decodeUtf8, parseJson } from './json-reader.ts'
+import { parseJson } from './json-reader.ts'
 import { scanJson } from './json-scan.ts'
 import { type FieldBudget, ProtobufError, ProtobufReader, WIRE } from './protobuf-wire.ts'
 import { zeroOf } from './zero-values.ts'
@@ -181,7 +181,7 @@ function scalars(reader: ProtobufReader): { numbers: Map<number, number | bigint
   while (!reader.done) {
     const { number, wire } = reader.tag()
     if (wire === WIRE.varint) numbers.set(number, reader.int64())
-    else if (wire === WIRE.bytes) texts.set(number, decodeUtf8(reader.bytes()))
+    else if (wire === WIRE.bytes) texts.set(number, reader.string())
     else reader.skip(wire)
   }
   return { numbers, texts }

@@ -19,11 +19,7 @@ export function wrapProtobuf({ apiVersion, kind, raw }: Envelope): Uint8Array {
   writeText(w, 4, '')
   writeText(w, 3, '')
   writeBytes(w, 2, raw)
-  const before = w.length
-  writeText(w, 2, kind)
-  writeText(w, 1, apiVersion)
-  w.lengthSince(before, 1)
-  w.bytes(MAGIC)
+  writeTypeMeta(w, apiVersion, kind)
   return w.finish()
 }
 
@@ -55,12 +51,35 @@ function readTypeMeta(bytes: Uint8Array): { apiVersion: string; kind: string } {
   return meta
 }
 
-/** A list's message: field 1 is the encoded ListMeta, field 2 repeats the items' messages (no envelopes). */
-export function joinListMessage(listMeta: Uint8Array, items: readonly Uint8Array[]): Uint8Array {
-  const w = new ProtobufWriter()
-  for (const item of items.toReversed()) writeBytes(w, 2, item)
-  writeBytes(w, 1, listMeta)
-  return w.finish()
+/**
+ * What stands around the items of a list, each behind its lead: field 1 of a list is its ListMeta, field 2 repeats the
+ * items' messages (no envelopes).
+ * @param length of all items with their leads, in bytes.
+ */
+export function listEnvelope(
+  { apiVersion, kind, listMeta }: { apiVersion: string; kind: string; listMeta: Uint8Array },
+  length: number,
+): { head: Uint8Array; tail: Uint8Array } {
+  const meta = new ProtobufWriter()
+  writeBytes(meta, 1, listMeta)
+  const head = new ProtobufWriter()
+  const metaField = meta.finish()
+  head.bytes(metaField)
+  head.varint(metaField.length + length)
+  head.tag(2, WIRE.bytes)
+  writeTypeMeta(head, apiVersion, kind)
+  const tail = new ProtobufWriter()
+  writeText(tail, 4, '')
+  writeText(tail, 3, '')
+  return { head: head.finish(), tail: tail.finish() }
+}
+
+/** Tag and length of an item in a list, one character for each byte. */
+export function listItemLead(length: number): string {
+  let lead = String.fromCharCode((2 << 3) | WIRE.bytes)
+  let rest = length
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) lead += String.fromCharCode((rest % 0x80) | 0x80)
+  return lead + String.fromCharCode(rest)
 }
 
 /** A WatchEvent's message. @param object an encoded object with its envelope. */
@@ -80,6 +99,14 @@ export function frameProtobuf(message: Uint8Array): Uint8Array {
   return frame
 }
 
+/** The magic, and the field behind it. */
+function writeTypeMeta(w: ProtobufWriter, apiVersion: string, kind: string): void {
+  const before = w.length
+  writeText(w, 2, kind)
+  writeText(w, 1, apiVersion)
+  w.lengthSince(before, 1)
+  w.bytes(MAGIC)
+}
 function writeText(w: ProtobufWriter, number: number, text: string): void {
   const before = w.length
   w.string(text)

@@ -24,17 +24,21 @@ export class FieldBudget {
 }
 
 export class ProtobufReader {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly budget: FieldBudget | undefined
-  #at = 0
+  readonly #end: number
+  #at: number
 
-  constructor(bytes: Uint8Array, budget?: FieldBudget) {
-    this.#bytes = bytes
+  /** @param start, end of the message in the bytes: a view of them costs more than most messages. */
+  constructor(bytes: Uint8Array, budget?: FieldBudget, start = 0, end = bytes.length) {
+    this.#bytes = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.budget = budget
+    this.#at = start
+    this.#end = end
   }
 
   get done(): boolean {
-    return this.#at >= this.#bytes.length
+    return this.#at >= this.#end
   }
 
   tag(): { readonly number: number; readonly wire: number } {
@@ -67,17 +71,18 @@ export class ProtobufReader {
 
   /** A view, not a copy. */
   bytes(): Uint8Array {
-    const { low, high } = this.#varint()
-    if (high !== 0 || low > this.#bytes.length) throw unexpectedEnd()
-    const at = this.#take(low)
-    return this.#bytes.subarray(at, at + low)
+    const at = this.#takeField()
+    return this.#bytes.subarray(at, this.#at)
   }
   /** A reader of the message that stands here, on the same budget. */
   nested(): ProtobufReader {
-    return new ProtobufReader(this.bytes(), this.budget)
+    const at = this.#takeField()
+    return new ProtobufReader(this.#bytes, this.budget, at, this.#at)
   }
+  /** Invalid UTF-8 becomes U+FFFD, a byte order mark is kept. */
   string(): string {
-    return DECODER.decode(this.bytes())
+    const at = this.#takeField()
+    return this.#bytes.toString('utf8', at, this.#at)
   }
 
   skip(wire: number): void {
@@ -88,9 +93,15 @@ export class ProtobufReader {
     else throw new ProtobufError(`proto: illegal wireType ${wire}`)
   }
 
+  /** @returns where the content of a length-delimited field begins; it ends at #at. */
+  #takeField(): number {
+    const { low, high } = this.#varint()
+    if (high !== 0) throw unexpectedEnd()
+    return this.#take(low)
+  }
   #take(length: number): number {
     const at = this.#at
-    if (at + length > this.#bytes.length) throw unexpectedEnd()
+    if (at + length > this.#end) throw unexpectedEnd()
     this.#at = at + length
     return at
   }
@@ -100,8 +111,8 @@ export class ProtobufReader {
     let low = 0
     let high = 0
     for (let shift = 0; shift < 70; shift += 7) {
-      const byte = this.#bytes[this.#at++]
-      if (byte === undefined) throw unexpectedEnd()
+      if (this.#at >= this.#end) throw unexpectedEnd()
+      const byte = this.#bytes[this.#at++]!
       const bits = byte & 0x7f
       if (shift < 28) low |= bits << shift
       else if (shift === 28) {
@@ -113,8 +124,6 @@ export class ProtobufReader {
     throw new ProtobufError('proto: integer overflow')
   }
 }
-
-const DECODER = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function unexpectedEnd(): ProtobufError {
   return new ProtobufError('unexpected EOF')

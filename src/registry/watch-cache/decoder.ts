@@ -7,7 +7,7 @@
 import { Backoff } from '../../lib/backoff.ts'
 import { type Clock, sleep } from '../../lib/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
-import type { Revision, StoredValue } from '../../storage/storage.ts'
+import type { Revision, StorageEvent, StoredValue } from '../../storage/storage.ts'
 import { CacheItem, type Decode, type Decoded, Undecodable } from './cache-item.ts'
 
 export interface CorruptKey {
@@ -18,6 +18,8 @@ export interface CorruptKey {
 type Outcomes<T> = readonly (Decoded<T> | Undecodable)[]
 /** One for each value, in order. */
 export type Items<T> = readonly (CacheItem<T> | CorruptKey)[]
+
+export const hasValue = (event: StorageEvent): event is StorageEvent & StoredValue => event.value !== undefined
 
 export const RETRY = { baseMs: 100, maxMs: 10_000 }
 

@@ -20,14 +20,9 @@ export interface Page<T> {
 }
 
 export class ItemIndex<T> {
-  #sorted: CacheItem<T>[]
+  readonly #sorted: CacheItem<T>[] = []
   readonly #byKey = new Map<string, CacheItem<T>>()
 
-  /** @param sorted in byte order of their keys; taken over. */
-  constructor(sorted: CacheItem<T>[] = []) {
-    this.#sorted = sorted
-    for (const item of sorted) this.#byKey.set(item.key, item)
-  }
   get size(): number {
     return this.#sorted.length
   }
@@ -35,6 +30,11 @@ export class ItemIndex<T> {
     return this.#byKey.get(key)
   }
 
+  /** Its key must come after all others. O(1). */
+  append(item: CacheItem<T>): void {
+    this.#sorted.push(item)
+    this.#byKey.set(item.key, item)
+  }
   set(item: CacheItem<T>): void {
     const at = lowerBound(this.#sorted, item.key, keyOf)
     this.#sorted.splice(at, this.#byKey.has(item.key) ? 1 : 0, item)

@@ -1,101 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { all, fails, names, PREFIX, Recorder, red, type Thing, thingCache } from '../../../test/harness/thing-cache.ts'
 import { type ByteText, utf8ByteText } from '../../lib/byte-text.ts'
 import { Deferred } from '../../lib/deferred.ts'
-import { FakeClock } from '../../lib/fake-clock.ts'
 import { nextTurn } from '../../lib/next-turn.ts'
-import { noopLogger } from '../../observability/logger.ts'
-import { noopMetrics } from '../../observability/metrics.ts'
-import { MemoryStorage } from '../../storage/memory/memory-storage.ts'
-import type { Revision, Storage, StoredValue } from '../../storage/storage.ts'
-import { type CacheItem, type Decode, type Decoded, type EventType, type Predicate, Undecodable } from './cache-item.ts'
-import type { Scope, Sink } from './subscriptions.ts'
-import { WatchCache } from './watch-cache.ts'
-import { WatchCacheError, type WatchCacheErrorCode } from './watch-cache-error.ts'
-import { WatchCacheMetrics } from './watch-cache-metrics.ts'
-
-interface Thing {
-  readonly name: string
-  readonly color: string
-  readonly revision: string
-}
-const PREFIX = '/registry/things/'
-const red: Predicate<Thing> = (item) => item.labels['color'] === 'red'
-
-function decodeOne({ key, value, revision }: StoredValue): Decoded<Thing> | Undecodable {
-  try {
-    const { color } = JSON.parse(Buffer.from(value).toString()) as { color: string }
-    return {
-      object: { name: key.slice(PREFIX.length), color, revision: String(revision) },
-      labels: { color },
-      fields: { 'metadata.name': key.slice(PREFIX.length) },
-    }
-  } catch (error) {
-    return new Undecodable(error)
-  }
-}
-const decodeAll: Decode<Thing> = (values) => values.map(decodeOne)
-
-async function setUp(o: { historyLimit?: number; around?: (s: Storage) => Storage; decode?: Decode<Thing> } = {}) {
-  const clock = new FakeClock()
-  const memory = new MemoryStorage({ clock })
-  const cache = new WatchCache<Thing>({
-    storage: o.around?.(memory) ?? memory,
-    prefix: PREFIX,
-    decode: o.decode ?? decodeAll,
-    restamp: (object, revision) => ({ ...object, revision: String(revision) }),
-    clock,
-    log: noopLogger,
-    metrics: new WatchCacheMetrics(noopMetrics).bind('', 'things'),
-    ...(o.historyLimit !== undefined && { historyLimit: o.historyLimit }),
-  })
-  const put = async (name: string, color: string): Promise<Revision> => {
-    const { item } = await memory.get(PREFIX + name)
-    const value = Buffer.from(color === 'corrupt' ? '{' : JSON.stringify({ color }))
-    const result = await memory.put(PREFIX + name, value, { expected: item?.revision ?? 'absent' })
-    assert.ok(result.kind === 'written')
-    return result.revision
-  }
-  const remove = async (name: string): Promise<Revision> => {
-    const { item } = await memory.get(PREFIX + name)
-    const result = await memory.delete(PREFIX + name, item!.revision)
-    assert.ok(result.kind === 'written')
-    return result.revision
-  }
-  return {
-    clock,
-    memory,
-    cache,
-    put,
-    remove,
-    async [Symbol.asyncDispose]() {
-      await cache[Symbol.asyncDispose]()
-      await memory[Symbol.asyncDispose]()
-    },
-  }
-}
-
-class Recorder implements Sink<Thing> {
-  readonly seen: string[] = []
-  takes = Number.POSITIVE_INFINITY
-  event(type: EventType, item: CacheItem<Thing>): boolean {
-    this.seen.push(`${type} ${item.object.name} ${item.object.color} ${item.object.revision}`)
-    return --this.takes > 0
-  }
-  synced(revision: Revision): void {
-    this.seen.push(`synced ${revision}`)
-  }
-  end(reason: string): void {
-    this.seen.push(`end ${reason}`)
-  }
-}
-const all: Scope = { prefix: PREFIX }
-const names = (items: readonly CacheItem<Thing>[]): string[] => items.map((i) => i.object.name)
-const fails = (code: WatchCacheErrorCode) => (error: unknown) => error instanceof WatchCacheError && error.code === code
+import type { Revision, Storage } from '../../storage/storage.ts'
+import type { WatchCacheError } from './watch-cache-error.ts'
 
 describe('reads', () => {
   test('a list is in key order, and what was written is there once its revision is reached', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     for (const name of ['ns/b', 'ns/a', 'other/c', 'ns/a-b']) await t.put(name, 'red')
     const list = await t.cache.list(PREFIX)
     assert.deepEqual(names(list.items), ['ns/a', 'ns/a-b', 'ns/b', 'other/c'])
@@ -108,7 +22,7 @@ describe('reads', () => {
     assert.equal(item?.revision, revision)
   })
   test('pages, their rest and predicates', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     for (let i = 0; i < 6; i++) await t.put(`n${i}`, i % 2 ? 'red' : 'blue')
     const first = await t.cache.list(PREFIX, { limit: 4 })
     assert.deepEqual([names(first.items), first.more, first.remaining], [['n0', 'n1', 'n2', 'n3'], true, 2])
@@ -120,9 +34,9 @@ describe('reads', () => {
     assert.deepEqual([names(rest.items), rest.more], [['n5'], false])
   })
   test('an exact list shows the state as it was, page by page', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.put('a', 'red')
-    await t.put('c', 'red')
+    await t.memory.compact(await t.put('c', 'red'))
     await t.cache.list(PREFIX)
     const then = await t.put('d', 'red')
     await t.put('b', 'red')
@@ -141,7 +55,7 @@ describe('reads', () => {
     await assert.rejects(t.cache.list(PREFIX, { exact: 1 }), fails('too-old'))
   })
   test('a revision of the future is waited for, 3 s at most', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.cache.list(PREFIX)
     const next = (await t.memory.currentRevision()) + 1
     const waiting = t.cache.get(`${PREFIX}a`, { minRevision: next })
@@ -157,7 +71,7 @@ describe('reads', () => {
     await assert.rejects(aborted, /gone/)
   })
   test('a consistent read has every write before it, also when others moved the revision', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.cache.list(PREFIX)
     await t.put('a', 'red')
     await t.memory.put('/registry/others/x', Buffer.from('{}'), { expected: 'absent' })
@@ -166,7 +80,7 @@ describe('reads', () => {
     assert.ok(t.cache.peek(`${PREFIX}a`))
   })
   test('a corrupt value hides its own key only, until it is repaired', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.put('a', 'red')
     await t.put('b', 'corrupt')
     await t.put('c', 'red')
@@ -184,7 +98,7 @@ describe('reads', () => {
     )
   })
   test('encoded bytes are made once for each form', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.put('a', 'red')
     const { item } = await t.cache.get(`${PREFIX}a`)
     let made = 0
@@ -198,7 +112,7 @@ describe('reads', () => {
 
 describe('watches', () => {
   test('a watch gives the changes after its revision, a deletion with its own revision', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     const start = await t.put('a', 'red')
     await t.cache.list(PREFIX)
     const sink = new Recorder()
@@ -216,7 +130,7 @@ describe('watches', () => {
     assert.equal(t.cache.watchers, 0)
   })
   test('initial events come first, then their end, then changes', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     const a = await t.put('a', 'red')
     const b = await t.put('b', 'blue')
     await t.cache.list(PREFIX)
@@ -227,7 +141,7 @@ describe('watches', () => {
     assert.deepEqual(sink.seen, [`ADDED a red ${a}`, `synced ${b}`, `ADDED c red ${c}`])
   })
   test('an object that starts or stops to match is ADDED or DELETED', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     const start = await t.put('a', 'blue')
     await t.cache.list(PREFIX)
     const sink = new Recorder()
@@ -241,7 +155,7 @@ describe('watches', () => {
     assert.deepEqual(sink.seen, [`ADDED a red ${in1}`, `MODIFIED a red ${still}`, `DELETED a red ${out}`])
   })
   test('a watch of one key, and one of another prefix, see their own', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     const start = await t.put('ns/a', 'red')
     await t.cache.list(PREFIX)
     const one = new Recorder()
@@ -256,7 +170,7 @@ describe('watches', () => {
     assert.deepEqual(other.seen, [`ADDED x/y blue ${x}`])
   })
   test('a paused watch reads on where it stopped, in the initial events and after', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     for (const name of ['a', 'b', 'c']) await t.put(name, 'red')
     await t.cache.list(PREFIX)
     const sink = new Recorder()
@@ -280,7 +194,7 @@ describe('watches', () => {
     assert.equal(subscription.revision, e)
   })
   test('a watch that stays paused is ended when history has moved past it, others are not', async () => {
-    await using t = await setUp({ historyLimit: 5 })
+    await using t = await thingCache({ historyLimit: 5 })
     await t.cache.list(PREFIX)
     const slow = new Recorder()
     const fast = new Recorder()
@@ -294,7 +208,7 @@ describe('watches', () => {
     assert.equal(t.cache.watchers, 1)
   })
   test('a watch from before history is refused with the oldest revision', async () => {
-    await using t = await setUp({ historyLimit: 5 })
+    await using t = await thingCache({ historyLimit: 5 })
     await t.cache.list(PREFIX)
     let last = 0
     for (let i = 0; i < 20; i++) last = await t.put(`n${i}`, 'red')
@@ -306,7 +220,7 @@ describe('watches', () => {
     t.cache.subscribe({ scope: all, after: last - 5 }, new Recorder())
   })
   test('a sink that throws ends its own watch only', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.cache.list(PREFIX)
     const bad = new Recorder()
     const good = new Recorder()
@@ -339,7 +253,7 @@ describe('the storage', () => {
         yield batch
       }
     }
-    await using t = await setUp({ around: failing })
+    await using t = await thingCache({ around: failing })
     await t.put('a', 'red')
     await t.cache.list(PREFIX)
     const sink = new Recorder()
@@ -355,7 +269,7 @@ describe('the storage', () => {
     assert.equal(sink.seen.length, 2)
   })
   test('after compaction of what was not read the cache lists anew and ends its watches', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.put('a', 'red')
     await t.cache.list(PREFIX)
     const sink = new Recorder()
@@ -368,7 +282,7 @@ describe('the storage', () => {
     assert.deepEqual(names(items), ['a', 'b', 'c'])
   })
   test('events grow old without newer ones', async () => {
-    await using t = await setUp()
+    await using t = await thingCache()
     await t.cache.list(PREFIX)
     let last = 0
     for (let i = 0; i < 300; i++) last = await t.put(`n${i}`, 'red')
@@ -383,7 +297,7 @@ describe('the storage', () => {
   })
   test('until the first list is done reads wait, then fail with a time to come back', async () => {
     const list = new Deferred<never>()
-    await using t = await setUp({
+    await using t = await thingCache({
       around: (s) => Object.assign(Object.create(s) as Storage, { list: () => list.promise }),
     })
     const read = t.cache.list(PREFIX)
@@ -394,105 +308,5 @@ describe('the storage', () => {
     const closed = t.cache[Symbol.asyncDispose]()
     list.reject(new Error('too late'))
     await closed
-  })
-})
-
-describe('decoding that waits', () => {
-  /** Decodes when it is told to; each call is one batch. */
-  function onDemand() {
-    const calls: { names: string[]; succeed(): void; fail(): void }[] = []
-    let called = new Deferred()
-    const decode: Decode<Thing> = (values) => {
-      const { promise, resolve, reject } = Promise.withResolvers<(Decoded<Thing> | Undecodable)[]>()
-      calls.push({
-        names: values.map((v) => v.key.slice(PREFIX.length)),
-        succeed: () => resolve(values.map(decodeOne)),
-        fail: () => reject(new Error('the converter is down')),
-      })
-      called.resolve()
-      return promise
-    }
-    async function call(n: number): Promise<(typeof calls)[number]> {
-      while (calls.length <= n) {
-        called = new Deferred()
-        await called.promise
-      }
-      return calls[n]!
-    }
-    return { decode, call, calls }
-  }
-
-  test('batches keep their order, a corrupt one spoils only itself, and no batch is decoded before its turn', async () => {
-    const { decode, call, calls } = onDemand()
-    await using t = await setUp({ decode })
-    await t.put('a', 'red')
-    await t.put('x', 'corrupt')
-    const filled = t.cache.list(PREFIX)
-    ;(await call(0)).succeed()
-    assert.deepEqual(names((await filled).items), ['a'])
-    const sink = new Recorder()
-    t.cache.subscribe({ scope: all, after: t.cache.revision }, sink)
-    const b = await t.put('b', 'red')
-    const first = await call(1)
-    await t.put('y', 'corrupt')
-    const c = await t.put('c', 'red')
-    await nextTurn()
-    assert.deepEqual(
-      calls.map((o) => o.names),
-      [['a', 'x'], ['b']],
-    )
-    first.succeed()
-    const second = await call(2)
-    assert.deepEqual([second.names, sink.seen], [['y', 'c'], [`ADDED b red ${b}`]])
-    second.succeed()
-    await t.cache.reach(c)
-    assert.deepEqual(sink.seen, [`ADDED b red ${b}`, `ADDED c red ${c}`])
-    assert.deepEqual(
-      t.cache.corrupt(PREFIX).map((o) => o.key),
-      [`${PREFIX}x`, `${PREFIX}y`],
-    )
-  })
-  test('a batch that fails as a whole is decoded again after a while; nothing is lost', async () => {
-    const { decode, call } = onDemand()
-    await using t = await setUp({ decode })
-    await t.put('a', 'red')
-    const filled = t.cache.list(PREFIX)
-    ;(await call(0)).fail()
-    await nextTurn()
-    t.clock.advance(1000)
-    ;(await call(1)).succeed()
-    assert.deepEqual(names((await filled).items), ['a'])
-    const b = await t.put('b', 'red')
-    ;(await call(2)).fail()
-    await nextTurn()
-    assert.ok(t.cache.revision < b)
-    t.clock.advance(1000)
-    const again = await call(3)
-    assert.deepEqual(again.names, ['b'])
-    again.succeed()
-    await t.cache.reach(b)
-    assert.deepEqual(names((await t.cache.list(PREFIX)).items), ['a', 'b'])
-  })
-  test('a cache that is closed does not wait for what is being decoded', async () => {
-    const { decode, call } = onDemand()
-    await using t = await setUp({ decode })
-    await t.put('a', 'red')
-    const filled = assert.rejects(t.cache.list(PREFIX), fails('not-ready'))
-    await call(0)
-    await t.cache[Symbol.asyncDispose]()
-    await filled
-  })
-  test('what need not wait is handed on in the turn of its event', async () => {
-    await using t = await setUp()
-    await t.cache.list(PREFIX)
-    const seen: string[] = []
-    const sink = new Recorder()
-    sink.event = (_type, item) => seen.push(item.object.name) > 0
-    t.cache.subscribe({ scope: all, after: t.cache.revision }, sink)
-    await nextTurn()
-    void t.put('a', 'red')
-    setImmediate(() => seen.push('next turn'))
-    await nextTurn()
-    assert.deepEqual(seen, ['a', 'next turn'])
   })
 })

@@ -6,26 +6,20 @@
  * Callers:  registry/ and endpoints/, which turn WatchCacheError into a Status.
  * Not here: selectors (a Predicate), encoding (CacheItem.encoded), bookmarks' timing (endpoints/watch).
  *
- *   idle --start()--> listing --> watching --unavailable--> (back-off) --> watching
+ *   idle --start()--> filling --> watching --unavailable--> (back-off) --> watching
  *                        ^------- compacted ------'
  */
 import { Backoff } from '../../lib/backoff.ts'
 import { type Cancel, type Clock, sleep } from '../../lib/clock.ts'
 import { Deferred } from '../../lib/deferred.ts'
-import { nextTurn } from '../../lib/next-turn.ts'
 import type { Logger } from '../../observability/logger.ts'
-import {
-  type Batch,
-  type Revision,
-  type Storage,
-  StorageError,
-  type StorageEvent,
-  type StoredValue,
-} from '../../storage/storage.ts'
-import { CacheEvent, CacheItem, type Decode, type Predicate, type Restamp, restamped } from './cache-item.ts'
-import { type CorruptKey, Decoder, type Items, RETRY } from './decoder.ts'
+import { type Batch, type Revision, type Storage, StorageError } from '../../storage/storage.ts'
+import { askForProgress, type Filled, fill } from './cache-fill.ts'
+import type { CacheItem, Decode, Predicate, Restamp } from './cache-item.ts'
+import { CacheState } from './cache-state.ts'
+import { type CorruptKey, Decoder, hasValue, type Items, RETRY } from './decoder.ts'
 import { History, KEPT_MS, MOST_EVENTS } from './history.ts'
-import { ItemIndex, type ListQuery, type Page } from './item-index.ts'
+import type { ListQuery, Page } from './item-index.ts'
 import { RevisionGate } from './revision-gate.ts'
 import { type Scope, type Sink, type Subscription, Subscriptions } from './subscriptions.ts'
 import { WatchCacheError } from './watch-cache-error.ts'
@@ -54,10 +48,10 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
 }
 
-/** Source: Kubernetes v1.35, cacher: blockTimeout and progressRequestPeriod. */
+/** Source: Kubernetes v1.35, cacher: blockTimeout. */
 const WAIT_MS = 3000
-const PROGRESS_EVERY_MS = 100
-const LIST_PAGE = 500
+/** Of all resources, when the cache is filled: what a minute brings at 500 writes a second. */
+const MOST_REPLAYED = 30_000
 
 export class WatchCache<T> implements AsyncDisposable {
   readonly #o: WatchCacheOptions<T>
@@ -67,8 +61,7 @@ export class WatchCache<T> implements AsyncDisposable {
   readonly #abort = new AbortController()
   readonly #decoder: Decoder<T>
   readonly #ready = new Deferred()
-  readonly #corrupt = new Map<string, CorruptKey>()
-  #index = new ItemIndex<T>()
+  #state: CacheState<T>
   #running: Promise<void> | undefined
   #startedMs = 0
   #cancelTrim: Cancel | undefined
@@ -76,6 +69,7 @@ export class WatchCache<T> implements AsyncDisposable {
   constructor(o: WatchCacheOptions<T>) {
     this.#o = o
     this.#decoder = new Decoder(o, this.#abort.signal)
+    this.#state = new CacheState(o.restamp)
     this.#gate = new RevisionGate(o.clock)
     this.#history = new History(o.historyLimit ?? MOST_EVENTS)
     this.#subscriptions = new Subscriptions(this.#history, o.metrics, () => this.#gate.current)
@@ -104,7 +98,7 @@ export class WatchCache<T> implements AsyncDisposable {
     return this.#history.completeAfter
   }
   get size(): number {
-    return this.#index.size
+    return this.#state.index.size
   }
   get watchers(): number {
     return this.#subscriptions.size
@@ -115,26 +109,26 @@ export class WatchCache<T> implements AsyncDisposable {
   }
   /** Keys whose value cannot be decoded, under a prefix. */
   corrupt(prefix: string): CorruptKey[] {
-    return [...this.#corrupt.values()].filter((c) => c.key.startsWith(prefix))
+    return [...this.#state.corrupt.values()].filter((c) => c.key.startsWith(prefix))
   }
 
   /** The item now, without waiting for anything. */
   peek(key: string): CacheItem<T> | undefined {
-    return this.#index.get(key)
+    return this.#state.index.get(key)
   }
 
   /** @throws WatchCacheError too-large, not-ready. */
   async get(key: string, o: ReadOptions = {}): Promise<{ item: CacheItem<T> | undefined; revision: Revision }> {
     await this.reach(o.minRevision ?? 0, o.signal)
-    return { item: this.#index.get(key), revision: this.#gate.current }
+    return { item: this.#state.index.get(key), revision: this.#gate.current }
   }
 
   /** @param o.exact the state as it was then. @throws WatchCacheError too-large, too-old (of exact), not-ready. */
   async list(prefix: string, o: ReadOptions & ListQuery<T> & { exact?: Revision } = {}): Promise<CacheList<T>> {
     await this.reach(o.exact ?? o.minRevision ?? 0, o.signal)
-    if (o.exact === undefined) return { ...this.#index.list(prefix, o), revision: this.#gate.current }
+    if (o.exact === undefined) return { ...this.#state.index.list(prefix, o), revision: this.#gate.current }
     this.#refuseOld(o.exact)
-    return { ...this.#index.listAt(prefix, o.exact, this.#history, o), revision: o.exact }
+    return { ...this.#state.index.listAt(prefix, o.exact, this.#history, o), revision: o.exact }
   }
 
   /** Waits up to 3 s for the first list, and up to 3 s for a revision. @throws WatchCacheError too-large, not-ready. */
@@ -162,7 +156,7 @@ export class WatchCache<T> implements AsyncDisposable {
   async reachCurrent(signal?: AbortSignal): Promise<Revision> {
     const revision = await this.#o.storage.currentRevision()
     if (this.isReady && revision <= this.#gate.current) return revision
-    const stop = this.#askForProgress()
+    const stop = askForProgress(this.#o)
     try {
       await this.reach(revision, signal)
       this.#o.metrics.consistentRead(true)
@@ -197,8 +191,8 @@ export class WatchCache<T> implements AsyncDisposable {
   }
 
   #initial(scope: Scope, matches: Predicate<T> | undefined): readonly CacheItem<T>[] {
-    if ('prefix' in scope) return this.#index.list(scope.prefix, matches ? { matches } : {}).items
-    const item = this.#index.get(scope.key)
+    if ('prefix' in scope) return this.#state.index.list(scope.prefix, matches ? { matches } : {}).items
+    const item = this.#state.index.get(scope.key)
     return item && (!matches || matches(item)) ? [item] : []
   }
 
@@ -231,22 +225,12 @@ export class WatchCache<T> implements AsyncDisposable {
     }
   }
 
-  #askForProgress(): () => void {
-    let cancel = (): void => {}
-    const ask = (): void => {
-      this.#o.storage.requestProgress(this.#o.prefix)
-      cancel = this.#o.clock.after(PROGRESS_EVERY_MS, ask)
-    }
-    ask()
-    return () => cancel()
-  }
-
   async #run(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
     let listed = false
     while (!signal.aborted) {
       try {
-        if (!listed) await this.#relist(signal)
+        if (!listed) await this.#refill(signal)
         listed = true
         for await (const batch of this.#o.storage.watch(this.#o.prefix, { after: this.#gate.current, signal })) {
           backoff.forget('')
@@ -266,41 +250,27 @@ export class WatchCache<T> implements AsyncDisposable {
     await sleep(this.#o.clock, delayMs, signal).catch(() => {})
   }
 
-  /** Reads everything anew. Watches end: what happened since is not known change by change. */
-  async #relist(signal: AbortSignal): Promise<void> {
-    this.#o.metrics.initializations.inc()
-    const items: CacheItem<T>[] = []
-    const corrupt: CorruptKey[] = []
-    let at: Revision | undefined
-    let after: string | undefined
+  /** Reads everything anew. Watches end, since what they have not seen yet may be lost; they can resume in the new history. */
+  async #refill(signal: AbortSignal): Promise<void> {
+    const { storage, prefix, restamp, clock, metrics } = this.#o
+    metrics.initializations.inc()
     try {
-      for (;;) {
-        const place = { ...(at !== undefined && { at }), ...(after !== undefined && { after }) }
-        const page = await this.#o.storage.list(this.#o.prefix, { limit: LIST_PAGE, ...place })
-        signal.throwIfAborted()
-        for (const item of await this.#decoder.items(page.items)) {
-          if (item instanceof CacheItem) items.push(item)
-          else corrupt.push(item)
-        }
-        at ??= page.revision
-        if (!page.more) break
-        after = page.items.at(-1)!.key
-        await nextTurn()
-      }
+      const mostRevisions = Math.min(MOST_REPLAYED, this.#o.historyLimit ?? MOST_REPLAYED)
+      const o = { storage, prefix, decoder: this.#decoder, restamp, clock, mostRevisions }
+      this.#replace(await fill(o, signal))
     } catch (error) {
-      this.#o.metrics.initializationErrors.inc()
+      metrics.initializationErrors.inc()
       throw error
     }
-    this.#replace(items, corrupt, at)
   }
 
-  #replace(items: CacheItem<T>[], corrupt: CorruptKey[], revision: Revision): void {
-    this.#index = new ItemIndex(items)
-    this.#corrupt.clear()
-    for (const c of corrupt) this.#corrupt.set(c.key, c)
-    this.#history.reset(revision)
+  #replace({ state, revision, events, completeAfter }: Filled<T>): void {
+    this.#state = state
+    this.#history.reset(completeAfter)
+    for (const event of events) this.#history.append(event, this.#o.clock.monotonicMs())
     this.#advance(revision)
     this.#subscriptions.endAll('relisted')
+    this.#trim()
     this.#ready.resolve()
   }
 
@@ -310,8 +280,8 @@ export class WatchCache<T> implements AsyncDisposable {
     let next = 0
     for (const event of batch.events) {
       this.#o.metrics.received.inc()
-      const change = this.#changeOf(event, hasValue(event) ? items[next++] : undefined)
-      if (change) this.#record(change)
+      const change = this.#state.apply(event, hasValue(event) ? items[next++] : undefined)
+      if (change) this.#history.append(change, this.#o.clock.monotonicMs())
     }
     this.#advance(batch.revision)
     for (let s = first; s < this.#history.end; s++) {
@@ -334,27 +304,4 @@ export class WatchCache<T> implements AsyncDisposable {
     this.#gate.move(revision)
     this.#o.metrics.revision.set(revision)
   }
-
-  /** @returns undefined when readers see no change: a deletion of what was corrupt, or a corrupt creation. */
-  #changeOf(event: StorageEvent, item: Items<T>[number] | undefined): CacheEvent<T> | undefined {
-    const { key, revision } = event
-    const previous = this.#index.get(key)
-    if (item instanceof CacheItem) {
-      this.#corrupt.delete(key)
-      return new CacheEvent(previous ? 'MODIFIED' : 'ADDED', item, previous, this.#o.restamp)
-    }
-    if (item) this.#corrupt.set(key, item)
-    else this.#corrupt.delete(key)
-    if (!previous) return undefined
-    const last = restamped(previous, revision, this.#o.restamp)
-    return new CacheEvent('DELETED', last, previous, this.#o.restamp)
-  }
-
-  #record(change: CacheEvent<T>): void {
-    if (change.type === 'DELETED') this.#index.delete(change.key)
-    else this.#index.set(change.item)
-    this.#history.append(change, this.#o.clock.monotonicMs())
-  }
 }
-
-const hasValue = (event: StorageEvent): event is StorageEvent & StoredValue => event.value !== undefined

@@ -1,4 +1,5 @@
 import type { Handler } from '../../http/filter.ts'
+import { untilRoom } from '../../http/until-room.ts'
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
@@ -9,14 +10,8 @@ export function metricsHandler(render: () => AsyncIterable<string>): Handler {
     ctx.respond(200, ['Content-Type', CONTENT_TYPE])
     for await (const slice of render()) {
       if (exchange.phase === 'finished') return
-      if (!exchange.write(Buffer.from(slice))) await new Promise<void>((resolve) => waitForRoom(exchange, resolve))
+      if (!exchange.write(Buffer.from(slice))) await untilRoom(exchange)
     }
     exchange.end()
   }
-}
-
-/** A scraper that leaves is no longer waited for. */
-function waitForRoom(exchange: Parameters<Handler>[0]['exchange'], resolve: () => void): void {
-  exchange.onDrain(resolve)
-  exchange.onFinish(resolve)
 }

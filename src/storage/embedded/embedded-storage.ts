@@ -103,20 +103,22 @@ export class EmbeddedStorage implements Storage {
     }
     const items: StoredValue[] = []
     let remaining = 0
+    let unchanged = true
     for (;;) {
       this.#refuse(revision)
       const step = o.count ? STEP : Math.min(STEP, limit - items.length + 1)
       const found = this.#database.indexEntries(start, end, step)
       for (const index of found) {
+        unchanged &&= index.revision <= revision
         if (items.length < limit) {
           const entry = this.#entryAt(index.revision, revision)
           if (entry?.value) items.push(itemOf(entry, entry.value))
         } else if (index.revision <= revision ? !index.deleted : this.#entryAt(index.revision, revision)?.value) {
-          if (!o.count) return { items, revision, more: true }
+          if (!o.count) return { items, revision, more: true, unchanged }
           remaining++
         }
       }
-      if (found.length < step) return { items, revision, more: remaining > 0, ...(o.count && { remaining }) }
+      if (found.length < step) return { items, revision, more: remaining > 0, unchanged, ...(o.count && { remaining }) }
       start = Buffer.from(keyAfter(found.at(-1)!.key))
       await nextTurn()
     }
@@ -165,6 +167,11 @@ export class EmbeddedStorage implements Storage {
   async currentRevision(): Promise<Revision> {
     this.#refuse()
     return this.#current
+  }
+
+  async oldestRevision(): Promise<Revision> {
+    this.#refuse()
+    return this.#compacted
   }
 
   [Symbol.asyncDispose](): Promise<void> {

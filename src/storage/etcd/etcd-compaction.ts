@@ -3,12 +3,19 @@
  * of one key, whose version counts the intervals. Source: Kubernetes v1.35, storage/etcd3/compact.go; the key is the
  * same, so that these servers and kube-apiservers on one etcd take turns.
  */
+import type { Etcd3 } from 'etcd3'
 import type { Cancel, Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../observability/logger.ts'
 import type { Revision } from '../storage.ts'
 import type { EtcdClients } from './etcd-clients.ts'
 
 const KEY = Buffer.from('compact_rev_key')
+
+/** The last revision that any server has compacted to in its turn; 0 where there was none. */
+export async function compactedTo(client: Etcd3, options: { deadline: number }): Promise<Revision> {
+  const { kvs } = await client.kv.range({ key: KEY }, options)
+  return Number(kvs[0]?.value.toString() ?? 0)
+}
 
 export class EtcdCompaction {
   readonly #clients: EtcdClients

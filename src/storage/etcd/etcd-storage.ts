@@ -20,7 +20,7 @@ import {
   type WriteResult,
 } from '../storage.ts'
 import { EtcdClients, type EtcdConnection } from './etcd-clients.ts'
-import { EtcdCompaction } from './etcd-compaction.ts'
+import { compactedTo, EtcdCompaction } from './etcd-compaction.ts'
 import { EtcdLeases } from './etcd-leases.ts'
 import { prefixEnd } from './etcd-range.ts'
 import { type WatchContext, watchPrefix } from './etcd-watch.ts'
@@ -130,6 +130,11 @@ export class EtcdStorage implements Storage {
     const answer = await this.#clients.call((client, options) => client.kv.range(request, options))
     this.#progress.check()
     return Number(answer.header.revision)
+  }
+
+  /** What the servers that share this etcd have compacted it to; whoever else compacts it is not known. */
+  async oldestRevision(): Promise<Revision> {
+    return this.#clients.call(compactedTo)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -135,6 +135,11 @@ export class MemoryStorage implements Storage {
     return this.#current
   }
 
+  async oldestRevision(): Promise<Revision> {
+    this.#refuse()
+    return this.#compacted
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#stopCompaction()
