@@ -26,8 +26,3 @@ export function goQuote(text: string): string {
   })
   return `"${escaped}"`
 }
-
-/** A list as Go's %v prints a []string: `[a b]`. */
-export function goList(items: readonly string[]): string {
-  return `[${items.join(' ')}]`
-}

@@ -26,12 +26,3 @@ export function goText(value: unknown): string {
   const keys = Object.keys(value).sort()
   return `map[${keys.map((k) => `${k}:${goText(value[k])}`).join(' ')}]`
 }
-
-/** The Kubernetes names of JSON types, for errors: Go's names. */
-export function goKind(value: unknown): string {
-  if (Array.isArray(value)) return 'slice'
-  if (isObject(value)) return 'map'
-  if (typeof value === 'boolean') return 'bool'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'int64' : 'float64'
-  return typeof value === 'bigint' ? 'int64' : typeof value
-}

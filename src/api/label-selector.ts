@@ -38,10 +38,6 @@ export class LabelSelector {
     return this.requirements.map(formatRequirement).join(',')
   }
 }
-
-/** Matches nothing: the selector of an object that has none. */
-export const NO_LABELS_MATCH: Pick<LabelSelector, 'matches'> = { matches: () => false }
-
 /** @throws Error in apimachinery's words; the answer is a 400 with that text. */
 export function parseLabelSelector(text: string): LabelSelector {
   return new LabelSelector(new Parser(tokenize(text)).parse())

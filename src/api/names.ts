@@ -11,7 +11,6 @@ const LABEL_1035 = '[a-z]([-a-z0-9]*[a-z0-9])?'
 const QUALIFIED = '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]'
 const LABEL_VALUE = `(${QUALIFIED})?`
 const CONFIG_KEY = '[-._a-zA-Z0-9]+'
-const WILDCARD = String.raw`\*\.${SUBDOMAIN}`
 
 const whole = (pattern: string): RegExp => new RegExp(`^${pattern}$`)
 const IS = {
@@ -21,7 +20,6 @@ const IS = {
   qualified: whole(QUALIFIED),
   labelValue: whole(LABEL_VALUE),
   configKey: whole(CONFIG_KEY),
-  wildcard: whole(WILDCARD),
 }
 
 const NAME_CHARACTERS =
@@ -54,11 +52,6 @@ const CONFIG_KEY_TEXT = regexMessage(
   CONFIG_KEY,
   ['key.name', 'KEY_NAME', 'key-name'],
 )
-const WILDCARD_TEXT = regexMessage(
-  "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
-  WILDCARD,
-  ['*.example.com'],
-)
 
 /** The double space before "or" is Go's. */
 export function regexMessage(text: string, pattern: string, examples: readonly string[] = []): string {
@@ -88,11 +81,6 @@ export function dns1123Subdomain(name: string): readonly string[] {
 export function dns1035Label(name: string): readonly string[] {
   const messages = bytesOf(name) > 63 ? [tooLong(63)] : []
   if (!IS.label1035.test(name)) messages.push(LABEL_1035_TEXT)
-  return messages
-}
-export function wildcardDns1123Subdomain(name: string): readonly string[] {
-  const messages = bytesOf(name) > 253 ? [tooLong(253)] : []
-  if (!IS.wildcard.test(name)) messages.push(WILDCARD_TEXT)
   return messages
 }
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KubeList, KubeObject } from '../api/meta.ts'
 import { StatusError } from '../api/status-error.ts'
-import { AsyncQueue } from '../lib/async-queue.ts'
+import { AsyncQueue } from '../../test/harness/async-queue.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import { noopLogger } from '../observability/logger.ts'
 import type { ListOptions, WatchEvent, WatchOptions } from './client.ts'
 import { Informer } from './informer.ts'
-import { objectKey, splitKey } from './object-store.ts'
+import { objectKey } from './object-store.ts'
 import { Reflector } from './reflector.ts'
 
 const object = (name: string, resourceVersion: string, labels: Record<string, string> = {}): KubeObject => ({
@@ -156,6 +156,4 @@ test('informer: a handler that throws stops no other, a late one gets what is th
 })
 test('keys of objects', () => {
   assert.equal(objectKey({ metadata: { name: 'n' } }), 'n')
-  assert.deepEqual(splitKey('ns/n'), { namespace: 'ns', name: 'n' })
-  assert.deepEqual(splitKey('n'), { namespace: undefined, name: 'n' })
 })

@@ -6,12 +6,6 @@ export function objectKey(object: KubeObject): string {
   const { namespace, name = '' } = object.metadata
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`
 }
-export function splitKey(key: string): { namespace: string | undefined; name: string } {
-  const slash = key.indexOf('/')
-  return slash < 0
-    ? { namespace: undefined, name: key }
-    : { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}
 
 /** The values under which an object is found in one index. */
 export type Indexer<T> = (object: T) => readonly string[]

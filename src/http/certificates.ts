@@ -40,10 +40,6 @@ export function makeCA(request: Pick<CertificateRequest, 'commonName' | 'notBefo
 export function makeCertificate(request: CertificateRequest, issuer: KeyPair): KeyPair {
   return issue(request, issuer)
 }
-/** Not signed by anyone else; what a backend without a CA has. */
-export function makeSelfSigned(request: CertificateRequest): KeyPair {
-  return issue(request, undefined)
-}
 
 /** The names every serving certificate of ours carries. @param more host names and addresses to add. */
 export function servingNames(hostName: string, more: readonly string[] = []): string[] {

@@ -1,5 +1,5 @@
 /** What a registry serves: one resource in one version, as its routes, errors and keys name it. */
-import { formatGroupVersion, type GroupResource } from '../api/group-version.ts'
+import type { GroupResource } from '../api/group-version.ts'
 
 export interface Resource extends GroupResource {
   readonly version: string
@@ -18,8 +18,4 @@ export interface Resource extends GroupResource {
   readonly ttlSeconds?: number
   /** Unqualified finalizers must be those that Kubernetes itself knows. */
   readonly coreFinalizers: boolean
-}
-
-export function apiVersionOf(r: Resource): string {
-  return formatGroupVersion(r)
 }

@@ -4,7 +4,6 @@ import type { RequestContext } from '../../http/request-context.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Counter, MetricsRecorder } from '../../observability/metrics.ts'
 import type { Authenticator, AuthnResult } from './authenticator.ts'
-import { ANONYMOUS, SYSTEM_UNAUTHENTICATED } from '../groups.ts'
 
 const DURATION_S = Array.from({ length: 15 }, (_, i) => 0.001 * 2 ** i)
 
@@ -87,8 +86,4 @@ function userLabel(name: string): string {
     return name
   if (name === 'kube_proxy') return name
   return name.includes('@') ? 'email_id' : 'other'
-}
-
-export function isAnonymous(ctx: RequestContext): boolean {
-  return ctx.user?.name === ANONYMOUS || (ctx.user?.groups.includes(SYSTEM_UNAUTHENTICATED) ?? false)
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { metaType, metaTypes } from '../../api/schema/meta-types.ts'
 import { CompiledTypes, type TableFile } from '../../api/schema/type-table.ts'
 import { inTurns } from '../../lib/next-turn.ts'
-import { buildV2, buildV3, openApiHash } from './build-documents.ts'
+import { buildV2, buildV3 } from './build-documents.ts'
 import type { DescribedGroupVersion } from './described-api.ts'
 import { operationsOf } from './operations.ts'
 import { eachReference } from './references.ts'
@@ -140,8 +140,4 @@ test('schemas of CustomResourceDefinitions refer to themselves and to what may b
   assert.deepEqual(properties['additionalProperties'], { $ref: `#/components/schemas/${prefix}.JSONSchemaPropsOrBool` })
   assert.deepEqual(properties['default'], { $ref: `#/components/schemas/${prefix}.JSON` })
   assert.deepEqual(schemas[`${prefix}.JSON`], {})
-})
-
-test('openApiHash is SHA-512 in upper case', () => {
-  assert.match(openApiHash(Buffer.from('{}')), /^[0-9A-F]{128}$/)
 })

@@ -2,7 +2,6 @@
  * OpenAPI documents from described group versions: one of version 3 per group version, one of version 2 for
  * all. Pure; documents are built once per change of what is served.
  */
-import { createHash } from 'node:crypto'
 import { metaType } from '../../api/schema/meta-types.ts'
 import { type DescribedGroupVersion, type DocumentInfo, rootPathOf } from './described-api.ts'
 import { groupVersionWords, type Operation, operationsOf } from './operations.ts'
@@ -56,11 +55,6 @@ export function* buildV2(gvs: readonly DescribedGroupVersion[], info: DocumentIn
   const definitions = builder.schemas()
   yield
   return { swagger: '2.0', info, paths: paths.sorted(), definitions }
-}
-
-/** Upper-case hex of SHA-512: the hash of `?hash=` and, in quotes, the ETag. */
-export function openApiHash(document: Uint8Array): string {
-  return createHash('sha512').update(document).digest('hex').toUpperCase()
 }
 
 interface Renderer {

@@ -65,9 +65,6 @@ export class ByteSink {
     this.#slab[at + 1] = length >>> 8
     this.#slab[at + 2] = length
   }
-  patchFlags(from: number, flags: number): void {
-    this.#slab[this.#start + from + 4] = flags
-  }
   /** Takes the last bytes back. @returns a copy of them. */
   cut(from: number): Buffer {
     const bytes = Buffer.from(this.#slab.subarray(this.#start + from, this.#at))
