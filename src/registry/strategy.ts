@@ -1,4 +1,8 @@
-/** What differs per resource. The order of the steps is the Registry's. One per resource, and one per subresource. */
+/**
+ * What differs per resource. The order of the steps is the Registry's. One per resource, and one per view of it.
+ *
+ * Its functions take the kind's own type: a strategy is only ever given objects of its kind.
+ */
 import type { FieldError } from '../api/field-error.ts'
 import type { KubeObject, UserInfo } from '../api/meta.ts'
 import type { NameValidator } from '../api/names.ts'
@@ -15,24 +19,24 @@ export interface Write {
   readonly bodyBytes?: number
 }
 
-export interface Strategy {
+export interface Strategy<T extends KubeObject = KubeObject> {
   readonly allowCreateOnUpdate: boolean
   readonly allowUnconditionalUpdate: boolean
   /** Fills and resets what the client may not decide. `obj` belongs to the caller and may be changed; `old` may not. */
-  prepare(w: Write, obj: KubeObject, old?: KubeObject): void
+  prepare(w: Write, obj: T, old?: T): void
   /** Beyond what holds for all metadata. */
-  validate(w: Write, obj: KubeObject, old?: KubeObject): readonly FieldError[]
+  validate(w: Write, obj: T, old?: T): readonly FieldError[]
   /** Last touches after validation. */
-  canonicalize?(obj: KubeObject): void
-  warnings?(w: Write, obj: KubeObject, old?: KubeObject): readonly string[]
+  canonicalize?(obj: T): void
+  warnings?(w: Write, obj: T, old?: T): readonly string[]
   /** Fields that writes here do not take, as dotted paths: no manager comes to own them by such a write. */
   readonly resetFields?: readonly string[]
   /** How names are checked; DNS subdomain when absent. */
   readonly nameRules?: NameValidator
   /** Something besides metadata.finalizers that still holds a deleted object: spec.finalizers of a namespace. */
-  heldBy?(obj: KubeObject): boolean
+  heldBy?(obj: T): boolean
   /** Changes an object when its deletion is asked for but has to wait. */
-  markDeleted?(obj: KubeObject): void
+  markDeleted?(obj: T): void
   /** The answer to a delete is the object instead of a Status. */
   readonly returnsDeletedObject?: boolean
 }

@@ -10,15 +10,16 @@ import type { CellFunction } from '../../endpoints/cell-values.ts'
 import type { Resource } from '../../registry/resource.ts'
 import type { Strategy } from '../../registry/strategy.ts'
 
-export interface BuiltinKind {
+/** Its functions take the kind's own type: they are only ever given objects of the kind, in the form of the hub where they are not defaults. */
+export interface BuiltinKind<T extends KubeObject = KubeObject> {
   /** Changes the object, which the caller has to itself: when it was decoded, read from storage, or patched. */
-  readonly defaults?: (object: KubeObject) => void
+  defaults?(this: void, object: T): void
   /** Beyond what holds for all metadata. `old` on updates. */
-  readonly validate?: (object: KubeObject, old?: KubeObject) => readonly FieldError[]
+  validate?(this: void, object: T, old?: T): readonly FieldError[]
   /** What differs from a resource whose objects are stored as they come. */
-  readonly strategy?: Partial<Strategy>
+  readonly strategy?: Partial<Strategy<T>>
   /** Views of the object, by name. Status of a kind that does not name it here is taken as it comes. */
-  readonly views?: Readonly<Record<string, (main: Strategy) => Strategy>>
+  readonly views?: Readonly<Record<string, (main: Strategy<T>) => Strategy<T>>>
   /** To and from the hub, of a version that is not the hub itself. */
   readonly conversion?: (types: TypeTable) => Conversion
   /** A field label of this version -> the hub's. Absent: they have the same. */

@@ -15,22 +15,36 @@ export function keepStatus(obj: KubeObject, old: KubeObject | undefined): void {
   else target['status'] = stored
 }
 
-/** Only the status is taken; all else, metadata but for what the server carries included, stays. */
-export function statusView(main: Strategy): Strategy {
+type View<T extends KubeObject> = Pick<Strategy<T>, 'prepare' | 'resetFields'> & Partial<Strategy<T>>
+
+/** A view of a resource's object. Validation, last touches and what holds a deleted object are the resource's own, unless the view has others. */
+export function view<T extends KubeObject>(main: Strategy<T>, own: View<T>): Strategy<T> {
+  const { allowUnconditionalUpdate } = main
   return {
-    ...main,
     allowCreateOnUpdate: false,
+    allowUnconditionalUpdate,
+    validate: (w, obj, old) => main.validate(w, obj, old),
+    ...(main.canonicalize ? { canonicalize: (obj) => main.canonicalize!(obj) } : {}),
+    ...(main.heldBy ? { heldBy: (obj) => main.heldBy!(obj) } : {}),
+    ...own,
+  }
+}
+
+/** Only the status is taken; all else, metadata but for what the server carries included, stays. */
+export function statusView<T extends KubeObject>(main: Strategy<T>, own: Partial<Strategy<T>> = {}): Strategy<T> {
+  return view(main, {
     resetFields: ['spec'],
     prepare: (_w, obj, old) => {
-      const { status } = obj as Fields
+      const { status } = obj as KubeObject as Fields
       const { resourceVersion, ...metadata } = obj.metadata
       Object.assign(obj, structuredClone(old), {
         status,
         metadata: { ...metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) },
       })
-      if (status === undefined) delete (obj as Fields)['status']
+      if (status === undefined) delete (obj as KubeObject as Fields)['status']
     },
-  }
+    ...own,
+  })
 }
 
 /** Prepares kinds whose generation counts the changes of one field, and whose status, where there is one, has its own path. */

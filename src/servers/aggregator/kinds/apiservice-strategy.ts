@@ -16,34 +16,30 @@ function fillDefaults(o: APIService): void {
   if (o.spec.service) o.spec.service.port ??= DEFAULT_PORT
 }
 
-export const apiServiceStrategy = (registered: Registered): Strategy => ({
+export const apiServiceStrategy = (registered: Registered): Strategy<APIService> => ({
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
   resetFields: ['status'],
   nameRules: pathSegment,
-  prepare: (w, obj, old) => {
-    const o = obj as APIService
+  prepare: (w, o, old) => {
     fillDefaults(o)
-    if (old) o.status = structuredClone((old as APIService).status ?? {})
+    if (old) o.status = structuredClone(old.status ?? {})
     else if (o.spec.service) o.status = {}
     else {
       const condition = { type: AVAILABLE, ...localVerdict(registered, o.spec) }
       o.status = { conditions: withCondition([], condition, formatTime(w.now)) }
     }
   },
-  validate: (_w, obj) => validateAPIService(obj as APIService),
-  warnings: (_w, obj) => [
-    ...apiServiceWarnings(obj as APIService),
-    ...ambiguousPriorities(obj as APIService, registered.apiServices()),
-  ],
+  validate: (_w, obj) => validateAPIService(obj),
+  warnings: (_w, obj) => [...apiServiceWarnings(obj), ...ambiguousPriorities(obj, registered.apiServices())],
 })
 
-export const apiServiceStatusStrategy: Strategy = {
+export const apiServiceStatusStrategy: Strategy<APIService> = {
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
   resetFields: ['spec', 'metadata'],
-  prepare: (_w, obj, old) => keepAllButStatus(obj as APIService, old as APIService),
-  validate: (_w, obj) => validateConditions(obj as APIService),
+  prepare: (_w, obj, old) => keepAllButStatus(obj, old!),
+  validate: (_w, obj) => validateConditions(obj),
 }
 
 /** A write to the status changes the status alone. The spec, labels, annotations, finalizers and owners stay. */

@@ -23,30 +23,28 @@ function fillDefaults(o: BackendPolicy): void {
   for (const route of o.spec.routes ?? []) for (const d of route.to ?? []) d.weight ??= 1
 }
 
-export const backendPolicyStrategy = (registered: Registered): Strategy => ({
+export const backendPolicyStrategy = (registered: Registered): Strategy<BackendPolicy> => ({
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
   resetFields: ['status'],
-  prepare: (_w, obj, old) => {
-    const o = obj as BackendPolicy
+  prepare: (_w, o, before) => {
     fillDefaults(o)
-    const before = old as BackendPolicy | undefined
     if (before?.status) o.status = structuredClone(before.status)
     else delete o.status
     const generation = before?.metadata.generation ?? 0
     o.metadata.generation = before && isDeepStrictEqual(before.spec, o.spec) ? generation : generation + 1
   },
-  validate: (_w, obj) => validateBackendPolicy(obj as BackendPolicy),
+  validate: (_w, obj) => validateBackendPolicy(obj),
   warnings: (_w, obj) => [
-    ...backendPolicyWarnings(obj as BackendPolicy),
-    ...overlappingPolicies(obj as BackendPolicy, registered.policies(), registered.apiServices()),
+    ...backendPolicyWarnings(obj),
+    ...overlappingPolicies(obj, registered.policies(), registered.apiServices()),
   ],
 })
 
-export const backendPolicyStatusStrategy: Strategy = {
+export const backendPolicyStatusStrategy: Strategy<BackendPolicy> = {
   allowCreateOnUpdate: false,
   allowUnconditionalUpdate: false,
   resetFields: ['spec', 'metadata'],
-  prepare: (_w, obj, old) => keepAllButStatus(obj as BackendPolicy, old as BackendPolicy),
-  validate: (_w, obj) => validateConditions(obj as BackendPolicy),
+  prepare: (_w, obj, old) => keepAllButStatus(obj, old!),
+  validate: (_w, obj) => validateConditions(obj),
 }

@@ -32,7 +32,7 @@ const common: BuiltinKind = {
   validate: (object, old) => validateAutoscaler(object, old),
   strategy: { prepare: (_w, object, old) => prepare(object, old) },
   views: {
-    status: (main) => ({ ...statusView(main), validate: (_w, object) => validateAutoscalerStatus(object) }),
+    status: (main) => statusView(main, { validate: (_w, object) => validateAutoscalerStatus(object) }),
   },
   cells: {
     scaleTarget: (o) => `${text(o, 'spec.scaleTargetRef.kind')}/${text(o, 'spec.scaleTargetRef.name')}`,

@@ -4,6 +4,7 @@ import { dns1123Label, qualifiedName } from '../../../api/names.ts'
 import { validateCoreFinalizer } from '../../../api/validate-object-meta.ts'
 import type { BuiltinKind } from '../builtin-kind.ts'
 import { type Fields, objectAt, setDefault } from '../defaults/defaulting.ts'
+import { view } from '../strategies.ts'
 import { nameErrors } from '../validation/field-checks.ts'
 
 export interface NamespaceObject extends KubeObject {
@@ -14,7 +15,7 @@ export interface NamespaceObject extends KubeObject {
 export const KUBERNETES_FINALIZER = 'kubernetes'
 const NAME_LABEL = 'kubernetes.io/metadata.name'
 
-export const namespace: BuiltinKind = {
+export const namespace: BuiltinKind<NamespaceObject> = {
   /** The label comes before validation: a name that is no label value has two errors. */
   defaults: (object) => {
     setDefault(objectAt(object as object as Fields, 'status'), 'phase', 'Active')
@@ -22,7 +23,7 @@ export const namespace: BuiltinKind = {
     if ((metadata.name ?? '') !== '') metadata.labels = { ...metadata.labels, [NAME_LABEL]: metadata.name! }
   },
   /** Its finalizers; they count on creation and when they are set through /finalize. */
-  validate: (object: NamespaceObject) =>
+  validate: (object) =>
     (object.spec?.finalizers ?? []).flatMap((finalizer) => [
       ...nameErrors(finalizer, 'spec.finalizers', qualifiedName),
       ...validateCoreFinalizer(finalizer, 'spec.finalizers'),
@@ -30,7 +31,7 @@ export const namespace: BuiltinKind = {
   strategy: {
     nameRules: dns1123Label,
     returnsDeletedObject: true,
-    prepare: (_w, obj: NamespaceObject, old?: NamespaceObject) => {
+    prepare: (_w, obj, old) => {
       if (old) {
         obj.spec = structuredClone(old.spec ?? {})
         obj.status = structuredClone(old.status ?? {})
@@ -44,8 +45,8 @@ export const namespace: BuiltinKind = {
     canonicalize: (obj) => {
       obj.metadata.labels = { ...obj.metadata.labels, [NAME_LABEL]: obj.metadata.name! }
     },
-    heldBy: (obj: NamespaceObject) => (obj.spec?.finalizers ?? []).length > 0,
-    markDeleted: (obj: NamespaceObject) => {
+    heldBy: (obj) => (obj.spec?.finalizers ?? []).length > 0,
+    markDeleted: (obj) => {
       obj.status = { ...obj.status, phase: 'Terminating' }
       // Namespaces have no grace: theirs is the time their content needs.
       delete obj.metadata.deletionGracePeriodSeconds
@@ -53,20 +54,20 @@ export const namespace: BuiltinKind = {
   },
   views: {
     /** Keeps the spec. */
-    status: (main) => ({
-      ...main,
-      resetFields: ['spec'],
-      prepare: (_w, obj: NamespaceObject, old?: NamespaceObject) => {
-        if (old?.spec) obj.spec = structuredClone(old.spec)
-      },
-    }),
+    status: (main) =>
+      view(main, {
+        resetFields: ['spec'],
+        prepare: (_w, obj, old) => {
+          if (old?.spec) obj.spec = structuredClone(old.spec)
+        },
+      }),
     /** Takes spec.finalizers alone. */
-    finalize: (main) => ({
-      ...main,
-      resetFields: ['status'],
-      prepare: (_w, obj: NamespaceObject, old?: NamespaceObject) => {
-        if (old?.status) obj.status = structuredClone(old.status)
-      },
-    }),
+    finalize: (main) =>
+      view(main, {
+        resetFields: ['status'],
+        prepare: (_w, obj, old) => {
+          if (old?.status) obj.status = structuredClone(old.status)
+        },
+      }),
   },
 }

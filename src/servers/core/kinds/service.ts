@@ -23,7 +23,7 @@ const cells: Record<string, CellFunction> = {
     ),
 }
 
-export const service: BuiltinKind = {
+export const service: BuiltinKind<Service> = {
   defaults: (object) => {
     const spec = objectAt(object as object as Fields, 'spec')
     setDefault(spec, 'sessionAffinity', 'None')
@@ -40,22 +40,18 @@ export const service: BuiltinKind = {
     defaultTraffic(spec)
     if (spec['type'] === 'LoadBalancer') defaultIngress(object as object as Fields)
   },
-  validate: (object, old) => validateService(object as Service, old as Service | undefined),
+  validate: validateService,
   strategy: {
     nameRules: dns1123Label,
     returnsDeletedObject: true,
     prepare: (_w, obj, old) => {
       keepStatus(obj, old)
-      const given = obj as Service
-      const { clusterIP: _ip, clusterIPs: _ips, ...spec } = given.spec
-      Object.assign(obj, { spec: { ...spec, ...normalizedClusterIps(given.spec, (old as Service | undefined)?.spec) } })
+      const { clusterIP: _ip, clusterIPs: _ips, ...spec } = obj.spec
+      Object.assign(obj, { spec: { ...spec, ...normalizedClusterIps(obj.spec, old?.spec) } })
     },
   },
   views: {
-    status: (main) => ({
-      ...statusView(main),
-      validate: (_w, obj, old) => validateServiceStatus(obj as Service, old as Service),
-    }),
+    status: (main) => statusView(main, { validate: (_w, obj, old) => validateServiceStatus(obj, old!) }),
   },
   cells,
 }
