@@ -2,7 +2,7 @@
  * Watches for engines that keep their own history. A watcher is a position in that history and pulls from it at its
  * own pace, so a slow one costs nothing; it fails with `compacted` once history it has not read is forgotten.
  *
- * Callers:  memory/ and embedded/, which call committed() after each commit.
+ * Callers:  kept-history.ts, which engines tell of each commit.
  * Not here: the history itself (EventLog, the engine's).
  *
  *   reading --caught up--> idle --matching commit, progress, abort or close--> reading

@@ -23,7 +23,7 @@ import {
   type StoredValue,
   type WriteResult,
 } from '../storage.ts'
-import { WatchHub } from '../watch-hub.ts'
+import { KeptHistory } from '../kept-history.ts'
 import { Database } from './database.ts'
 import { EventTail } from './event-tail.ts'
 import { Expiry } from './expiry.ts'
@@ -50,22 +50,23 @@ export class EmbeddedStorage implements Storage {
   readonly #clock: Clock
   readonly #commits: GroupCommit
   readonly #tail = new EventTail()
-  readonly #hub: WatchHub
+  readonly #history: KeptHistory
   readonly #expiry: Expiry
   readonly #stopCompaction: Cancel
-  #current: Revision
-  #compacted: Revision
   #closed: Promise<void> | undefined
 
   /** @throws StorageFolderError when another process has the folder, or its format is newer. */
   constructor(o: EmbeddedStorageOptions) {
     this.#database = new Database(o.folder)
     this.#clock = o.clock
-    this.#current = this.#database.meta('revision') ?? 1
-    this.#compacted = this.#database.meta('compacted') ?? 0
-    this.#tail.reset(this.#current)
+    this.#history = new KeptHistory({
+      current: this.#database.meta('revision') ?? 1,
+      compacted: this.#database.meta('compacted') ?? 0,
+      clock: o.clock,
+      eventsAfter: (after, limit) => this.#eventsAfter(after, limit),
+    })
+    this.#tail.reset(this.#history.current)
     this.#commits = groupCommit((writes) => this.#commit(writes))
-    this.#hub = new WatchHub(logOf(this), o.clock)
     this.#expiry = new Expiry({ clock: o.clock, log: o.log, sweep: () => this.#sweep() })
     this.#expiry.wake(0)
     this.#stopCompaction = compactPeriodically(this, {
@@ -73,27 +74,18 @@ export class EmbeddedStorage implements Storage {
       intervalMs: o.compactionIntervalMs ?? DEFAULT_COMPACTION_INTERVAL_MS,
       log: o.log,
     })
-    function logOf(storage: EmbeddedStorage): ConstructorParameters<typeof WatchHub>[0] {
-      return {
-        get current() {
-          return storage.#current
-        },
-        get compacted() {
-          return storage.#compacted
-        },
-        eventsAfter: (after, limit) => storage.#eventsAfter(after, limit),
-      }
-    }
   }
 
   async get(key: string, at?: Revision): Promise<{ item?: StoredValue; revision: Revision }> {
-    this.#refuse(at)
-    const entry = this.#entryAt(this.#database.indexEntry(key)?.revision, at ?? this.#current)
-    return entry?.value ? { item: itemOf(entry, entry.value), revision: this.#current } : { revision: this.#current }
+    this.#history.refuse(at)
+    const entry = this.#entryAt(this.#database.indexEntry(key)?.revision, at ?? this.#history.current)
+    return entry?.value
+      ? { item: itemOf(entry, entry.value), revision: this.#history.current }
+      : { revision: this.#history.current }
   }
 
   async list(prefix: string, o: ListOptions): Promise<ListResult> {
-    const revision = o.at ?? this.#current
+    const revision = o.at ?? this.#history.current
     const limit = o.limit ?? Number.POSITIVE_INFINITY
     const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]) // no UTF-8 text has this byte
     let start = Buffer.from(prefix)
@@ -105,7 +97,7 @@ export class EmbeddedStorage implements Storage {
     let remaining = 0
     let unchanged = true
     for (;;) {
-      this.#refuse(revision)
+      this.#history.refuse(revision)
       const step = o.count ? STEP : Math.min(STEP, limit - items.length + 1)
       const found = this.#database.indexEntries(start, end, step)
       for (const index of found) {
@@ -129,7 +121,7 @@ export class EmbeddedStorage implements Storage {
     value: Uint8Array,
     o: { expected: Revision | 'absent'; ttlSeconds?: number },
   ): Promise<WriteResult> {
-    this.#refuse()
+    this.#history.refuse()
     if (value.length > MAX_VALUE_BYTES || Buffer.byteLength(key) > MAX_KEY_BYTES) {
       throw new StorageError('too-large', `${value.length} bytes under a key of ${key.length} are too large`)
     }
@@ -140,24 +132,24 @@ export class EmbeddedStorage implements Storage {
   }
 
   async delete(key: string, expected: Revision): Promise<WriteResult> {
-    this.#refuse()
+    this.#history.refuse()
     return this.#commits.write({ key, value: undefined, expected, dueMs: undefined })
   }
 
   watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<Batch> {
-    return this.#hub.watch(prefix, o)
+    return this.#history.watch(prefix, o)
   }
 
   requestProgress(prefix: string): void {
-    this.#hub.requestProgress(prefix)
+    this.#history.requestProgress(prefix)
   }
 
   /** Resolves when what was forgotten is also removed from the disk. */
   async compact(upTo: Revision): Promise<void> {
-    this.#refuse()
-    if (upTo > this.#current) throw futureRevision(upTo, this.#current)
-    if (upTo <= this.#compacted) return
-    this.#compacted = upTo
+    this.#history.refuse()
+    this.#history.refuseFuture(upTo)
+    if (upTo <= this.#history.compacted) return
+    this.#history.compacted = upTo
     this.#tail.compact(upTo)
     await this.#commits.alone(() => this.#database.batch((write) => write.setMeta('compacted', upTo)))
     let more = true
@@ -165,13 +157,13 @@ export class EmbeddedStorage implements Storage {
   }
 
   async currentRevision(): Promise<Revision> {
-    this.#refuse()
-    return this.#current
+    this.#history.refuse()
+    return this.#history.current
   }
 
   async oldestRevision(): Promise<Revision> {
-    this.#refuse()
-    return this.#compacted
+    this.#history.refuse()
+    return this.#history.compacted
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -182,18 +174,9 @@ export class EmbeddedStorage implements Storage {
   async #close(): Promise<void> {
     this.#stopCompaction()
     this.#expiry[Symbol.dispose]()
-    this.#hub.close()
+    this.#history.close()
     await this.#commits.close()
     await this.#database.close()
-  }
-
-  #refuse(at?: Revision): void {
-    if (this.#closed) throw new StorageError('unavailable', 'the storage is closed')
-    if (at === undefined) return
-    if (at > this.#current) throw futureRevision(at, this.#current)
-    if (at < this.#compacted) {
-      throw new StorageError('compacted', `revision ${at} has been compacted`, { compactedTo: this.#compacted })
-    }
   }
 
   /** Follows a key's entries back from one of them to the last that is not newer than at. */
@@ -209,12 +192,12 @@ export class EmbeddedStorage implements Storage {
     const entries: (LogEntry & { dueMs: number | undefined })[] = []
     const events: StorageEvent[] = []
     const latest = new Map<string, LogEntry | undefined>()
-    let revision = this.#current
+    let revision = this.#history.current
     const results = writes.map((write): WriteResult => {
       const { key, value, expected, dueMs } = write
       const last = latest.has(key)
         ? latest.get(key)
-        : this.#entryAt(this.#database.indexEntry(key)?.revision, this.#current)
+        : this.#entryAt(this.#database.indexEntry(key)?.revision, this.#history.current)
       const current = last?.value ? itemOf(last, last.value) : undefined
       const holds = expected === 'absent' ? !current : current?.revision === expected
       if (!holds) return { kind: 'conflict', current }
@@ -250,15 +233,15 @@ export class EmbeddedStorage implements Storage {
   }
 
   #publish(revision: Revision, events: readonly StorageEvent[]): void {
-    this.#current = revision
+    this.#history.current = revision
     this.#tail.append(events)
-    this.#hub.committed(events)
+    this.#history.committed(events)
   }
 
   #eventsAfter(after: Revision, limit: number): readonly StorageEvent[] {
     const recent = this.#tail.after(after, limit)
     if (recent) return recent
-    const entries = this.#database.logEntries(after + 1, limit).filter((e) => e.revision <= this.#current)
+    const entries = this.#database.logEntries(after + 1, limit).filter((e) => e.revision <= this.#history.current)
     return entries.map((entry) => {
       const before = entry.created || entry.previous === 0 ? undefined : this.#database.logEntry(entry.previous)
       return eventOf(entry, before?.value)
@@ -268,7 +251,7 @@ export class EmbeddedStorage implements Storage {
   /** Removes what a step of log entries up to the compacted revision replaced. @returns whether there is more. */
   async #removeStep(): Promise<boolean> {
     const removed = this.#database.meta('removed') ?? 0
-    const entries = this.#database.logEntries(removed + 1, STEP).filter((e) => e.revision <= this.#compacted)
+    const entries = this.#database.logEntries(removed + 1, STEP).filter((e) => e.revision <= this.#history.compacted)
     if (entries.length === 0) return false
     await this.#database.batch((write) => {
       for (const { key, revision, previous, value } of entries) {
@@ -318,8 +301,4 @@ function eventOf(entry: LogEntry, previous: Uint8Array | undefined): StorageEven
     ...(value && { value }),
     ...(previous && { previous }),
   }
-}
-
-function futureRevision(asked: Revision, current: Revision): StorageError {
-  return new StorageError('future', `revision ${asked} is not reached yet, the current one is ${current}`)
 }

@@ -15,12 +15,11 @@ import {
   type ListResult,
   type Revision,
   type Storage,
-  StorageError,
   type StorageEvent,
   type StoredValue,
   type WriteResult,
 } from '../storage.ts'
-import { WatchHub } from '../watch-hub.ts'
+import { KeptHistory } from '../kept-history.ts'
 
 /** value is absent for a deletion. */
 type Version = { readonly revision: Revision; readonly value: Uint8Array | undefined }
@@ -38,49 +37,40 @@ export class MemoryStorage implements Storage {
   readonly freshness = 'always'
   readonly #clock: Clock
   readonly #historyLimit: number
-  readonly #hub: WatchHub
+  readonly #history: KeptHistory
   readonly #stopCompaction: Cancel
   /** In byte order; a deleted key stays until its deletion is compacted. */
   #keys: string[] = []
   /** Oldest first. */
   readonly #versions = new Map<string, Version[]>()
-  /** One event for each revision after #compacted. */
+  /** One event for each revision that is not compacted. */
   #events: StorageEvent[] = []
-  #current: Revision = 1
-  #compacted: Revision = 0
   readonly #expiries = new Map<string, Cancel>()
-  #closed = false
 
   constructor(o: MemoryStorageOptions) {
     this.#clock = o.clock
     this.#historyLimit = o.historyLimit ?? 100_000
-    this.#hub = new WatchHub(logOf(this), o.clock)
+    this.#history = new KeptHistory({
+      current: 1,
+      compacted: 0,
+      clock: o.clock,
+      eventsAfter: (after, limit) => this.#eventsAfter(after, limit),
+    })
     this.#stopCompaction = compactPeriodically(this, {
       clock: o.clock,
       intervalMs: o.compactionIntervalMs ?? DEFAULT_COMPACTION_INTERVAL_MS,
       log: o.log ?? noopLogger,
     })
-    function logOf(storage: MemoryStorage): ConstructorParameters<typeof WatchHub>[0] {
-      return {
-        get current() {
-          return storage.#current
-        },
-        get compacted() {
-          return storage.#compacted
-        },
-        eventsAfter: (after, limit) => storage.#eventsAfter(after, limit),
-      }
-    }
   }
 
   async get(key: string, at?: Revision): Promise<{ item?: StoredValue; revision: Revision }> {
-    this.#refuse(at)
-    const item = this.#read(key, at ?? this.#current)
-    return item ? { item, revision: this.#current } : { revision: this.#current }
+    this.#history.refuse(at)
+    const item = this.#read(key, at ?? this.#history.current)
+    return item ? { item, revision: this.#history.current } : { revision: this.#history.current }
   }
 
   async list(prefix: string, o: ListOptions): Promise<ListResult> {
-    this.#refuse(o.at)
+    this.#history.refuse(o.at)
     const start = o.after !== undefined && compareKeys(o.after, prefix) >= 0 ? keyAfter(o.after) : prefix
     const limit = o.limit ?? Number.POSITIVE_INFINITY
     const items: StoredValue[] = []
@@ -88,12 +78,12 @@ export class MemoryStorage implements Storage {
     for (let i = lowerBound(this.#keys, start, itself); i < this.#keys.length; i++) {
       const key = this.#keys[i]!
       if (!key.startsWith(prefix)) break
-      const item = this.#read(key, o.at ?? this.#current)
+      const item = this.#read(key, o.at ?? this.#history.current)
       if (!item) continue
       if (items.length < limit) items.push(item)
       else if (++remaining > 0 && !o.count) break
     }
-    return { items, revision: o.at ?? this.#current, more: remaining > 0, ...(o.count && { remaining }) }
+    return { items, revision: o.at ?? this.#history.current, more: remaining > 0, ...(o.count && { remaining }) }
   }
 
   async put(
@@ -101,8 +91,8 @@ export class MemoryStorage implements Storage {
     value: Uint8Array,
     o: { expected: Revision | 'absent'; ttlSeconds?: number },
   ): Promise<WriteResult> {
-    this.#refuse()
-    const current = this.#read(key, this.#current)
+    this.#history.refuse()
+    const current = this.#read(key, this.#history.current)
     if (o.expected === 'absent' ? current : current?.revision !== o.expected) return { kind: 'conflict', current }
     const revision = this.#write(key, value, current)
     if (o.ttlSeconds !== undefined) this.#expire(key, revision, o.ttlSeconds)
@@ -110,51 +100,41 @@ export class MemoryStorage implements Storage {
   }
 
   async delete(key: string, expected: Revision): Promise<WriteResult> {
-    this.#refuse()
-    const current = this.#read(key, this.#current)
+    this.#history.refuse()
+    const current = this.#read(key, this.#history.current)
     if (current?.revision !== expected) return { kind: 'conflict', current }
     return { kind: 'written', revision: this.#write(key, undefined, current) }
   }
 
   watch(prefix: string, o: { after: Revision; signal: AbortSignal }): AsyncIterable<Batch> {
-    return this.#hub.watch(prefix, o)
+    return this.#history.watch(prefix, o)
   }
 
   requestProgress(prefix: string): void {
-    this.#hub.requestProgress(prefix)
+    this.#history.requestProgress(prefix)
   }
 
   async compact(upTo: Revision): Promise<void> {
-    this.#refuse()
-    if (upTo > this.#current) throw futureRevision(upTo, this.#current)
-    if (upTo > this.#compacted) this.#forget(upTo)
+    this.#history.refuse()
+    this.#history.refuseFuture(upTo)
+    if (upTo > this.#history.compacted) this.#forget(upTo)
   }
 
   async currentRevision(): Promise<Revision> {
-    this.#refuse()
-    return this.#current
+    this.#history.refuse()
+    return this.#history.current
   }
 
   async oldestRevision(): Promise<Revision> {
-    this.#refuse()
-    return this.#compacted
+    this.#history.refuse()
+    return this.#history.compacted
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true
     this.#stopCompaction()
     for (const cancel of this.#expiries.values()) cancel()
     this.#expiries.clear()
-    this.#hub.close()
-  }
-
-  #refuse(at?: Revision): void {
-    if (this.#closed) throw new StorageError('unavailable', 'the storage is closed')
-    if (at === undefined) return
-    if (at > this.#current) throw futureRevision(at, this.#current)
-    if (at < this.#compacted) {
-      throw new StorageError('compacted', `revision ${at} has been compacted`, { compactedTo: this.#compacted })
-    }
+    this.#history.close()
   }
 
   #read(key: string, at: Revision): StoredValue | undefined {
@@ -163,7 +143,7 @@ export class MemoryStorage implements Storage {
   }
 
   #write(key: string, value: Uint8Array | undefined, current: StoredValue | undefined): Revision {
-    const revision = ++this.#current
+    const revision = ++this.#history.current
     const versions = this.#versions.get(key)
     if (versions) versions.push({ revision, value })
     else {
@@ -182,7 +162,7 @@ export class MemoryStorage implements Storage {
     }
     this.#events.push(event)
     if (this.#events.length > this.#historyLimit) this.#forget(this.#events[this.#historyLimit >> 1]!.revision)
-    this.#hub.committed([event])
+    this.#history.committed([event])
     return revision
   }
 
@@ -202,7 +182,7 @@ export class MemoryStorage implements Storage {
 
   /** Drops versions that were replaced at or before upTo, and keys that were deleted by then. */
   #forget(upTo: Revision): void {
-    this.#compacted = upTo
+    this.#history.compacted = upTo
     const count = this.#events.findLastIndex((e) => e.revision <= upTo) + 1
     const touched = new Set(this.#events.slice(0, count).map((e) => e.key))
     this.#events = this.#events.slice(count)
@@ -220,7 +200,3 @@ export class MemoryStorage implements Storage {
 }
 
 const itself = (key: string): string => key
-
-function futureRevision(asked: Revision, current: Revision): StorageError {
-  return new StorageError('future', `revision ${asked} is not reached yet, the current one is ${current}`)
-}
