@@ -110,15 +110,19 @@ function specOf(a: Attributes, version: 'v1' | 'v1beta1'): object {
   return {
     ...(a.isResourceRequest
       ? {
-          resourceAttributes: filled({
-            namespace: a.namespace,
-            verb: a.verb,
-            group: a.apiGroup,
-            version: a.apiVersion,
-            resource: a.resource,
-            subresource: a.subresource,
-            name: a.name,
-          }),
+          resourceAttributes: {
+            ...filled({
+              namespace: a.namespace,
+              verb: a.verb,
+              group: a.apiGroup,
+              version: a.apiVersion,
+              resource: a.resource,
+              subresource: a.subresource,
+              name: a.name,
+            }),
+            ...(a.fieldSelector ? { fieldSelector: { requirements: a.fieldSelector } } : {}),
+            ...(a.labelSelector ? { labelSelector: { requirements: a.labelSelector } } : {}),
+          },
         }
       : { nonResourceAttributes: filled({ path: a.path, verb: a.verb }) }),
     user: user.name,
