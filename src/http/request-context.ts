@@ -50,6 +50,8 @@ export class RequestContext {
   deadlineMs: number | undefined = undefined
   /** Texts for Warning headers; kept without duplicates. */
   readonly warnings: string[] = []
+  /** What admission noted; shown in the line of http-log. */
+  annotations: Map<string, string> | undefined = undefined
   /** Headers that filters put on whatever is answered: name, value ... */
   readonly answerHeaders: string[] = []
   /** Monotonic ms at which the filter under way was entered; kept by compose(). */
@@ -84,6 +86,11 @@ export class RequestContext {
   }
   warn(text: string): void {
     if (!this.warnings.includes(text)) this.warnings.push(text)
+  }
+  /** Of a key that is noted twice, the first value stays. */
+  annotate(key: string, value: string): void {
+    this.annotations ??= new Map()
+    if (!this.annotations.has(key)) this.annotations.set(key, value)
   }
   /** Called by the delegate that takes the request, before its handler runs. */
   served(component: string, subresourceLabel = ''): void {

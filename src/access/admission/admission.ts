@@ -19,20 +19,20 @@ export interface AdmissionAttributes {
   /** '' for the resource itself. */
   readonly subresource: string
   readonly kind: GroupVersionKind
-  /** The object's name in the request; '' where it is not known yet, as with generateName. */
+  /** The object's name in the request; '' where it names none, as with generateName and in a deletecollection. */
   readonly name: string
   readonly namespace: string
   readonly user: UserInfo
   readonly dryRun: boolean
   /** CreateOptions, DeleteOptions ..., as the client gave them. */
   readonly options: object
-  /** In the version of the request. Plug-ins that mutate change it or set another one; undefined for delete. */
+  /** In the version of the request; of connect its options. Plug-ins that mutate change it or set another one; undefined for delete. */
   object: KubeObject | undefined
   readonly old: KubeObject | undefined
   /** The second round of mutate. */
   readonly isReinvocation: boolean
   warn(text: string): void
-  /** For the audit log. @param key of a domain: `pod-security.kubernetes.io/enforce-policy`. */
+  /** Notes what was decided. Of a key that is noted twice, the first value stays. @param key of a domain: `pod-security.kubernetes.io/enforce-policy`. */
   annotate(key: string, value: string): void
 }
 
