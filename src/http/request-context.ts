@@ -10,7 +10,7 @@ import type { RequestInfo } from './request-info.ts'
 /** Where it differs from what holds for all requests. */
 export interface RequestRules {
   readonly longRunning: boolean | undefined
-  /** Of the whole request. */
+  /** The limit of the whole request. */
   readonly totalMs: number | undefined
   /** Whether a client's traceparent is followed; undefined: that depends on who it is. */
   readonly trustTraceparent: boolean | undefined
@@ -62,7 +62,7 @@ export class RequestContext {
   subresourceLabel = ''
   /** panic-recovery: what an error means. One function for all requests: a closure of each would keep it alive. */
   recover: (ctx: RequestContext, thrown: unknown) => void = breakOff
-  /** Whoever makes the request wait for something else: what that is, for who gives up on it. */
+  /** What the request waits for, set by the handler that waits: the deadline names it when it gives up. */
   waitsFor: { causes(): readonly StatusCause[] } | undefined = undefined
   /** latency */
   onServed: (() => void) | undefined = undefined
@@ -87,7 +87,7 @@ export class RequestContext {
   warn(text: string): void {
     if (!this.warnings.includes(text)) this.warnings.push(text)
   }
-  /** Of a key that is noted twice, the first value stays. */
+  /** Notes a value under a key; the first value of a key stays. */
   annotate(key: string, value: string): void {
     this.annotations ??= new Map()
     if (!this.annotations.has(key)) this.annotations.set(key, value)

@@ -1,6 +1,6 @@
 /**
- * Asks another API server whether somebody may do something, with a SubjectAccessReview.
- * Where it cannot be asked there is no opinion, with the error: nobody is let in by an outage.
+ * Asks another API server whether a user may do something, with a SubjectAccessReview.
+ * Where it cannot be asked there is no opinion, with the error: an outage lets no user in.
  * Source: apiserver's webhook authorizer.
  */
 import { hash } from 'node:crypto'

@@ -1,6 +1,6 @@
 import type { UserInfo } from '../../api/meta.ts'
 
-/** Of a field or a label: what the objects of a list, watch or deletecollection have in common. */
+/** A condition on a field or a label that all objects of a list, watch or deletecollection meet. */
 export interface SelectorRequirement {
   readonly key: string
   readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'

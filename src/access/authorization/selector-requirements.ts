@@ -30,7 +30,8 @@ export function readLabelRequirements(text: string): readonly SelectorRequiremen
 }
 
 /**
- * The requirements of a request. One whose selector cannot be read is authorized without it, and refused by its handler.
+ * The requirements of a request. A request whose selector cannot be read is authorized without it, and refused by its
+ * handler.
  *
  * @returns undefined where nothing is required.
  */

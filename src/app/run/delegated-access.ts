@@ -9,11 +9,11 @@ import { followServer } from '../files/followed-server.ts'
 import type { OptionName } from '../config/options.ts'
 import type { AppContext } from './app-context.ts'
 
-/** Of aggregated API servers, which ask their kube-apiserver. */
+/** How long aggregated API servers remember answers of their kube-apiserver. */
 const DELEGATED_TTL_MS = 10_000
 const REQUEST_S = [0.25, 0.5, 0.7, 1, 1.5, 3, 5, 10]
 
-/** @returns undefined where nobody is to be asked. @throws ConfigurationError */
+/** @returns undefined where no server is to be asked. @throws ConfigurationError */
 export function delegatedTokens(around: AppContext): CachedTokenAuthenticator | undefined {
   const { values, given } = around.config
   const source = sourceOf(around, 'authentication-kubeconfig', 'authentication-token-webhook-config-file')
@@ -33,7 +33,7 @@ export function delegatedTokens(around: AppContext): CachedTokenAuthenticator | 
   )
 }
 
-/** @returns undefined where nobody is to be asked. @throws ConfigurationError */
+/** @returns undefined where no server is to be asked. @throws ConfigurationError */
 export function delegatedAuthorizer(around: AppContext): CachedAuthorizer | undefined {
   const { values, given } = around.config
   const source = sourceOf(around, 'authorization-kubeconfig', 'authorization-webhook-config-file')

@@ -1,4 +1,4 @@
-/** Who does what one process does for all replicas: over etcd, whoever holds the Lease; elsewhere a process is alone. */
+/** Which replica does what one does for all: over etcd, the replica that holds the Lease; elsewhere a process is alone. */
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Client } from '../../client/client.ts'

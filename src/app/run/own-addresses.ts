@@ -37,7 +37,7 @@ export class OwnAddresses {
     this.#advertised = advertiseAddress
     this.#machine = machine
   }
-  /** Of the TLS listener; 0 until it is known. */
+  /** The port of the TLS listener; 0 until it is known. */
   get port(): number {
     return this.#secure.port
   }

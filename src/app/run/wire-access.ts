@@ -63,7 +63,7 @@ function authorizersOf(mode: string): Authorizer[] {
   return [mode === 'AlwaysAllow' ? alwaysAllow() : alwaysDeny()]
 }
 
-/** Whoever reaches the insecure listener. */
+/** The user of every request on the insecure listener. */
 export function insecureAccess(access: Access): Access {
   const user = { name: 'system:unsecured', groups: [SYSTEM_MASTERS, SYSTEM_AUTHENTICATED] }
   return {

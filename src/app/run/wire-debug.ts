@@ -1,7 +1,7 @@
 /**
  * What operators ask a running server: `/debug/routes`, `/debug/apiservices/<name>/diagnosis` and `.../impact`,
  * `/debug/delegates` and `/debug/delegates/<name>/diagnosis` of servers that are fronted.
- * Paths of no API: whoever is not of system:masters needs permission for them.
+ * Paths of no API: users outside system:masters need permission for them.
  */
 import { impersonatedUser } from '../../access/impersonation/filter.ts'
 import type { Authorizer } from '../../access/authorization/authorizer.ts'
@@ -118,7 +118,7 @@ async function routes(ctx: RequestContext, o: DebugParts): Promise<void> {
   answerJson(ctx, { ...explanation, apiService })
 }
 
-/** Who is asked for, with the groups that impersonation would give; the caller, where nobody is named. */
+/** The user that is asked about, with the groups that impersonation would give; the caller, where none is named. */
 function userOf(ctx: RequestContext): UserInfo {
   const name = ctx.query.get('as')
   const groups = ctx.query.getAll('as-group')

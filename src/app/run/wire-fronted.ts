@@ -31,7 +31,7 @@ export interface BehindParts {
   /** The servers of this process, the core server first. */
   readonly local: readonly Delegate[]
   readonly credentials: Credentials
-  /** Of this process, where it asks a fronted server for itself. */
+  /** The user of this process, where it asks a fronted server for itself. */
   readonly self: UserInfo
 }
 

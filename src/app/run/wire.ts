@@ -186,7 +186,7 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const ready = around.hooks.run(life.signal, log)
   ready.catch(failed.reject)
   const announced = ready.then(() => log.info('ready', { port: listeners.port }))
-  // Whoever runs the server may wait for `failed` alone.
+  // The caller may wait for `failed` alone.
   announced.catch(() => {})
   return {
     port: listeners.port,
