@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts'
 
 export interface ReviewCacheOptions<T> {
   readonly clock: Clock
-  /** Of each sort. */
+  /** The most answers of each sort that are kept. */
   readonly max: number
   /** Questions under way at once; further ones fail at once. */
   readonly maxUnderWay: number

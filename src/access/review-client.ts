@@ -19,7 +19,7 @@ import type { Logger } from '../observability/logger.ts'
 /** Source: apiserver's util/webhook. */
 const RETRY = { firstMs: 500, factor: 1.5, jitter: 0.2, attempts: 5 }
 const ATTEMPT_TIMEOUT_MS = 10_000
-/** Of a question with all its attempts: those who wait for it are answered by then. */
+/** The limit of a question with all its attempts: requests that wait for it are answered by then. */
 const TOTAL_TIMEOUT_MS = 30_000
 const MAX_ANSWER_BYTES = 3 * 1024 * 1024
 const PASSING = new Set([429, 500, 504])
@@ -49,7 +49,7 @@ export class ReviewError extends Error {
 }
 
 export interface ReviewClientOptions {
-  /** Replaced by whoever watches the kubeconfig; asked anew for each attempt. */
+  /** Replaced when the kubeconfig changes; asked anew for each attempt. */
   readonly transport: Transport
   /** Behind the server's URL; empty: the URL itself is the webhook. */
   readonly path: string

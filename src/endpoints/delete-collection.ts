@@ -44,7 +44,7 @@ async function deleteAll(
     for (const { metadata } of queue) {
       const write = { ...writeOf(ctx, scope, metadata.name!, options), namespace: metadata.namespace ?? '' }
       try {
-        await scope.registry.delete(write, options, new WritePath(ctx, scope, write, options).deleteHooks)
+        await scope.registry.delete(write, options, new WritePath(ctx, scope, write, options).deleteCollectionHooks)
       } catch (e) {
         if (!(e instanceof StatusError) || e.code !== 404) throw e
       }

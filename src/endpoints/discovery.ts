@@ -47,7 +47,7 @@ export interface UnitedGroups {
   /** By `group/version`, those that several sources have. */
   readonly united: ReadonlyMap<string, VersionDiscovery>
 }
-/** Of a group version that several sources have, the resources are united: the first that has a resource lists it. */
+/** Unites the resources of a group version that several sources have: the first source that has a resource lists it. */
 export function uniteGroups(sources: readonly (readonly GroupDiscovery[])[]): UnitedGroups {
   const groups = new Map<string, Map<string, VersionDiscovery>>()
   const united = new Map<string, VersionDiscovery>()

@@ -66,7 +66,7 @@ function checkFieldLabels(fields: FieldSelector | undefined, resource: Resource)
   }
 }
 
-/** A watch from nowhere in particular is one that wants the state first. */
+/** A watch without a resourceVersion wants the state first. */
 function withWatchDefaults(o: ListOptions): ListOptions {
   if (o.sendInitialEvents !== undefined || o.resourceVersionMatch !== '') return o
   if (o.resourceVersion !== '' && o.resourceVersion !== '0') return o

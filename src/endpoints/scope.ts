@@ -29,7 +29,7 @@ export interface Scope {
   readonly columns: readonly Column[]
   /** Empty for the resource itself. */
   readonly subresource: string
-  /** Of the subresource, where there is one. */
+  /** That of the subresource, where the scope is of a subresource. */
   readonly strategy: Strategy
   readonly admission: AdmissionChain
   readonly clock: Clock

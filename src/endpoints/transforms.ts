@@ -35,7 +35,7 @@ const OBJECT_OFFER: Offer = {
     (as.version === 'v1' || as.version === 'v1beta1') &&
     !(as.kind === 'Table' && encoding === 'protobuf'),
 }
-/** Of paths that may be watched. */
+/** The media types of paths that may be watched. */
 const LIST_OFFER: Offer = {
   ...OBJECT_OFFER,
   representations: [

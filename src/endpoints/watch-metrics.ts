@@ -1,6 +1,6 @@
 import type { Counter, Family, Histogram, MetricsRecorder } from '../observability/metrics.ts'
 
-/** Of the watches of one resource. */
+/** The series of the watches of one resource. */
 export interface WatchMetrics {
   readonly events: Counter
   readonly sizes: Histogram

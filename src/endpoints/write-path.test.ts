@@ -1,8 +1,10 @@
 /** In which order a write passes its steps, for each verb, and what a plug-in may do. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RequestContext } from '../http/request-context.ts'
+import { THING_FORM } from '../../test/harness/things.ts'
 import { type AskOptions, startThingServer, thingGroup, thingResource } from '../../test/harness/thing-server.ts'
-import type { AdmissionAttributes, AdmissionPlugin } from '../access/admission/admission.ts'
+import { type AdmissionAttributes, AdmissionChain, type AdmissionPlugin } from '../access/admission/admission.ts'
 import { StatusError } from '../api/status-error.ts'
 import type { Strategy } from '../registry/strategy.ts'
 
@@ -81,6 +83,136 @@ for (const { name, method, target, o, want } of rows) {
     assert.deepEqual(found, want)
   })
 }
+
+const APPLY = { 'content-type': 'application/apply-patch+yaml' }
+const RACED: readonly { name: string; method: string; target: string; o?: AskOptions; want: readonly string[] }[] = [
+  {
+    name: 'update',
+    method: 'PUT',
+    target: `${THINGS}/x`,
+    o: { body: thing('x', { mine: '1' }) },
+    want: steps('update'),
+  },
+  {
+    name: 'merge patch',
+    method: 'PATCH',
+    target: `${THINGS}/x`,
+    o: { body: { data: { k: 'v' } }, headers: MERGE },
+    want: steps('update'),
+  },
+  {
+    name: 'apply',
+    method: 'PATCH',
+    target: `${THINGS}/x?fieldManager=m`,
+    o: { body: thing('x', { k: 'v' }), headers: APPLY },
+    want: steps('update'),
+  },
+  { name: 'delete', method: 'DELETE', target: `${THINGS}/x`, want: DELETED },
+  { name: 'deletecollection', method: 'DELETE', target: THINGS, want: DELETED },
+]
+for (const { name, method, target, o, want } of RACED) {
+  test(`the order of a write that loses a race: ${name}`, async () => {
+    const { steps: found, strategy, plugin } = recorded()
+    let racing = false
+    /** Writes the object after all other steps of the first round. */
+    const racer: AdmissionPlugin = {
+      name: 'racer',
+      handles: () => racing,
+      validate: async () => {
+        racing = false
+        const before = [...found]
+        await things.ask('PUT', `${THINGS}/x`, { body: thing('x', { other: 'writer' }) })
+        found.splice(0, found.length, ...before, 'lost')
+      },
+    }
+    await using things = await startThingServer({
+      plugins: [plugin('a'), plugin('b'), racer],
+      groups: [thingGroup([thingResource({ strategy })])],
+    })
+    await things.ask('POST', THINGS, { body: thing('x') })
+    found.length = 0
+    racing = true
+    const answer = await things.ask(method, target, o)
+    assert.ok(answer.status < 300, answer.text)
+    assert.deepEqual(found, [...want, 'lost', ...want])
+  })
+}
+
+test('a connection is admitted with its options, in both rounds, before it is opened', async () => {
+  const log: unknown[] = []
+  const plugin: AdmissionPlugin = {
+    name: 'p',
+    handles: (a) => a.operation === 'connect',
+    mutate: (a) => {
+      log.push(['mutate', a.name, a.namespace, a.subresource, a.kind.kind, a.object, a.old])
+      a.object = { ...a.object!, data: 'changed' } as never
+    },
+    validate: (a) => {
+      log.push(['validate', a.object])
+      if (a.name === 'closed') throw new StatusError(403, 'Forbidden', 'closed')
+    },
+  }
+  await using things = await startThingServer({
+    plugins: [plugin],
+    groups: [
+      thingGroup([
+        thingResource({
+          subresources: [
+            {
+              is: 'connect',
+              name: 'proxy',
+              methods: ['GET'],
+              options: { ...THING_FORM, kind: 'ProxyOptions' },
+              takesPath: true,
+              open: (ctx, options) => {
+                log.push(['open', options])
+                ctx.answer(200, ['Content-Length', '0'])
+              },
+            },
+          ],
+        }),
+      ]),
+    ],
+  })
+  const options = { kind: 'ProxyOptions', apiVersion: 'test/v1' }
+  assert.equal((await things.ask('GET', `${THINGS}/x/proxy/some/path?other=1`)).status, 200)
+  assert.deepEqual(log.splice(0), [
+    ['mutate', 'x', 'ns', 'proxy', 'ProxyOptions', options, undefined],
+    ['validate', { ...options, data: 'changed' }],
+    ['open', { ...options, data: 'changed' }],
+  ])
+  assert.equal((await things.ask('GET', `${THINGS}/closed/proxy`)).status, 403)
+  assert.deepEqual(
+    log.map((entry) => (entry as unknown[])[0]),
+    ['mutate', 'validate'],
+  )
+})
+
+test('a deletecollection names no object; the old one says which it is', async () => {
+  const named: unknown[] = []
+  const plugin: AdmissionPlugin = {
+    name: 'p',
+    handles: (a) => a.operation === 'delete',
+    validate: (a) => void named.push([a.name, a.old!.metadata.name]),
+  }
+  await using things = await startThingServer({ plugins: [plugin] })
+  for (const name of ['x', 'y']) await things.ask('POST', THINGS, { body: thing(name) })
+  await things.ask('DELETE', `${THINGS}/x`)
+  await things.ask('DELETE', THINGS)
+  assert.deepEqual(named, [
+    ['x', 'x'],
+    ['', 'y'],
+  ])
+})
+
+test('a chain waits for nothing unless a plug-in that handles the request returns a promise', async () => {
+  const a = { operation: 'create' } as AdmissionAttributes
+  const slow: AdmissionPlugin = { name: 's', handles: (o) => o.operation === 'delete', mutate: async () => {} }
+  const quick: AdmissionPlugin = { name: 'q', handles: () => true, mutate: () => {}, validate: () => {} }
+  const chain = new AdmissionChain([slow, quick])
+  assert.deepEqual([chain.mutate(a), chain.validate(a)], [undefined, undefined])
+  assert.ok(chain.mutate({ ...a, operation: 'delete' }) instanceof Promise)
+})
 
 test('a lost race begins again from the newer object, mutation included', async () => {
   let raced = false
@@ -178,4 +310,20 @@ test('warnings of plug-ins reach the client; a dry run passes all steps and stor
   assert.equal(answer.status, 201)
   assert.equal(answer.answered['warning'], '299 - "dry run: true"')
   assert.equal((await things.ask('GET', `${THINGS}/x`)).status, 404)
+})
+
+test('annotations of plug-ins stay with the request; the first value of a key counts', async () => {
+  const noting: AdmissionPlugin = {
+    name: 'noting',
+    handles: () => true,
+    mutate: (a) => a.annotate('a.example.com/x', 'first'),
+    validate: (a) => {
+      a.annotate('a.example.com/x', 'second')
+      a.annotate('a.example.com/y', 'third')
+    },
+  }
+  await using things = await startThingServer({ plugins: [noting] })
+  let asked: RequestContext | undefined
+  await things.ask('POST', THINGS, { body: thing('x'), onContext: (ctx) => (asked = ctx) })
+  assert.deepEqual(Object.fromEntries(asked!.annotations!), { 'a.example.com/x': 'first', 'a.example.com/y': 'third' })
 })

@@ -4,10 +4,12 @@
  *   make (body, patch, merge, apply) -> defaults -> field manager -> mutate -> fit
  *     -> registry (prepare, validate, canonicalize) -> validate -> storage; after a lost race from "make" again
  *
- * Callers:  create.ts, update.ts, patch.ts say how to make the object; delete.ts and delete-collection.ts admit only.
+ * Callers:  create.ts, update.ts, patch.ts say how to make the object; delete.ts, delete-collection.ts and connect.ts
+ *           admit only.
  * Not here: the registry's own steps (registry/registry.ts), what plug-ins do (access/admission).
  */
 import type { AdmissionAttributes, Operation } from '../access/admission/admission.ts'
+import type { GroupVersionKind } from '../api/kinds/kind-version.ts'
 import type { KubeObject } from '../api/meta.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Pause } from '../lib/next-turn.ts'
@@ -93,17 +95,39 @@ export class WritePath {
 
   /** What the registry calls for each object of a delete: both rounds of admission. */
   get deleteHooks(): WriteHooks {
+    return this.#deleting(this.#write.name)
+  }
+  /** The same in a deletecollection, which names no object. */
+  get deleteCollectionHooks(): WriteHooks {
+    return this.#deleting('')
+  }
+  #deleting(name: string): WriteHooks {
     return {
       validate: (_, old) => {
         const { admission } = this.#scope
         if (admission.isEmpty) return undefined
-        const attributes = this.#attributesOf('delete', undefined, old)
+        const attributes = { ...this.#attributesOf('delete', undefined, old), name }
         const pending = admission.mutate(attributes)
         return pending instanceof Promise
           ? pending.then(() => admission.validate(attributes))
           : admission.validate(attributes)
       },
     }
+  }
+
+  /**
+   * Both rounds of admission before a connection is opened.
+   *
+   * @param options of the connection, which are its object.
+   * @returns what plug-ins made of them; a promise only where a plug-in made one.
+   */
+  connecting(options: KubeObject, kind: GroupVersionKind): KubeObject | Promise<KubeObject> {
+    const { admission } = this.#scope
+    const attributes = { ...this.#attributesOf('connect', options, undefined), kind }
+    const validated = (): void | Promise<void> => admission.validate(attributes)
+    const mutated = admission.mutate(attributes)
+    const pending = mutated instanceof Promise ? mutated.then(validated) : validated()
+    return pending instanceof Promise ? pending.then(() => attributes.object!) : attributes.object!
   }
 
   #attributesOf(
@@ -127,7 +151,7 @@ export class WritePath {
       old: old && forms.view(old),
       isReinvocation: false,
       warn: (text) => ctx.warn(text),
-      annotate: () => {},
+      annotate: (key, value) => ctx.annotate(key, value),
     }
     return this.#attributes
   }

@@ -1,4 +1,4 @@
-/** How a request ends: exactly one Outcome, whoever asks and whenever. Both exchanges build on it. */
+/** How a request ends: exactly one Outcome, at whatever time it is asked for. Both exchanges build on it. */
 import type { Outcome } from './exchange.ts'
 
 type Listener = (outcome: Outcome) => void

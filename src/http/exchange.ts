@@ -14,12 +14,12 @@ export interface HeaderView {
   has(name: string): boolean
 }
 
-/** Of a connection whose client certificate OpenSSL verified against one of our client CAs. */
+/** The client certificate of a connection, verified by OpenSSL against our client CAs. */
 export interface VerifiedCertificate {
   readonly certificate: X509Certificate
   readonly commonName: string
   readonly organizations: readonly string[]
-  /** Of the DER, lower-case hex. */
+  /** The hash of the DER, lower-case hex. */
   readonly sha256: string
   /** Which of our CA bundles it chains to: the two are checked apart and never merged. */
   readonly chainsTo: { readonly clientCA: boolean; readonly frontProxyCA: boolean }
@@ -31,7 +31,7 @@ export interface Connection {
   readonly remotePort: number
   readonly localPort: number
   readonly protocol: 'http/1.1' | 'h2'
-  /** A call of this process to itself: nobody to drain. */
+  /** A call of this process to itself: there is no client to drain. */
   readonly inProcess?: true
   /** False on the insecure listener. */
   readonly secure: boolean

@@ -33,7 +33,7 @@ export function freePeerCertificates(socket: TLSSocket): void {
   }
 }
 
-/** Of the native object, which the caller wraps again. */
+/** The handle of the native object, which the caller wraps again. */
 function handleOf(certificate: X509Certificate): unknown {
   const symbol = Object.getOwnPropertySymbols(certificate).find((s) => s.description === 'kHandle')
   return symbol && (certificate as unknown as Record<symbol, unknown>)[symbol]

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 export interface BodySource {
   /** More is wanted: called again after each read that emptied the buffer. */
   resumeBody(): void
-  /** Nobody reads on. */
+  /** The handler reads no more. */
   discardBody(): void
 }
 
@@ -23,7 +23,7 @@ export class RequestBody extends Readable {
   }
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#source.discardBody()
-    // Errors reach who reads; where nobody listens, a client that went away must not end the process.
+    // Errors reach the reader; where there is no listener, a client that went away must not end the process.
     if (error && this.listenerCount('error') === 0) done()
     else done(error)
   }

@@ -10,7 +10,7 @@ import type { RequestInfo } from './request-info.ts'
 /** Where it differs from what holds for all requests. */
 export interface RequestRules {
   readonly longRunning: boolean | undefined
-  /** Of the whole request. */
+  /** The limit of the whole request. */
   readonly totalMs: number | undefined
   /** Whether a client's traceparent is followed; undefined: that depends on who it is. */
   readonly trustTraceparent: boolean | undefined
@@ -50,6 +50,8 @@ export class RequestContext {
   deadlineMs: number | undefined = undefined
   /** Texts for Warning headers; kept without duplicates. */
   readonly warnings: string[] = []
+  /** What admission noted; shown in the line of http-log. */
+  annotations: Map<string, string> | undefined = undefined
   /** Headers that filters put on whatever is answered: name, value ... */
   readonly answerHeaders: string[] = []
   /** Monotonic ms at which the filter under way was entered; kept by compose(). */
@@ -60,7 +62,7 @@ export class RequestContext {
   subresourceLabel = ''
   /** panic-recovery: what an error means. One function for all requests: a closure of each would keep it alive. */
   recover: (ctx: RequestContext, thrown: unknown) => void = breakOff
-  /** Whoever makes the request wait for something else: what that is, for who gives up on it. */
+  /** What the request waits for, set by the handler that waits: the deadline names it when it gives up. */
   waitsFor: { causes(): readonly StatusCause[] } | undefined = undefined
   /** latency */
   onServed: (() => void) | undefined = undefined
@@ -84,6 +86,11 @@ export class RequestContext {
   }
   warn(text: string): void {
     if (!this.warnings.includes(text)) this.warnings.push(text)
+  }
+  /** Notes a value under a key; the first value of a key stays. */
+  annotate(key: string, value: string): void {
+    this.annotations ??= new Map()
+    if (!this.annotations.has(key)) this.annotations.set(key, value)
   }
   /** Called by the delegate that takes the request, before its handler runs. */
   served(component: string, subresourceLabel = ''): void {

@@ -81,7 +81,7 @@ export class ReloadableTls {
     return {
       cert: material.cert,
       key: material.key,
-      // Without any CA the list must be empty, not Node's own roots: nobody's certificate means anything then.
+      // Without any CA the list must be empty, not Node's own roots: no certificate means anything then.
       ca: cas,
       // As Go's verifier: a bundle may hold an intermediate without its root.
       allowPartialTrustChain: true,

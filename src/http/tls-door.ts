@@ -122,7 +122,7 @@ function idOf({ remoteAddress, remotePort, localAddress }: Socket): string {
 }
 
 const GROUPS_OF_A_NETWORK = 4
-/** Whoever has one IPv6 address has the 2^64 around it. */
+/** A client with one IPv6 address has the 2^64 around it. */
 function addressOf(address: string): string {
   if (!address.includes(':') || address.includes('.')) return address
   const [front = '', back = ''] = address.split('::')

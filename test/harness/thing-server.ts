@@ -5,6 +5,7 @@ import { YamlThread } from '../../src/api/codec/yaml-thread.ts'
 import { tableKind } from '../../src/api/kinds/table-kind.ts'
 import { metaType } from '../../src/api/schema/meta-types.ts'
 import { StatusError } from '../../src/api/status-error.ts'
+import type { RequestContext } from '../../src/http/request-context.ts'
 import { writeStatusError } from '../../src/http/write-status.ts'
 import { FakeClock } from '../../src/lib/fake-clock.ts'
 import { noopLogger } from '../../src/observability/logger.ts'
@@ -75,6 +76,8 @@ export interface ThingServer extends AsyncDisposable {
 export interface AskOptions {
   readonly body?: object | string | Uint8Array
   readonly headers?: Readonly<Record<string, string>>
+  /** Called before the request is served. */
+  readonly onContext?: (ctx: RequestContext) => void
 }
 
 export async function startThingServer(
@@ -118,7 +121,7 @@ export async function startThingServer(
     storage,
     metrics,
     clock,
-    ask: async (method, target, { body, headers = {} } = {}) => {
+    ask: async (method, target, { body, headers = {}, onContext } = {}) => {
       const bytes =
         body === undefined
           ? undefined
@@ -133,6 +136,7 @@ export async function startThingServer(
         clock,
       )
       ctx.user = { name: 'u', groups: [] }
+      onContext?.(ctx)
       ctx.recover = (c, thrown) => writeStatusError(c, StatusError.from(thrown))
       try {
         await chain(ctx)

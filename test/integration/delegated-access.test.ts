@@ -124,6 +124,44 @@ test('what the authorization webhook answers is what callers get', async (t) => 
       },
     )
   })
+  await t.test('the question says to what a list is limited', async () => {
+    webhook.answer = () => ({ allowed: true })
+    for (const [query, selectors] of [
+      [
+        'fieldSelector=metadata.name!=a,metadata.namespace=b',
+        {
+          fieldSelector: [
+            ['metadata.name', 'NotIn', ['a']],
+            ['metadata.namespace', 'In', ['b']],
+          ],
+        },
+      ],
+      [
+        'labelSelector=a in (y,x),b,!c,d!=1,e>5',
+        {
+          labelSelector: [
+            ['a', 'In', ['x', 'y']],
+            ['b', 'Exists'],
+            ['c', 'DoesNotExist'],
+            ['d', 'NotIn', ['1']],
+          ],
+        },
+      ],
+      ['labelSelector=,,', {}],
+      ['', {}],
+    ] as const) {
+      await jane.get(`${CONFIG_MAPS}?${encodeURI(query)}`)
+      const { namespace, verb, version, resource, ...more } = webhook.asked.at(-1)!.spec[
+        'resourceAttributes'
+      ] as Record<string, object>
+      const want = Object.entries(selectors).map(([name, list]) => [
+        name,
+        { requirements: list.map(([key, operator, values]) => ({ key, operator, ...(values ? { values } : {}) })) },
+      ])
+      assert.deepEqual(more, Object.fromEntries(want), query)
+      assert.ok(namespace && verb && version && resource)
+    }
+  })
   await t.test('administrators are served whatever it says', async () => {
     webhook.answer = () => 500
     assert.equal((await server.admin.get(CONFIG_MAPS)).status, 200)

@@ -94,7 +94,7 @@ describe('other methods', () => {
 
   for (const [method, path, status] of ROWS)
     test(`${method} ${path}: ${status}`, async () => {
-      const answer = await portico.admin.request(method, path)
+      const answer = await portico.admin.request(method, path, { signal: AbortSignal.timeout(10_000) })
       assert.equal(answer.status, status)
       assert.equal(answer.headers['allow'], undefined)
       if (method === 'HEAD') assert.equal(answer.text, '')

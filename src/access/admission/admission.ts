@@ -3,7 +3,7 @@
  *
  * Callers: endpoints/write-path.ts, which says when; delete and connect. Plug-ins are made by the servers.
  *
- *   mutate (all plug-ins, in order) -> again, once, where one wants to see what a later one changed
+ *   mutate (all plug-ins, in order) -> again, once, where a plug-in wants to see what a later one changed
  *     -> the registry validates -> validate (all plug-ins, in order) -> storage
  *
  * A plug-in that does not handle a request costs one call. Nothing is awaited where no plug-in returns a promise.
@@ -19,20 +19,20 @@ export interface AdmissionAttributes {
   /** '' for the resource itself. */
   readonly subresource: string
   readonly kind: GroupVersionKind
-  /** The object's name in the request; '' where it is not known yet, as with generateName. */
+  /** The object's name in the request; '' where it names none, as with generateName and in a deletecollection. */
   readonly name: string
   readonly namespace: string
   readonly user: UserInfo
   readonly dryRun: boolean
   /** CreateOptions, DeleteOptions ..., as the client gave them. */
   readonly options: object
-  /** In the version of the request. Plug-ins that mutate change it or set another one; undefined for delete. */
+  /** In the version of the request; of connect its options. Plug-ins that mutate change it or set another one; undefined for delete. */
   object: KubeObject | undefined
   readonly old: KubeObject | undefined
   /** The second round of mutate. */
   readonly isReinvocation: boolean
   warn(text: string): void
-  /** For the audit log. @param key of a domain: `pod-security.kubernetes.io/enforce-policy`. */
+  /** Notes what was decided. Of a key that is noted twice, the first value stays. @param key of a domain: `pod-security.kubernetes.io/enforce-policy`. */
   annotate(key: string, value: string): void
 }
 
@@ -44,7 +44,7 @@ export interface AdmissionPlugin {
   mutate?(a: AdmissionAttributes): void | Promise<void>
   /** Sees what will be stored. @throws StatusError to refuse. */
   validate?(a: AdmissionAttributes): void | Promise<void>
-  /** Whether it wants to be called again where a plug-in after it changed the object. */
+  /** Whether the plug-in wants to be called again where a later plug-in changed the object. */
   readonly reinvokes?: boolean
 }
 
@@ -59,7 +59,7 @@ export class AdmissionChain {
     return this.#plugins.length === 0
   }
 
-  /** The first refusal ends it. */
+  /** Calls the mutating plug-ins. The first refusal ends it. */
   mutate(a: AdmissionAttributes): void | Promise<void> {
     const wanted = this.#plugins.filter((p) => p.mutate !== undefined && p.handles(a))
     if (wanted.length === 0) return undefined
@@ -70,7 +70,7 @@ export class AdmissionChain {
     return inOrder(this.#plugins, (p) => (p.validate !== undefined && p.handles(a) ? p.validate(a) : undefined))
   }
 
-  /** All are called again, once, if one that reinvokes has not seen what came after it. */
+  /** Calls all plug-ins again, once, if a plug-in that reinvokes has not seen a later change. */
   async #twiceWhereNeeded(wanted: readonly AdmissionPlugin[], a: AdmissionAttributes): Promise<void> {
     const textOf = (): string => JSON.stringify(a.object)
     const seen: string[] = []
@@ -87,7 +87,7 @@ export class AdmissionChain {
   }
 }
 
-/** One after the other; synchronous as long as they are. */
+/** Calls plug-ins one after the other; synchronous as long as they are. */
 function inOrder(
   plugins: readonly AdmissionPlugin[],
   call: (plugin: AdmissionPlugin) => void | Promise<void>,

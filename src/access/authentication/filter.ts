@@ -75,7 +75,7 @@ export function authenticationFilter(authenticator: Authenticator, metrics: Metr
   }
 }
 
-/** Of a closed set: user names would be an unbounded label. */
+/** The metric's label for a user, from a closed set: user names would be an unbounded one. */
 function userLabel(name: string): string {
   if (
     name === 'admin' ||

@@ -1,5 +1,5 @@
 /**
- * Knows bearer tokens by asking another API server, with a TokenReview. Whoever cannot be asked for is refused.
+ * Knows bearer tokens by asking another API server, with a TokenReview. A caller that the server cannot be asked about is refused.
  * Source: apiserver's webhook token authenticator and token cache.
  */
 import { hash } from 'node:crypto'

@@ -57,7 +57,7 @@ export function unionTokens(all: readonly TokenAuthenticator[]): TokenAuthentica
   return { authenticateToken: (token) => from(token, 0, undefined) }
 }
 
-/** Puts system:authenticated on whoever was known; the same answer for the same user object, made once. */
+/** Adds system:authenticated to a user who was authenticated; the same answer for the same user object, made once. */
 export function withAuthenticatedGroup(inner: Authenticator): Authenticator {
   const known = new WeakMap<AuthnResult, AuthnResult>()
   const add = (result: AuthnResult): AuthnResult => {

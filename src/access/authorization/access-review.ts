@@ -1,6 +1,6 @@
 /**
- * Asks another API server whether somebody may do something, with a SubjectAccessReview.
- * Where it cannot be asked there is no opinion, with the error: nobody is let in by an outage.
+ * Asks another API server whether a user may do something, with a SubjectAccessReview.
+ * Where it cannot be asked there is no opinion, with the error: an outage lets no user in.
  * Source: apiserver's webhook authorizer.
  */
 import { hash } from 'node:crypto'
@@ -110,15 +110,19 @@ function specOf(a: Attributes, version: 'v1' | 'v1beta1'): object {
   return {
     ...(a.isResourceRequest
       ? {
-          resourceAttributes: filled({
-            namespace: a.namespace,
-            verb: a.verb,
-            group: a.apiGroup,
-            version: a.apiVersion,
-            resource: a.resource,
-            subresource: a.subresource,
-            name: a.name,
-          }),
+          resourceAttributes: {
+            ...filled({
+              namespace: a.namespace,
+              verb: a.verb,
+              group: a.apiGroup,
+              version: a.apiVersion,
+              resource: a.resource,
+              subresource: a.subresource,
+              name: a.name,
+            }),
+            ...(a.fieldSelector ? { fieldSelector: { requirements: a.fieldSelector } } : {}),
+            ...(a.labelSelector ? { labelSelector: { requirements: a.labelSelector } } : {}),
+          },
         }
       : { nonResourceAttributes: filled({ path: a.path, verb: a.verb }) }),
     user: user.name,

@@ -2,6 +2,7 @@ import type { UserInfo } from '../../api/meta.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import type { RequestInfo } from '../../http/request-info.ts'
 import type { Attributes } from './authorizer.ts'
+import { readFieldRequirements, readLabelRequirements, requirementsOf } from './selector-requirements.ts'
 
 /** What the request wants, read off its RequestInfo. */
 export function attributesOf(ctx: RequestContext): Attributes {
@@ -19,6 +20,8 @@ export function attributesFor(info: RequestInfo, user: UserInfo): Attributes {
     resource: info.resource,
     subresource: info.subresource,
     name: info.name,
+    fieldSelector: requirementsOf(readFieldRequirements, info.fieldSelector),
+    labelSelector: requirementsOf(readLabelRequirements, info.labelSelector),
   }
 }
 

@@ -1,6 +1,14 @@
 import type { UserInfo } from '../../api/meta.ts'
 
-/** What somebody wants to do: what an authorizer judges, and what a SubjectAccessReview describes. */
+/** A condition on a field or a label that all objects of a list, watch or deletecollection meet. */
+export interface SelectorRequirement {
+  readonly key: string
+  readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist'
+  /** Absent for Exists and DoesNotExist. */
+  readonly values?: readonly string[]
+}
+
+/** What a user wants to do: what an authorizer judges, and what a SubjectAccessReview describes. */
 export interface Attributes {
   readonly user: UserInfo
   readonly verb: string
@@ -12,6 +20,9 @@ export interface Attributes {
   readonly resource: string
   readonly subresource: string
   readonly name: string
+  /** All hold. Absent: the request is not limited to fewer objects. */
+  readonly fieldSelector?: readonly SelectorRequirement[] | undefined
+  readonly labelSelector?: readonly SelectorRequirement[] | undefined
 }
 export type Decision = {
   readonly kind: 'allow' | 'deny' | 'no-opinion'

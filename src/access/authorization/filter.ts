@@ -47,7 +47,7 @@ export function authorizationFilter(authorizer: Authorizer, metrics: MetricsReco
   }
   return {
     name: 'authorization',
-    about: 'Asks the authorizers in turn; 403 where nobody allows.',
+    about: 'Asks the authorizers in turn; 403 where none of them allows.',
     wrap: (next) => (ctx) => {
       const a = attributesOf(ctx)
       const decision = authorizer.authorize(a)

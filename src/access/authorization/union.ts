@@ -22,7 +22,7 @@ export function unionAuthorizer(all: readonly Authorizer[]): Authorizer {
     name: 'union',
     authorize: (a) => from(a, 0, []),
     rulesOf: (user, namespace) => {
-      const rules = all.map((one) => one.rulesOf?.(user, namespace) ?? untold(one.name))
+      const rules = all.map((one) => one.rulesOf?.(user, namespace) ?? untold(one.name.toLowerCase()))
       return {
         resourceRules: rules.flatMap((r) => r.resourceRules),
         nonResourceRules: rules.flatMap((r) => r.nonResourceRules),

@@ -1,5 +1,5 @@
 /**
- * Serves a request as somebody else, where the caller may do everything as them: each name, group, uid and extra that is
+ * Serves a request as another user, where the caller may do everything as them: each name, group, uid and extra that is
  * asked for is authorized with the verb impersonate. What is not named is not kept: the caller's own groups do not help.
  *
  * Callers: servers/generic/handler-chain.ts, after authentication and before the request itself is authorized.
@@ -59,7 +59,7 @@ async function impersonate(ctx: RequestContext, wanted: Wanted, authorizer: Auth
   ctx.log.info('impersonated', { caller: caller.name, user: wanted.name })
 }
 
-/** @returns undefined where nobody else is asked for, as in almost all requests. */
+/** @returns undefined where no other user is named, as in almost all requests. */
 function wantedBy(headers: HeaderView): Wanted | undefined {
   const { raw } = headers
   let found = false

@@ -46,8 +46,8 @@ export const documentKey = ({ group, version }: Pick<DescribedGroupVersion, 'gro
   group === '' ? `api/${version}` : `apis/${group}/${version}`
 
 /**
- * The descriptions of several servers as those of one. Of a group version that several serve, the resources are united;
- * the first server that has a resource describes it.
+ * The descriptions of several servers as those of one. The resources of a group version that several serve are
+ * united: the first server that has a resource describes it.
  */
 export class UnitedDescriptions {
   readonly #sources: readonly Published<Descriptions>[]

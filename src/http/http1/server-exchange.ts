@@ -96,11 +96,11 @@ export class Http1Exchange implements Exchange, BodySource {
   get bodyDone(): boolean {
     return this.#decoder.done
   }
-  /** Of the body's content. */
+  /** The bytes of the body's content. */
   get bytesIn(): number {
     return this.#received
   }
-  /** True: bytes of the body have nobody to go to yet, so the connection keeps them and stops reading. */
+  /** True: bytes of the body have no reader yet, so the connection keeps them and stops reading. */
   get holdsBody(): boolean {
     return !this.#decoder.done && this.#body === undefined && !this.#bodyDiscarded
   }

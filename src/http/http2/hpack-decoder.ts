@@ -22,7 +22,7 @@ export interface HeaderBlock {
   readonly pseudo: string[]
   /** As far as the limits allow. */
   readonly fields: string[]
-  /** Of all names and values. */
+  /** The length of all names and values. */
   readonly bytes: number
   readonly tooLarge: boolean
   /** A name or a value that no message may carry, or a pseudo-field behind others. */
@@ -32,7 +32,7 @@ interface Entry {
   readonly name: string
   /** Without blanks at its ends, as a field of HTTP/1.1 has none. */
   readonly value: string
-  /** Of name and value as they came: what the table counts. */
+  /** The length of name and value as they came: what the table counts. */
   readonly bytes: number
   readonly badName: boolean
   readonly bad: boolean
@@ -45,7 +45,7 @@ interface Text {
 }
 
 const compression = (why: string): Http2Error => new Http2Error(H2Code.compression, why)
-/** Of an integer: more than any header block is long. */
+/** The largest integer that is read: more than any header block is long. */
 const MAX_INTEGER = 2 ** 28
 const NAME = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for

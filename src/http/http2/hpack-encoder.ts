@@ -36,7 +36,7 @@ interface Entry {
 }
 
 const STATIC_NAMES: ReadonlyMap<string, { index: number; values: Map<string, number> }> = staticNames()
-/** Of names that are in no table: forgotten all at once when there are too many. */
+/** The most encoded names that are remembered and in no table: beyond it all are forgotten at once. */
 const MAX_NAMES = 1_024
 
 export class HpackEncoder {

@@ -39,7 +39,7 @@ export class Outbound {
     this.#frame()
     this.#waits = !this.done
   }
-  /** The windows or the socket may take more. @returns whether somebody waited who may go on: once per wait. */
+  /** The windows or the socket may take more. @returns whether a writer waited that may go on: once per wait. */
   wake(): boolean {
     if (!this.#waits) return false
     this.#waits = false

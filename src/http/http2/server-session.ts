@@ -21,7 +21,7 @@ import { Http2Wire, type WireOwner } from './wire.ts'
 
 /** What a client may send on all streams before we take it in. */
 const CONNECTION_WINDOW_BYTES = 8_388_608
-/** Of the headers of the requests that are open together: more streams are refused. */
+/** The limit of the headers of all open requests together: beyond it streams are refused. */
 const MAX_OPEN_HEADER_BYTES = 16_777_216
 
 export class Http2ServerConnection implements ServerConnection, WireOwner, StreamOwner {
@@ -186,7 +186,7 @@ export class Http2ServerConnection implements ServerConnection, WireOwner, Strea
     this.#abandoned.add(id)
     this.#countReset()
   }
-  /** Of a request that no handler sees. */
+  /** Answers a request that no handler sees. */
   #answer(id: number, status: number, endStream: boolean): void {
     const fields = [':status', String(status), 'content-type', 'text/plain; charset=utf-8', 'date', this.dateValue()]
     this.#wire.sendHeaders(id, [...fields, 'content-length', '0'], true)

@@ -16,7 +16,7 @@ export class StreamTable<T extends { readonly id: number }> {
   get(id: number): T | undefined {
     return this.#slots[this.#find(id)]
   }
-  /** Of a number that is not there yet. */
+  /** Adds a stream whose number is not in the table yet. */
   add(stream: T): void {
     if (2 * (this.size + 1) > this.#slots.length) this.#resize(2 * this.#slots.length)
     this.#slots[this.#find(stream.id)] = stream

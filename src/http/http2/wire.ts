@@ -41,7 +41,7 @@ export interface WireOwner {
   writable(): void
   /** Whether no such stream was ever opened: frames on it break the protocol. */
   isIdle(stream: number): boolean
-  /** Of the peer's streams, the last that was looked at. */
+  /** The last of the peer's streams that was looked at. */
   readonly lastStream: number
   /** Once. Nothing comes after it. */
   closed(error: Error | undefined): void
@@ -63,7 +63,7 @@ const FLUSH_BYTES = 131_072
 /** Pings and settings, which want an answer: so many at once, and then so many a second. */
 const ANSWERED_BURST = 1_000
 const ANSWERED_PER_SECOND = 100
-/** Of what a peer that does not read lets pile up, in answers to pings and the like. */
+/** The limit of unsent answers to pings and the like, for a peer that does not read them. */
 const MAX_UNSENT_BYTES = 1_048_576
 /** In one frame. */
 const MAX_SETTINGS = 32
@@ -86,16 +86,16 @@ export class Http2Wire {
   #restSinceMs: number
   #prefaceLeft: number
   #settled = false
-  /** Of a DATA frame whose rest is still to come. */
+  /** The DATA frame whose rest is still to come. */
   #partial: { readonly stream: number; left: number; readonly flags: number } | undefined
-  /** Of a header block that goes on in CONTINUATION frames. */
+  /** The header block that goes on in CONTINUATION frames. */
   #block: { stream: number; endStream: boolean; parts: Buffer[]; bytes: number; sinceMs: number } | undefined
   #closed = false
   #onPong: (() => void) | undefined
   #receiveWindow: number
   #unacknowledged = 0
   #answered = { tokens: ANSWERED_BURST, atMs: 0 }
-  /** Of the peer: */
+  /** What the peer allows. */
   maxFrameBytes = DEFAULT_FRAME_BYTES
   initialWindow = DEFAULT_WINDOW_BYTES
   maxStreams = Number.POSITIVE_INFINITY
@@ -488,7 +488,7 @@ export class Http2Wire {
     this.#out.bytes(bytes.subarray(from, to))
     this.#schedule()
   }
-  /** Frames that cost us something and bring nobody anything. */
+  /** Frames that cost us something and are of no use to the peer. */
   #countAnswered(): void {
     const now = this.#options.now()
     const { tokens, atMs } = this.#answered

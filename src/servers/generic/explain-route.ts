@@ -1,4 +1,4 @@
-/** Who would serve a request, and whether somebody may make it. Nothing is served. */
+/** Which delegate would serve a request, and whether a user may make it. Nothing is served. */
 import type { Authorizer } from '../../access/authorization/authorizer.ts'
 import type { UserInfo } from '../../api/meta.ts'
 import { badRequest } from '../../api/status-error.ts'
@@ -25,10 +25,10 @@ export interface RouteExplanation {
     readonly subresource: string
     readonly name: string
   }
-  /** Absent: nobody serves it. */
+  /** Absent: no delegate serves it. */
   readonly delegate?: string
   readonly owner?: string
-  /** It is refused whoever asks: 405 for a method that is not served there. */
+  /** It is refused for every user: 405 for a method that is not served there. */
   readonly refusedWith?: number
   readonly reason: string
   /** Delegates before it that did not claim it. */

@@ -96,7 +96,7 @@ class MemoryExchange implements Exchange {
     this.signal = request.signal
     this.hasBody = (request.body?.byteLength ?? 0) > 0
     request.signal.addEventListener('abort', this.#onAbort, { once: true })
-    // The reader left early: nobody wants the rest.
+    // The reader left early: the rest is not wanted.
     this.#out.on('close', () => this.#over('client-gone'))
     this.#out.on('error', () => {})
   }

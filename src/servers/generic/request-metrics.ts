@@ -52,7 +52,7 @@ export function requestMetricsFilter(metrics: MetricsRecorder, clock: Clock): Fi
     about: 'Counts each request when it is over, and the long-running ones while they last.',
     wrap: (next) => (ctx) => {
       if (ctx.longRunning) {
-        // Whether anyone serves it shows only once it is routed: the gauge is raised by the one who does.
+        // Whether a delegate serves it shows only once it is routed: the gauge is raised by the delegate that does.
         ctx.onServed = () => {
           const active = longRunning.with(...labelsOf(ctx))
           active.add(1)
@@ -158,7 +158,7 @@ function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
   return found
 }
 
-/** Of a request that nobody served, the path says nothing: it could be anything. */
+/** The path of a request that no delegate served is left out: it could be anything. */
 function labelsOf(ctx: RequestContext): Labels {
   const { info } = ctx
   const verb = reportedVerb(ctx)

@@ -9,6 +9,7 @@ import type { AdmissionChain } from '../../access/admission/admission.ts'
 import type { YamlThread } from '../../api/codec/yaml-thread.ts'
 import type { KindVersion } from '../../api/kinds/kind-version.ts'
 import type { GroupDiscovery } from '../../endpoints/discovery-types.ts'
+import { connectHandler } from '../../endpoints/connect.ts'
 import { ObjectForms } from '../../endpoints/object-forms.ts'
 import type { Descriptions } from '../../endpoints/openapi/openapi-source.ts'
 import {
@@ -226,7 +227,9 @@ function routed(s: Subresource, scope: Scope, served: StoredResource, versions: 
     const own = { subresource, strategy, managing: managingOf(served, subresource, strategy, versions) }
     return verbHandlers({ ...scope, ...own }, s.verbs)
   }
-  return s.is === 'object' ? s.handlers : s
+  if (s.is === 'object') return s.handlers
+  const { name: subresource, methods, takesPath } = s
+  return { methods, takesPath, connect: connectHandler({ ...scope, subresource }, s) }
 }
 
 function pick(served: RoutedResource, info: RequestInfo, method: string): Handler | undefined {
@@ -236,9 +239,9 @@ function pick(served: RoutedResource, info: RequestInfo, method: string): Handle
   }
   const subresource = served.subresources.get(info.subresource)
   if (!subresource) return undefined
-  if (!('is' in subresource)) return pickSubresourceHandler(subresource, info, method)
+  if (!('connect' in subresource)) return pickSubresourceHandler(subresource, info, method)
   if (!subresource.takesPath && info.parts.length > 3) return undefined
-  return subresource.methods.includes(method) ? (ctx) => subresource.open(ctx) : methodNotAllowed
+  return subresource.methods.includes(method) ? subresource.connect : methodNotAllowed
 }
 
 function managingOf(

@@ -1,10 +1,10 @@
 /** What a ResourceServer is told to serve. Made anew for each publish(); what is equal keeps its store. */
 import type { Conversion, Converter } from '../../api/kinds/kind.ts'
 import type { KindVersion } from '../../api/kinds/kind-version.ts'
+import type { Connection } from '../../endpoints/connect.ts'
 import type { VerbHandlers } from '../../endpoints/resource-handlers.ts'
 import type { Column } from '../../endpoints/table.ts'
 import type { Handler } from '../../http/filter.ts'
-import type { RequestContext } from '../../http/request-context.ts'
 import type { Resource } from '../../registry/resource.ts'
 import type { Strategy } from '../../registry/strategy.ts'
 
@@ -89,16 +89,11 @@ export interface ObjectSubresource {
   readonly handlers: VerbHandlers
 }
 /** A connection to something else: exec, attach, portforward, proxy. */
-export interface ConnectSubresource {
+export interface ConnectSubresource extends Connection {
   readonly is: 'connect'
   readonly name: string
   /** HTTP methods. */
   readonly methods: readonly string[]
-  /** The kind of its query parameters. */
-  readonly options: KindVersion
-  /** Whether a path may follow the name. */
-  readonly takesPath: boolean
-  open(ctx: RequestContext): void | Promise<void>
 }
 
 export interface PublishedGroupVersion {

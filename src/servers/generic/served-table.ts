@@ -4,15 +4,22 @@ import { LegacyDocument } from '../../endpoints/discovery-handler.ts'
 import type { GroupDiscovery, ResourceDiscovery, SubresourceDiscovery } from '../../endpoints/discovery-types.ts'
 import type { DescribedGroupVersion, DescribedResource } from '../../endpoints/openapi/described-api.ts'
 import { type Descriptions, documentKey } from '../../endpoints/openapi/openapi-source.ts'
+import type { Handler } from '../../http/filter.ts'
 import type { VerbHandlers } from '../../endpoints/resource-handlers.ts'
-import type { ConnectSubresource, PublishedGroupVersion, ServedResource, Subresource } from './served-resource.ts'
+import type { PublishedGroupVersion, ServedResource, Subresource } from './served-resource.ts'
 
 export interface RoutedResource {
   readonly namespaced: boolean
   readonly handlers: VerbHandlers
   readonly subresources: ReadonlyMap<string, RoutedSubresource>
 }
-export type RoutedSubresource = VerbHandlers | ConnectSubresource
+export type RoutedSubresource = VerbHandlers | RoutedConnection
+export interface RoutedConnection {
+  /** HTTP methods. */
+  readonly methods: readonly string[]
+  readonly takesPath: boolean
+  readonly connect: Handler
+}
 
 export class ServedTable {
   readonly discovery: readonly GroupDiscovery[]

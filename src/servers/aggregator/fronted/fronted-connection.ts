@@ -41,7 +41,7 @@ export interface FrontedLane {
   readonly endpoints: EndpointChoice
 }
 export interface FrontedConnection {
-  /** Of the server's URL, in front of each path. */
+  /** The path of the server's URL, in front of each path. */
   readonly pathPrefix: string
   readonly callers: FrontedLane
   readonly own: FrontedLane

@@ -47,7 +47,7 @@ const DISCOVERY_EVERY_MS = 5000
 const OPENAPI_EVERY_MS = { v3: 1_000, v2: 8_000 }
 /** A server that does not answer is asked again soon: it is noticed when it is back. */
 const AFTER_FAILURE_MS = 1000
-/** Somebody who makes a kind uses it next: what is new shows soon. */
+/** A client that makes a kind uses it next: what is new shows soon. */
 const AFTER_WRITE = { everyMs: 500, forMs: 10_000 }
 const KINDS_OF_KINDS = new Set(['apiextensions.k8s.io', 'apiregistration.k8s.io'])
 const ASK_TIMEOUT_MS = 30_000
@@ -58,9 +58,9 @@ export interface FrontedDelegateOptions extends Omit<FrontedConnectionOptions, '
   readonly frontProxy: Published<KeyPair>
   readonly identity: CallerIdentity
   readonly serves: GroupFilter
-  /** Also paths of no group, where nobody else claims them. */
+  /** Also paths of no group, where no other delegate claims them. */
   readonly otherPaths: boolean
-  /** Of this process, where it asks for itself. */
+  /** The user of this process, where it asks for itself. */
   readonly self: UserInfo
   readonly log: Logger
   readonly life: Lifetime
@@ -112,7 +112,7 @@ export class FrontedDelegate implements Delegate {
       this.#openApiPauses.v3.end()
       this.#openApiPauses.v2.end()
     })
-    this.postStartHooks = [{ name: `delegate-${o.name}`, run: async () => this.#keepUp() }]
+    this.postStartHooks = [{ name: `delegate-${o.name}`, run: async () => this.#startRefreshing() }]
     const check = (): string | undefined => this.#discovery.problem ?? this.#callersWay.problem
     this.healthChecks = [{ name: `delegate-${o.name}`, check, probes: ['readyz'] }]
   }
@@ -120,7 +120,7 @@ export class FrontedDelegate implements Delegate {
     return this.#discovery.groups
   }
   /** What it serves is known: what is not in its discovery is not there. */
-  get isKnown(): boolean {
+  get discoveryLoaded(): boolean {
     return this.#discovery.isKnown
   }
   /** For the doctor: over the connections of callers, asked with our own credentials. */
@@ -236,9 +236,9 @@ export class FrontedDelegate implements Delegate {
   }
 
   /** Resolves when what it offers was asked for once, whether or not it answered: readyz tells the rest. */
-  async #keepUp(): Promise<void> {
+  async #startRefreshing(): Promise<void> {
     const { life } = this.#o
-    await this.#lookAtServer(life.signal)
+    await this.#readServer(life.signal)
     const running = Promise.all([
       this.#keepDiscovery(life.signal),
       this.#keepOpenApi('v3', life.signal),
@@ -252,32 +252,32 @@ export class FrontedDelegate implements Delegate {
       const busy = clock.monotonicMs() < this.#busyUntilMs
       const failing = this.#discovery.isFailing || this.#callersWay.problem !== undefined
       const soon = failing ? AFTER_FAILURE_MS : DISCOVERY_EVERY_MS
-      await this.#discoveryPause.last(busy ? AFTER_WRITE.everyMs : soon, signal)
-      if (!signal.aborted) await this.#lookAtServer(signal)
+      await this.#discoveryPause.wait(busy ? AFTER_WRITE.everyMs : soon, signal)
+      if (!signal.aborted) await this.#readServer(signal)
     }
   }
-  async #lookAtServer(signal: AbortSignal): Promise<void> {
+  async #readServer(signal: AbortSignal): Promise<void> {
     await Promise.all([
-      this.#look(() => this.#discovery.refresh(signal)),
+      this.#tryRefresh(() => this.#discovery.refresh(signal)),
       this.#callersWay.look(signal),
       this.#paths.refresh(signal),
     ])
   }
-  /** While somebody reads. */
+  /** Reads the documents again and again while clients read them. */
   async #keepOpenApi(version: 'v3' | 'v2', signal: AbortSignal): Promise<void> {
     const documents = this.#documents[version]
     const stopped = untilAborted(signal)
     while (!signal.aborted) {
       await Promise.race([documents.wanted, stopped])
       if (signal.aborted) return
-      const well = await this.#look(() => documents.refresh(signal))
-      await this.#openApiPauses[version].last(well ? OPENAPI_EVERY_MS[version] : AFTER_FAILURE_MS, signal)
+      const well = await this.#tryRefresh(() => documents.refresh(signal))
+      await this.#openApiPauses[version].wait(well ? OPENAPI_EVERY_MS[version] : AFTER_FAILURE_MS, signal)
     }
   }
-  async #look(refresh: () => Promise<void>): Promise<boolean> {
+  async #tryRefresh(refresh: () => Promise<void>): Promise<boolean> {
     try {
       await refresh()
-      if (this.isKnown && !this.installed.value) this.installed.publish(true)
+      if (this.discoveryLoaded && !this.installed.value) this.installed.publish(true)
       return true
     } catch (error) {
       if (!this.#o.life.signal.aborted)
@@ -290,7 +290,7 @@ export class FrontedDelegate implements Delegate {
   }
 }
 
-/** A wait that somebody may end early. */
+/** A wait that may be ended early. */
 class Pause {
   readonly #clock: Clock
   #early: AbortController | undefined
@@ -298,7 +298,7 @@ class Pause {
   constructor(clock: Clock) {
     this.#clock = clock
   }
-  async last(ms: number, signal: AbortSignal): Promise<void> {
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
     this.#early = new AbortController()
     await sleep(this.#clock, ms, AbortSignal.any([signal, this.#early.signal])).catch(() => {})
     this.#early = undefined
@@ -309,7 +309,7 @@ class Pause {
 }
 
 /**
- * Behind, a caller would be whoever the token names, or nobody at all: not who was let in here.
+ * The server behind would see the user that the token names, or none: not the user who was let in here.
  * @throws StatusError 403
  */
 function refuseWhatCannotPass(ctx: RequestContext): void {

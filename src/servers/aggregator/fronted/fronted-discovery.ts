@@ -17,7 +17,7 @@ import { groupPriority, versionPriority } from './fronted-groups.ts'
 const STALE_AFTER_MS = 30_000
 /** One that is lost is no outage. */
 const FAILURES_OF_AN_OUTAGE = 3
-/** Of servers that have no aggregated discovery, asked at once. */
+/** How many documents of a server without aggregated discovery are asked for at once. */
 const LEGACY_AT_ONCE = 8
 
 type Versions = ReadonlyMap<string, readonly ResourceDiscovery[]>
@@ -40,7 +40,7 @@ export class FrontedDiscovery {
   constructor(o: {
     readonly transport: Transport
     readonly clock: Clock
-    /** Of the groups that are asked for here. */
+    /** Whether requests for a group go to this server. */
     readonly serves: (group: string) => boolean
   }) {
     this.#o = o

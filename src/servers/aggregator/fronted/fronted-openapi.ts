@@ -1,5 +1,5 @@
 /**
- * The OpenAPI documents of a fronted server in one version: downloaded while somebody reads them, and told as our own.
+ * The OpenAPI documents of a fronted server in one version: downloaded while clients read them, and told as our own.
  *
  * Owns:     the last good documents. A version 3 document is downloaded again when its hash changes.
  * Callers:  fronted-delegate.ts; the OpenAPI endpoint merges `documents`.
@@ -15,7 +15,7 @@ import type { RunOpenApiWork } from '../openapi/openapi-work.ts'
 import { documentUrls } from '../openapi/read-openapi.ts'
 
 const AT_ONCE = 4
-/** Of the one entry of version 2, which is a single document for all groups. */
+/** The key of the one entry of version 2, a single document for all groups. */
 const V2 = 'openapi/v2'
 
 interface Downloaded extends RemoteDocument {
@@ -39,7 +39,7 @@ export class FrontedOpenApi implements ReadDocuments {
   constructor(o: FrontedOpenApiOptions) {
     this.#o = o
   }
-  /** Resolves while somebody reads. */
+  /** Resolves while a client reads. */
   get wanted(): Promise<void> {
     return this.#reading.promise
   }

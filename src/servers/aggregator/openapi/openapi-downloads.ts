@@ -1,5 +1,5 @@
 /**
- * The OpenAPI documents of the backends in one version, fetched while somebody reads them: a reader waits for backends at
+ * The OpenAPI documents of the backends in one version, fetched while clients read them: a reader waits for backends at
  * most once, and never for one that is down.
  *
  * Owns:     the last good document of each remote group version.
@@ -77,7 +77,7 @@ export class OpenApiDownloads implements Reconciler, ReadDocuments {
   readonly #backoff = new Backoff(RETRY.baseMs, RETRY.maxMs)
   /** Backends without any document -> monotonic ms until which they are not asked again. Outlives the readers. */
   readonly #none = new Map<string, number>()
-  /** Not asked yet since the first reader came; undefined: nobody reads. */
+  /** Not asked yet since the first reader came; undefined: no client reads. */
   #unasked: Set<string> | undefined
   #allAsked = new Deferred()
   /** Monotonic ms when each document was looked at last. */

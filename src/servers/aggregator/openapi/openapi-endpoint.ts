@@ -34,7 +34,7 @@ const JSON_TYPE = 'application/json'
 const YEAR_MS = 365 * 24 * 3600 * 1000
 
 export interface OpenApiEndpointOptions {
-  /** Of their remote documents, the first with a key wins. */
+  /** The servers whose documents are told. The first remote document with a key wins. */
   readonly delegates: readonly Pick<Delegate, 'openapi'>[]
   readonly run: RunOpenApiWork
   readonly info: DocumentInfo
@@ -122,7 +122,7 @@ export class OpenApiEndpoint {
   }
   /** `/openapi/v3`. */
   readonly index: Handler = async (ctx) => {
-    await this.#readers.v3.come()
+    await this.#readers.v3.noteReader()
     const made = (this.#index ??= this.#makeIndex())
     // One that failed is made again for the next request.
     made.catch(() => {
@@ -132,7 +132,7 @@ export class OpenApiEndpoint {
   }
   /** `/openapi/v3/<key>`. */
   readonly v3: Handler = async (ctx) => {
-    await this.#readers.v3.come()
+    await this.#readers.v3.noteReader()
     const key = ctx.path.slice(V3_PREFIX.length)
     const found = this.#find(key)
     if (!found) return ctx.answer(404, ['Content-Length', '0'])
@@ -149,7 +149,7 @@ export class OpenApiEndpoint {
   }
   /** `/openapi/v2`. */
   readonly v2: Handler = async (ctx) => {
-    await this.#readers.v2.come()
+    await this.#readers.v2.noteReader()
     const made = (this.#v2 ??= this.#merged())
     made.catch(() => {
       if (this.#v2 !== made) return

@@ -28,7 +28,7 @@ test('readers of OpenAPI: the first has all asked, the others wait for the same 
   const [a, b] = [source(), source()]
   const readers = new OpenApiReaders([a.documents, b.documents], clock)
   assert.deepEqual([a.calls, b.calls], [[], []])
-  const [first, second] = [readers.come(), readers.come()]
+  const [first, second] = [readers.noteReader(), readers.noteReader()]
   a.asked.resolve()
   assert.equal(await settled(first), false)
   b.asked.resolve()
@@ -41,12 +41,12 @@ test('readers of OpenAPI: a backend that hangs is waited for once, and not for e
   const clock = new FakeClock()
   const { documents } = source()
   const readers = new OpenApiReaders([documents], clock)
-  const first = readers.come()
+  const first = readers.noteReader()
   clock.advance(WAIT_MS - 1)
   assert.equal(await settled(first), false)
   clock.advance(1)
   assert.equal(await settled(first), true)
-  assert.equal(await settled(readers.come()), true)
+  assert.equal(await settled(readers.noteReader()), true)
 })
 
 test('readers of OpenAPI: when nobody came for a while nothing is kept, and the next is the first again', async () => {
@@ -54,13 +54,13 @@ test('readers of OpenAPI: when nobody came for a while nothing is kept, and the 
   const { calls, asked, documents } = source()
   asked.resolve()
   const readers = new OpenApiReaders([documents], clock)
-  await readers.come()
+  await readers.noteReader()
   clock.advance(IDLE_MS - 1)
-  await readers.come()
+  await readers.noteReader()
   clock.advance(IDLE_MS - 1)
   assert.deepEqual(calls, ['begin'])
   clock.advance(1)
   assert.deepEqual(calls, ['begin', 'end'])
-  await readers.come()
+  await readers.noteReader()
   assert.deepEqual(calls, ['begin', 'end', 'begin'])
 })

@@ -1,11 +1,11 @@
 /**
- * Whether anybody reads OpenAPI documents of one version. Nothing of a backend's is fetched, read or merged before
- * somebody does, and nothing is kept when nobody did for a while.
+ * Whether a client reads OpenAPI documents of one version. Nothing of a backend's is fetched, read or merged before
+ * a client does, and nothing is kept when no client did for a while.
  *
  * Owns:    the time since the last reader.
  * Callers: openapi-endpoint.ts, for each request.
  *
- *   unread --first reader--> fetching --all were asked, or WAIT_MS--> kept fresh --nobody for IDLE_MS--> unread
+ *   unread --first reader--> fetching --all were asked, or WAIT_MS--> kept fresh --no reader for IDLE_MS--> unread
  */
 import { type Cancel, type Clock, sleep } from '../../../lib/clock.ts'
 import type { ReadDocuments } from '../../../endpoints/openapi/openapi-source.ts'
@@ -25,7 +25,7 @@ export class OpenApiReaders {
     this.#clock = clock
   }
   /** A reader is here. Resolves when it can be answered; never rejects. */
-  come(): Promise<unknown> {
+  noteReader(): Promise<unknown> {
     this.#cancelIdle()
     this.#cancelIdle = this.#clock.after(IDLE_MS, () => this.stop())
     if (this.#ready) for (const source of this.#sources) source.again()

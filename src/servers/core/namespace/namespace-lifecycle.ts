@@ -1,18 +1,19 @@
 /** Admission plug-in NamespaceLifecycle: nothing is created in a namespace that is missing or going, and some namespaces stay for good. */
-import type { AdmissionAttributes, AdmissionPlugin } from '../../../access/admission/admission.ts'
+import type { AdmissionAttributes, AdmissionPlugin, Operation } from '../../../access/admission/admission.ts'
 import type { KubeObject } from '../../../api/meta.ts'
 import { StatusError, forbidden, notFound } from '../../../api/status-error.ts'
 import type { Scope } from '../../../endpoints/scope.ts'
 import { keyOf } from '../../../registry/keys.ts'
 
 const NAMESPACES = { group: '', resource: 'namespaces' }
+const CHECKED = new Set<Operation>(['create', 'update'])
 const IMMORTAL = new Set(['default', 'kube-system', 'kube-public'])
 
 /** @param namespaces the scope of namespaces; asked late, since it is itself made with this admission. */
 export function namespaceLifecycle(namespaces: () => Scope): AdmissionPlugin {
   return {
     name: 'NamespaceLifecycle',
-    handles: (a) => (isNamespace(a) ? a.operation === 'delete' : a.operation !== 'delete' && a.namespace !== ''),
+    handles: (a) => (isNamespace(a) ? a.operation === 'delete' : CHECKED.has(a.operation) && a.namespace !== ''),
     mutate: (a) => (isNamespace(a) ? keepImmortal(a) : checkNamespace(a, namespaces())),
   }
 }

@@ -1,6 +1,7 @@
 /** Resources that are questions: TokenReview, SubjectAccessReview and their kin. Create only, nothing is stored. */
 import type { TokenAuthenticator } from '../../../access/authentication/authenticator.ts'
 import type { Attributes, Authorizer } from '../../../access/authorization/authorizer.ts'
+import { type Selectors, readSelectors, selectorErrors } from './selector-attributes.ts'
 import { SYSTEM_AUTHENTICATED } from '../../../access/groups.ts'
 import { type FieldError, fieldError } from '../../../api/field-error.ts'
 import type { YamlThread } from '../../../api/codec/yaml-thread.ts'
@@ -33,7 +34,7 @@ interface AccessSpec {
   groups?: string[]
   uid?: string
   extra?: Record<string, string[]>
-  resourceAttributes?: {
+  resourceAttributes?: Selectors & {
     namespace?: string
     verb?: string
     group?: string
@@ -47,6 +48,7 @@ interface AccessSpec {
 
 const AUTHENTICATION = 'authentication.k8s.io'
 const AUTHORIZATION = 'authorization.k8s.io'
+const RESOURCE_ATTRIBUTES = 'spec.resourceAttributes'
 
 /** By `group/resource`. */
 export function reviewHandlers(o: ReviewHandlers): ReadonlyMap<string, Handler> {
@@ -135,14 +137,15 @@ async function accessReview(
         ...(spec.uid === undefined ? {} : { uid: spec.uid }),
         extra: new Map(Object.entries(spec.extra ?? {})),
       }
-  const decision = await authorizer.authorize(attributesOf(spec, user))
+  const { problems, ...selectors } = readSelectors(spec.resourceAttributes ?? {}, RESOURCE_ATTRIBUTES)
+  const decision = await authorizer.authorize({ ...attributesOf(spec, user), ...selectors })
+  if (decision.error !== undefined)
+    problems.push(decision.error instanceof Error ? decision.error.message : 'the authorizer failed')
   return {
     allowed: decision.kind === 'allow',
     ...(decision.kind === 'deny' ? { denied: true } : {}),
     ...(decision.reason === '' ? {} : { reason: decision.reason }),
-    ...(decision.error === undefined
-      ? {}
-      : { evaluationError: decision.error instanceof Error ? decision.error.message : 'the authorizer failed' }),
+    ...(problems.length === 0 ? {} : { evaluationError: problems.join(', ') }),
   }
 }
 
@@ -160,13 +163,14 @@ function specErrors(spec: AccessSpec, self: boolean): FieldError[] {
   if (!resource && !path)
     errors.push(
       fieldError.invalid(
-        'spec.resourceAttributes',
+        RESOURCE_ATTRIBUTES,
         null,
         'exactly one of nonResourceAttributes or resourceAttributes must be specified',
       ),
     )
   if (!self && (spec.user ?? '') === '' && (spec.groups ?? []).length === 0)
     errors.push(fieldError.invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'))
+  if (resource) errors.push(...selectorErrors(resource, RESOURCE_ATTRIBUTES))
   return errors
 }
 

@@ -2,7 +2,7 @@ import type { Filter } from '../../../http/filter.ts'
 import { RandomTexts } from '../../../lib/random-texts.ts'
 import type { LogFields, Logger } from '../../../observability/logger.ts'
 
-/** Of version 4. */
+/** Version 4 UUIDs. */
 const uuids = new RandomTexts('xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx')
 
 export function auditInitFilter(log: Logger, newId = (): string => uuids.next()): Filter {

@@ -34,6 +34,7 @@ function logWhenOver(ctx: RequestContext, clock: Clock): void {
       user: ctx.user?.name,
       resp: outcome.status,
       outcome: outcome.kind,
+      ...(ctx.annotations ? { annotations: Object.fromEntries(ctx.annotations) } : {}),
     })
   })
 }

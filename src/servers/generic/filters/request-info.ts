@@ -58,7 +58,7 @@ export function requestInfoFilter(rulesOf: RulesOf = () => undefined): Filter {
 }
 
 const MAX_REMEMBERED = 1_024
-/** Of a path. */
+/** The longest path that is remembered, in characters. */
 const MAX_LENGTH = 256
 
 /** Clients ask for the same few paths again and again: leases, discovery, the objects they look after. */
