@@ -23,6 +23,30 @@ interface WatchEvent {
   readonly object: ConfigMap & { readonly code?: number }
 }
 
+/** The way to the server of some clients. */
+class Line {
+  #cut = new AbortController()
+  #whole: Promise<void> = Promise.resolve()
+  #restored: (() => void) | undefined
+
+  get signal(): AbortSignal {
+    return this.#cut.signal
+  }
+  whole(): Promise<void> {
+    return this.#whole
+  }
+  cut(): void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#whole = promise
+    this.#restored = resolve
+    this.#cut.abort()
+    this.#cut = new AbortController()
+  }
+  restore(): void {
+    this.#restored?.()
+  }
+}
+
 /** Follows a collection: lists at first, and again only where it is told that its revision is too old. */
 class Follower {
   lists = 0
@@ -30,11 +54,13 @@ class Follower {
   readonly events: string[] = []
   readonly objects = new Map<string, string>()
   readonly #client: HttpClient
+  readonly #line: Line
   readonly #awaited = Promise.withResolvers<void>()
   #revision = ''
 
-  constructor(client: HttpClient) {
+  constructor(client: HttpClient, line: Line) {
     this.#client = client
+    this.#line = line
   }
   /** Follows until the object of this name comes. */
   async run(last: string): Promise<void> {
@@ -43,6 +69,7 @@ class Follower {
     let ended = false
     void over.then(() => (ended = true))
     while (!ended) {
+      await this.#line.whole()
       const watch = this.#watch(last).catch(() => {}) // the server is not there, or went away on the way
       await Promise.race([watch, over])
       await Promise.race([pause(RETRY_MS), over])
@@ -58,7 +85,7 @@ class Follower {
   }
   async #watch(last: string): Promise<void> {
     const query = `watch=1&allowWatchBookmarks=true&resourceVersion=${this.#revision}`
-    const { statusCode, body } = await this.#client.stream(`${COLLECTION}?${query}`)
+    const { statusCode, body } = await this.#client.stream(`${COLLECTION}?${query}`, { signal: this.#line.signal })
     if (statusCode === 410) {
       await body.dump()
       return this.#list()
@@ -138,16 +165,21 @@ async function followAcrossRestarts(args: readonly string[]): Promise<void> {
     const port = await serveReady(server)
     const pki = new Pki(new DataDir(dataDir), () => Date.now())
     const client = httpClient(`https://127.0.0.1:${port}`, { ca: pki.ca().cert, ...pki.admin() })
-    const followers = Array.from({ length: WATCHES }, () => new Follower(client))
+    // Half of the clients are away when the server goes: what they miss was written before the next one starts.
+    const [steady, away] = [new Line(), new Line()]
+    const followers = Array.from({ length: WATCHES }, (_, i) => new Follower(client, i % 2 === 0 ? steady : away))
     const following = followers.map((f) => f.run('last'))
     const writer = new Writer(client)
     const writing = writer.run('last')
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      await writer.more(30)
+      await writer.more(20)
+      away.cut()
+      await writer.more(10)
       server.child.kill(signal)
       await server.ended
       server = start(port)
       await serveReady(server)
+      away.restore()
     }
     await writer.more(30)
     writer.stop()
