@@ -62,7 +62,10 @@ export function meteredStorage(inner: Storage, metrics: BoundStorageMetrics, clo
     }
   }
   return {
-    freshness: inner.freshness,
+    // It changes while the server runs: an etcd proves it after a while.
+    get freshness() {
+      return inner.freshness
+    },
     get: (key, at) => timed('get', () => inner.get(key, at)),
     list: (prefix, o) => timed('list', () => inner.list(prefix, o)),
     put: (key, value, o) => timed(o.expected === 'absent' ? 'create' : 'update', () => inner.put(key, value, o)),

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { type EtcdConnection, EtcdClients } from '../../src/storage/etcd/etcd-clients.ts'
+import { isProved } from '../../src/storage/etcd/progress-support.ts'
 
 /** A reason to skip, where etcd is not installed; with CI set there is none, so that the tests fail. */
 export function etcdMissing(): string | false {
@@ -18,6 +19,14 @@ export function etcdMissing(): string | false {
   } catch {
     return process.env['CI'] ? false : 'etcd is not installed: apt-get install etcd-server etcd-client'
   }
+}
+
+/** A reason to skip where etcd is missing, or is one that cannot tell how far a watch has come. */
+export function provingEtcdMissing(): string | false {
+  const missing = etcdMissing()
+  if (missing !== false) return missing
+  const version = /etcd Version: (\S+)/.exec(execFileSync('etcd', ['--version']).toString())![1]!
+  return isProved(version) ? false : `etcd ${version} cannot tell how far a watch has come: 3.4.31, 3.5.13 or later`
 }
 
 export interface EtcdTls {

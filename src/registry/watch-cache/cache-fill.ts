@@ -68,9 +68,8 @@ async function listed<T>(o: FillOptions<T>, signal: AbortSignal): Promise<Filled
 async function replayed<T>(o: FillOptions<T>, signal: AbortSignal): Promise<Filled<T> | undefined> {
   const { storage } = o
   const current = await storage.currentRevision()
-  if (storage.freshness === 'unproven') return undefined
-  const from = Math.max(await storage.oldestRevision(), current - o.mostRevisions)
-  if (from >= current) return undefined
+  const from = Math.max(1, await storage.oldestRevision(), current - o.mostRevisions)
+  if (from >= current || storage.freshness === 'unproven') return undefined
   try {
     const { state, unchanged } = await stateAt(o, from, signal)
     if (unchanged) return { state, revision: current, events: [], completeAfter: from }

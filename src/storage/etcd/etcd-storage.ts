@@ -128,13 +128,14 @@ export class EtcdStorage implements Storage {
   async currentRevision(): Promise<Revision> {
     const request = { key: Buffer.from([0]), keys_only: true, limit: 1 } // linearizable, and only one key is looked for
     const answer = await this.#clients.call((client, options) => client.kv.range(request, options))
-    this.#progress.check()
+    void this.#progress.check()
     return Number(answer.header.revision)
   }
 
   /** What the servers that share this etcd have compacted it to; whoever else compacts it is not known. */
   async oldestRevision(): Promise<Revision> {
-    return this.#clients.call(compactedTo)
+    await this.#progress.check() // who reads history next must know whether it can tell where that ends
+    return Math.max(1, await this.#clients.call(compactedTo))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,6 +9,7 @@ export class ProgressSupport {
   readonly #clients: EtcdClients
   readonly #clock: Clock
   #proved = false
+  #checked: Promise<void> = Promise.resolve()
   #checkedMs = Number.NEGATIVE_INFINITY
 
   constructor(clients: EtcdClients, clock: Clock) {
@@ -19,13 +20,18 @@ export class ProgressSupport {
     return this.#proved
   }
 
-  /** Asks the members in the background, at most once a minute: members are added and upgraded. */
-  check(): void {
-    if (this.#clock.monotonicMs() - this.#checkedMs < CHECK_EVERY_MS) return
-    this.#checkedMs = this.#clock.monotonicMs()
-    void this.#ask().then((proved) => {
-      this.#proved = proved
-    })
+  /**
+   * Asks the members, at most once a minute: members are added and upgraded.
+   * @returns resolves with the latest answers; who has no need of them goes on.
+   */
+  check(): Promise<void> {
+    if (this.#clock.monotonicMs() - this.#checkedMs >= CHECK_EVERY_MS) {
+      this.#checkedMs = this.#clock.monotonicMs()
+      this.#checked = this.#ask().then((proved) => {
+        this.#proved = proved
+      })
+    }
+    return this.#checked
   }
 
   /** A member that does not answer now keeps what was proved before; it proves nothing new. */
