@@ -311,10 +311,23 @@ describe('documents', () => {
     assert.deepEqual([resource?.name, resource?.shortNames, view?.name], ['widgets', ['wd'], 'widgets/status'])
     for (const version of ['v1', 'v2']) {
       const document = (await portico.admin.get(`/openapi/v3/apis/${GROUP}/${version}`)).json<{
-        paths: Record<string, object>
+        paths: Record<
+          string,
+          { patch: { requestBody: { content: object } }; get: { responses: { 200: { content: object } } } }
+        >
         components: { schemas: Record<string, { properties: { spec: { properties: object } } }> }
       }>()
-      assert.ok(document.paths[`/apis/${GROUP}/${version}/namespaces/{namespace}/widgets/{name}/status`])
+      const item = `/apis/${GROUP}/${version}/namespaces/{namespace}/widgets/{name}`
+      assert.ok(document.paths[`${item}/status`])
+      assert.deepEqual(Object.keys(document.paths[item]!.patch.requestBody.content), [
+        'application/json-patch+json',
+        'application/merge-patch+json',
+        'application/apply-patch+yaml',
+      ])
+      assert.deepEqual(Object.keys(document.paths[item]!.get.responses[200].content), [
+        'application/json',
+        'application/yaml',
+      ])
       const schema = document.components.schemas[`com.example.shop.${version}.Widget`]!
       assert.equal('dimensions' in schema.properties.spec.properties, version === 'v2')
     }

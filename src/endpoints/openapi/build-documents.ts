@@ -4,24 +4,10 @@
  */
 import { metaType } from '../../api/schema/meta-types.ts'
 import { type DescribedGroupVersion, type DocumentInfo, rootPathOf } from './described-api.ts'
-import { groupVersionWords, type Operation, operationsOf } from './operations.ts'
+import { groupVersionWords, MEDIA_TYPES, type Operation, operationsOf } from './operations.ts'
 import { pathParametersOf, PRETTY, type QueryParameter } from './parameters.ts'
 import { type Json, SchemaBuilder, type SchemaKind, V2, V3 } from './schemas.ts'
 
-const MEDIA_TYPES = ['application/json', 'application/vnd.kubernetes.protobuf', 'application/yaml']
-const STREAM_TYPES = [
-  'application/json',
-  'application/json;stream=watch',
-  'application/vnd.kubernetes.protobuf',
-  'application/vnd.kubernetes.protobuf;stream=watch',
-  'application/yaml',
-]
-const PATCH_TYPES = [
-  'application/apply-patch+yaml',
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-]
 const CODE_TEXTS: Readonly<Record<number, string>> = { 200: 'OK', 201: 'Created', 202: 'Accepted' }
 
 /** The document of `/openapi/v3/<api/v1 | apis/g/v>`. */
@@ -107,8 +93,8 @@ function common(operation: Operation, gv: DescribedGroupVersion): Json {
 }
 
 function operationV3(o: Operation, gv: DescribedGroupVersion, builder: SchemaBuilder): Json {
-  const answer = contentOf(o.streams ? STREAM_TYPES : MEDIA_TYPES, answerOf(o, gv, builder))
-  const body = o.body && contentOf(o.method === 'patch' ? PATCH_TYPES : ['*/*'], builder.reference(o.body))
+  const answer = contentOf(o.produces, answerOf(o, gv, builder))
+  const body = o.body && contentOf(o.consumes, builder.reference(o.body))
   return {
     ...common(o, gv),
     ...(body ? { requestBody: { content: body, ...(o.bodyRequired ? { required: true } : {}) } } : {}),
@@ -125,8 +111,8 @@ function operationV2(o: Operation, gv: DescribedGroupVersion, builder: SchemaBui
   }
   return {
     ...common(o, gv),
-    consumes: o.method === 'patch' ? PATCH_TYPES : ['*/*'],
-    produces: o.streams ? STREAM_TYPES : MEDIA_TYPES,
+    consumes: o.consumes,
+    produces: o.produces,
     schemes: ['https'],
     ...(body ? { parameters: [body] } : {}),
     responses: responsesOf(o.codes, { schema: answerOf(o, gv, builder) }),

@@ -1,4 +1,5 @@
 /** What OpenAPI documents are made of: the resources of a group version as the servers describe them. */
+import type { Encoding } from '../../api/codec/codec.ts'
 import type { SchemaSource } from '../../api/schema/schema-source.ts'
 
 export interface DescribedSubresource {
@@ -14,6 +15,10 @@ export interface DescribedResource {
   /** As discovery lists them. */
   readonly verbs: readonly string[]
   readonly type: SchemaSource
+  /** Left out: those of built-in kinds, JSON, YAML and protobuf. */
+  readonly encodings?: readonly Encoding[]
+  /** Whether strategic merge patches are taken. Left out: they are. */
+  readonly strategicPatch?: boolean
   readonly subresources?: readonly DescribedSubresource[]
 }
 export interface DescribedGroupVersion {

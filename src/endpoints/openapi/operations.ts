@@ -7,6 +7,23 @@ import { metaType } from '../../api/schema/meta-types.ts'
 import { type DescribedGroupVersion, type DescribedResource, rootPathOf } from './described-api.ts'
 import * as names from './parameters.ts'
 
+export const MEDIA_TYPES: readonly string[] = [
+  'application/json',
+  'application/vnd.kubernetes.protobuf',
+  'application/yaml',
+]
+const STREAM_TYPES = [
+  'application/json',
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+  'application/yaml',
+]
+const APPLY_PATCH = 'application/apply-patch+yaml'
+const JSON_PATCH = 'application/json-patch+json'
+const MERGE_PATCH = 'application/merge-patch+json'
+const STRATEGIC_PATCH = 'application/strategic-merge-patch+json'
+
 export type Method = 'get' | 'put' | 'post' | 'delete' | 'patch'
 
 export interface Operation {
@@ -22,7 +39,10 @@ export interface Operation {
   readonly answer: SchemaSource
   readonly answersList: boolean
   readonly codes: readonly number[]
-  readonly streams: boolean
+  /** Media types of answers. */
+  readonly produces: readonly string[]
+  /** Media types of bodies. */
+  readonly consumes: readonly string[]
   readonly parameters: readonly names.QueryParameter[]
   readonly description: string
 }
@@ -208,10 +228,15 @@ class ResourceOperations {
     if (everywhere) this.#add(everywhere, { ...list, subresource: 'List' })
   }
 
+  #produces(streams: boolean): readonly string[] {
+    if (this.#r.encodings?.includes('protobuf') === false) return ['application/json', 'application/yaml']
+    return streams ? STREAM_TYPES : MEDIA_TYPES
+  }
+
   #add(
     place: Place,
     o: Pick<Operation, 'method' | 'action' | 'description'> &
-      Partial<Operation> & { readonly verb: string; readonly subresource?: string },
+      Partial<Operation> & { readonly verb: string; readonly subresource?: string; readonly streams?: boolean },
   ): void {
     const { kind, type } = this.#r
     const id = `${o.verb}${this.#words}${place.scope}${kind}${o.subresource ?? ''}${place.suffix}`
@@ -226,11 +251,19 @@ class ResourceOperations {
       answer: o.answer ?? type,
       answersList: o.answersList ?? false,
       codes: o.codes ?? [200],
-      streams: o.streams ?? false,
+      produces: this.#produces(o.streams ?? false),
+      consumes: o.method === 'patch' ? patchTypes(this.#r) : ['*/*'],
       parameters: o.parameters ?? [],
       description: o.description,
     })
   }
+}
+
+/** As upstream describes kinds with and without strategic merge patches. */
+function patchTypes({ strategicPatch = true }: DescribedResource): readonly string[] {
+  return strategicPatch
+    ? [APPLY_PATCH, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH]
+    : [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
 }
 
 function upperFirst(text: string): string {

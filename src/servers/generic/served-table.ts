@@ -144,6 +144,8 @@ function describe(r: ServedResource): DescribedResource {
     namespaced: r.namespaced,
     verbs: r.verbs,
     type: r.form.schema,
+    encodings: r.form.encodings,
+    strategicPatch: r.form.strategicType !== undefined,
     ...(subresources.length === 0 ? {} : { subresources }),
   }
 }
