@@ -91,10 +91,7 @@ function decoded(body: Uint8Array, kind: string, yaml: YamlAsJson | undefined): 
     return decodeUntyped(body, 'yaml', kind, { maxValues: MAX_VALUES, ...(yaml ? { yaml } : {}) })
   } catch (e) {
     if (!(e instanceof DecodeError)) throw e
-    throw badRequest(
-      `error decoding YAML: error converting YAML to JSON: ${e.message.replace(/^.*?(?=yaml: )/s, '')}`,
-      e,
-    )
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: ${e.detail}`, e)
   }
 }
 

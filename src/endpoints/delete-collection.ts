@@ -16,7 +16,7 @@ const WORKERS = 8
 /** Nothing is deleted before it is known that what is deleted can be told in the form that the client asks for. */
 export function deleteCollectionHandler(scope: Scope): Handler {
   return async (ctx) => {
-    const form = listForm(ctx, scope)
+    const form = listForm(ctx, scope, scope.forms.offers.object)
     const list = parseListOptions(ctx, scope.resource, false)
     const options = await readDeleteOptions(ctx, scope)
     const found = await scope.reader.list({

@@ -53,9 +53,7 @@ async function fromBody(ctx: RequestContext, body: Uint8Array, { deleteOptions, 
     return atOnce(deleteOptions.decode(body, encoding, reading)).object as Raw
   } catch (e) {
     if (!(e instanceof DecodeError)) throw e
-    // Options of another kind are told without the words about objects.
-    const unknownKind = e.message.indexOf('no kind "')
-    throw badRequest(unknownKind < 0 ? e.message : e.message.slice(unknownKind), e)
+    throw badRequest(e.detail.startsWith('no kind "') ? e.detail : e.message, e)
   }
 }
 

@@ -35,8 +35,8 @@ export function listHandler(scope: Scope): Handler {
 }
 
 /** In which form a list is asked for. @throws StatusError 400, 406 where there is none. */
-export function listForm(ctx: RequestContext, scope: Scope): Negotiated {
-  const form = negotiate(ctx, scope.forms.offers.list)
+export function listForm(ctx: RequestContext, scope: Scope, offer = scope.forms.offers.list): Negotiated {
+  const form = negotiate(ctx, offer)
   checkTransform(form.as, 'list', scope.resource.kind)
   if (form.as?.kind === 'Table') parseIncludeObject(ctx.query)
   return form

@@ -116,7 +116,7 @@ function checkKind(document: object, version: KindVersion): void {
   const { kind, apiVersion } = document as { kind?: unknown; apiVersion?: unknown }
   if (kind === version.kind && apiVersion === version.apiVersion) return
   const named = `no kind ${JSON.stringify(kind ?? '')} is registered for version ${JSON.stringify(apiVersion ?? '')}`
-  throw unfit(document, `${named} in scheme "pkg/runtime/scheme.go:110"`)
+  throw unfit(document, `${named} in scheme "pkg/runtime/scheme.go:111"`)
 }
 
 /** @throws StatusError 400 for a patch that is none, 413, 422 for one that does not fit the document. */

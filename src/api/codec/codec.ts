@@ -198,7 +198,7 @@ function resolveType(types: TypeTable, { apiVersion, kind }: Expected, expected:
   const type = types.byKind(apiVersion, kind)
   if (!type)
     throw fail(
-      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:110"`,
+      `no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)} in scheme "pkg/runtime/scheme.go:111"`,
     )
   if (type !== wanted && !sameKindOfOtherVersion(kind, expected.kind))
     throw fail(`converting (${type.goType}) to (${packageOf(wanted)}.${wanted.name}): unknown conversion`)

@@ -54,10 +54,17 @@ export class CoreTables implements TypeTable {
     this.#kinds.set(id, made)
     return made
   }
-  /** The form of DeleteOptions, as every group takes them. */
+  /** The form of DeleteOptions, as every group takes them. No other kind is known where they are read. */
   get deleteOptions(): KindVersion {
     const type = metaType('DeleteOptions')
-    return tableKind({ group: '', version: 'v1', kind: 'DeleteOptions', type, types: this, shapes: this.#shapes })
+    return tableKind({
+      group: '',
+      version: 'v1',
+      kind: 'DeleteOptions',
+      type,
+      types: metaTypes(),
+      shapes: this.#shapes,
+    })
   }
 
   byKind(apiVersion: string, kind: string): ObjectType | undefined {
