@@ -82,7 +82,7 @@ export class ProtobufReader {
   /** Invalid UTF-8 becomes U+FFFD, a byte order mark is kept. */
   string(): string {
     const at = this.#takeField()
-    return this.#bytes.toString('utf8', at, this.#at)
+    return this.#bytes.toString(undefined, at, this.#at)
   }
 
   skip(wire: number): void {
