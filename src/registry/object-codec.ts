@@ -30,7 +30,7 @@ export function objectCodec(form: KindVersion, storedAs: 'protobuf' | 'json'): O
         throw new StorageError('corrupt', `a stored ${kind} cannot be decoded`, { cause: e })
       }
       const { kind: _k, apiVersion: _a, ...object } = parsed
-      object.metadata.resourceVersion = String(revision)
+      object.metadata = { ...object.metadata, resourceVersion: String(revision) }
       form.fillDefaults(object)
       return object
     },
