@@ -44,7 +44,7 @@ export function storedObject(form: KindVersion, bytes: Uint8Array): KubeObject {
 /** A stored object as the server handles it: without kind and apiVersion, defaulted, its resourceVersion set. */
 export function readable(form: KindVersion, stored: KubeObject, revision: Revision): KubeObject {
   const { kind: _k, apiVersion: _a, ...object } = stored
-  object.metadata.resourceVersion = String(revision)
+  object.metadata = { ...object.metadata, resourceVersion: String(revision) }
   form.fillDefaults(object)
   return object
 }
