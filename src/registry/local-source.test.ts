@@ -5,6 +5,7 @@ import { Informer } from '../client/informer.ts'
 import { objectKey } from '../client/object-store.ts'
 import type { ObjectRange } from '../client/object-source.ts'
 import { FakeClock } from '../lib/fake-clock.ts'
+import { untilTurn } from '../../test/harness/until.ts'
 import { nextTurn } from '../lib/next-turn.ts'
 import { noopLogger } from '../observability/logger.ts'
 import { noopMetrics } from '../observability/metrics.ts'
@@ -111,7 +112,7 @@ test('local source: after the cache lists anew, handlers see what changed meanwh
     t.storage.compact(7),
   ]
   await Promise.all(written)
-  await nextTurn()
+  await untilTurn('the handlers have been told', () => t.seen.length >= 3)
   assert.deepEqual(t.seen.toSorted(), ['+n/new@7', '-n/gone@4', 'n/changed 3->5'])
   assert.equal(t.informer.lister.get('n/kept'), t.held('n/kept'), 'the object of the older list is let go')
   assert.equal(t.cache.watchers, 1)
@@ -126,15 +127,15 @@ test('local source: an object that the informer cannot take is logged, and all a
   })
   await t.put('n/a')
   t.informer.start()
-  await nextTurn()
+  await untilTurn('it is logged', () => t.errors.length > 0)
   assert.deepEqual([t.errors.length, t.informer.hasSynced], [1, false])
   isBroken = false
   t.clock.advance(99)
   await nextTurn()
   assert.equal(t.informer.hasSynced, false)
   t.clock.advance(1)
-  await nextTurn()
-  assert.deepEqual([t.errors.length, t.informer.hasSynced], [1, true])
+  await t.informer.synced
+  assert.equal(t.errors.length, 1)
   assert.equal(t.informer.lister.get('n/a'), t.held('n/a'))
 })
 
