@@ -3,7 +3,8 @@
  * all. Pure; documents are built once per change of what is served.
  */
 import { metaType } from '../../api/schema/meta-types.ts'
-import { type DescribedGroupVersion, type DocumentInfo, rootPathOf } from './described-api.ts'
+import { pathOf } from '../../api/group-version.ts'
+import type { DescribedGroupVersion, DocumentInfo } from './described-api.ts'
 import { groupVersionWords, MEDIA_TYPES, type Operation, operationsOf } from './operations.ts'
 import { pathParametersOf, PRETTY, type QueryParameter } from './parameters.ts'
 import { type Json, SchemaBuilder, type SchemaKind, V2, V3 } from './schemas.ts'
@@ -59,7 +60,7 @@ class PathsBuilder {
   }
   add(gv: DescribedGroupVersion): void {
     const renderer = this.#renderer
-    this.#paths.set(`${rootPathOf(gv)}/`, { get: renderer.resourceList(gv) })
+    this.#paths.set(`${pathOf(gv)}/`, { get: renderer.resourceList(gv) })
     for (const operation of operationsOf(gv)) {
       let item = this.#paths.get(operation.path)
       if (!item) {

@@ -31,8 +31,3 @@ export interface DocumentInfo {
   readonly title: string
   readonly version: string
 }
-
-/** `/api/v1` or `/apis/<group>/<version>`. */
-export function rootPathOf({ group, version }: DescribedGroupVersion): string {
-  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
-}

@@ -4,7 +4,8 @@
  */
 import type { SchemaSource } from '../../api/schema/schema-source.ts'
 import { metaType } from '../../api/schema/meta-types.ts'
-import { type DescribedGroupVersion, type DescribedResource, rootPathOf } from './described-api.ts'
+import { pathOf } from '../../api/group-version.ts'
+import type { DescribedGroupVersion, DescribedResource } from './described-api.ts'
 import * as names from './parameters.ts'
 
 export const MEDIA_TYPES: readonly string[] = [
@@ -79,7 +80,7 @@ class ResourceOperations {
   }
 
   all(): Operation[] {
-    const root = rootPathOf(this.#gv)
+    const root = pathOf(this.#gv)
     const { resource, namespaced } = this.#r
     const scoped: Place = namespaced
       ? { path: `/namespaces/{namespace}/${resource}`, scope: 'Namespaced', suffix: '' }

@@ -1,4 +1,5 @@
 /** What a server serves at one moment: routes, discovery, descriptions. Immutable: publish() makes another one. */
+import { pathOf } from '../../api/group-version.ts'
 import { apiResourceList, sortGroups } from '../../endpoints/discovery.ts'
 import { LegacyDocument } from '../../endpoints/discovery-handler.ts'
 import type { GroupDiscovery, ResourceDiscovery, SubresourceDiscovery } from '../../endpoints/discovery-types.ts'
@@ -39,9 +40,7 @@ export class ServedTable {
   ) {
     this.#routes = routes
     this.#groups = new Set(groupVersions.map((gv) => gv.group))
-    this.listedPaths = groupVersions.map(({ group, version }) =>
-      group === '' ? `/api/${version}` : `/apis/${group}/${version}`,
-    )
+    this.listedPaths = groupVersions.map(pathOf)
     this.#published = new Map(groupVersions.map((gv) => [documentKey(gv), gv]))
     this.described = new Map(
       [...this.#published].map(([key, { group, version, resources }]) => [

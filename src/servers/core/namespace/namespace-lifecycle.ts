@@ -2,6 +2,7 @@
 import type { AdmissionAttributes, AdmissionPlugin, Operation } from '../../../access/admission/admission.ts'
 import type { KubeObject } from '../../../api/meta.ts'
 import { StatusError, forbidden, notFound } from '../../../api/status-error.ts'
+import { isNotFound } from '../../../client/is-stale.ts'
 import type { Scope } from '../../../endpoints/scope.ts'
 import { keyOf } from '../../../registry/keys.ts'
 
@@ -39,7 +40,7 @@ async function fromStorage(namespaces: Scope, name: string): Promise<KubeObject 
   try {
     return await namespaces.registry.get('', name)
   } catch (e) {
-    if (e instanceof StatusError && e.code === 404) return undefined
+    if (isNotFound(e)) return undefined
     throw e
   }
 }
