@@ -57,7 +57,6 @@ const SCRIPT = [
   '--disable-admission-plugins=ServiceAccount',
   '--enable-admission-plugins=NodeRestriction',
   '--feature-gates=A=true,B=false',
-  '--runtime-config=api/all=true',
   '--service-cluster-ip-range=10.0.0.0/24',
   '--service-account-issuer=https://kubernetes.default.svc',
   '--service-account-key-file=sa.pub',

@@ -139,3 +139,33 @@ test('managers of both versions own what they set, and each is judged in its own
     ],
   )
 })
+
+test('--runtime-config chooses what is served, and a server without the rest is ready', async () => {
+  await using chosen = await startTestServer([
+    '--runtime-config=api/all=false,v1=true,v1/services=false,autoscaling/v1,batch/v2alpha1',
+  ])
+  const status = async (path: string): Promise<number> => (await chosen.admin.get(path)).status
+  assert.deepEqual(
+    await Promise.all(
+      [
+        '/api/v1/configmaps',
+        '/api/v1/services',
+        '/apis/autoscaling/v1/horizontalpodautoscalers',
+        '/apis/autoscaling/v2/horizontalpodautoscalers',
+        '/apis/discovery.k8s.io/v1/endpointslices',
+        '/readyz',
+      ].map(status),
+    ),
+    [200, 404, 200, 404, 404, 200],
+  )
+  const object = {
+    metadata: { name: 'one' },
+    spec: { scaleTargetRef: { kind: 'a', name: 'b', apiVersion: 'c/v1' }, maxReplicas: 2 },
+  }
+  assert.equal(
+    (await chosen.admin.post(`${GROUP}/v1/${LIST}`, object)).status,
+    201,
+    'stored in the version that is off',
+  )
+  await assert.rejects(startTestServer(['--runtime-config=apps=true']), /runtime-config invalid key apps/)
+})

@@ -162,10 +162,6 @@ const ACCEPTED: readonly Accepted[] = [
     values: ['authorization-config', 'authorization-policy-file'],
   },
   {
-    why: 'what is served cannot be chosen',
-    values: ['runtime-config'],
-  },
-  {
     why: 'connections go out directly',
     values: ['egress-selector-config-file'],
   },

@@ -25,6 +25,8 @@ export interface ControllerParts {
   /** Everything that is served, backends included. */
   readonly discovery: () => readonly GroupDiscovery[]
   readonly isCoreElsewhere: boolean
+  /** A resource of the core server that `--runtime-config` has switched off. */
+  readonly isOff: (group: string, version: string, resource: string) => boolean
 }
 
 /** A cluster that is fronted has controllers of its own: nothing is written there. */
@@ -64,11 +66,12 @@ function loneServerHooks(context: AppContext, o: ControllerParts): PostStartHook
       new NamespaceController({ client, informer, queue, clock, resources: () => namespacedResources(o.discovery()) }),
   })
   const hook = (name: string, start: () => void): PostStartHook => ({ name, run: async () => start() })
+  const flowControl: PostStartHook = {
+    name: 'priority-and-fairness-config-producer',
+    run: (signal) => keepFlowControlObjects({ client: o.replicaClient, clock, log }, signal),
+  }
   return [
-    {
-      name: 'priority-and-fairness-config-producer',
-      run: (signal) => keepFlowControlObjects({ client: o.replicaClient, clock, log }, signal),
-    },
+    ...(o.isOff('flowcontrol.apiserver.k8s.io', 'v1', 'flowschemas') ? [] : [flowControl]),
     hook('start-cluster-authentication-info-controller', () => controllers.start(info)),
     hook('start-namespace-controller', () => controllers.start(namespaces)),
   ]

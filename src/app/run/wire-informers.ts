@@ -6,6 +6,7 @@ import { Informers } from '../../client/informers.ts'
 import type { ObjectRange, ObjectSource } from '../../client/object-source.ts'
 import { Reflector } from '../../client/reflector.ts'
 import type { Scope } from '../../endpoints/scope.ts'
+import { untilAborted } from '../../lib/deferred.ts'
 import { LocalSource } from '../../registry/local-source.ts'
 import type { Delegate } from '../../servers/generic/delegate.ts'
 import { ResourceServer } from '../../servers/generic/resource-server.ts'
@@ -18,6 +19,8 @@ export interface InformerParts {
   readonly delegates: readonly Delegate[]
   /** The core server and others of this process that stand beside it. */
   readonly local: readonly Delegate[]
+  /** A resource of the core server that `--runtime-config` has switched off. */
+  readonly isOff: (group: string, version: string, resource: string) => boolean
   /** Whether a server that is fronted gets the requests for a group before those. */
   readonly isFronted: (group: string) => boolean
 }
@@ -42,6 +45,8 @@ function sourceOf(
   range: ObjectRange,
 ): ObjectSource<KubeObject> {
   const scope = localScope(o, resource)
+  const { group, version } = resource
+  if (!scope && !o.isFronted(group) && o.isOff(group, version, resource.resource)) return NOTHING
   if (!scope) return new Reflector({ server: o.client.resource<KubeObject>(resource), range, clock, log })
   const view = (object: KubeObject): KubeObject => {
     const seen = scope.forms.view(object)
@@ -49,6 +54,14 @@ function sourceOf(
     return seen
   }
   return new LocalSource({ resource: scope.resource, cache: scope.cache, view, range, clock, log })
+}
+
+/** The source of a resource that is served nowhere. */
+const NOTHING: ObjectSource<KubeObject> = {
+  run: (sink, signal) => {
+    sink.replace([])
+    return untilAborted(signal)
+  },
 }
 
 function localScope({ delegates, local, isFronted }: InformerParts, r: GroupVersionResource): Scope | undefined {

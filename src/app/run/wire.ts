@@ -18,6 +18,7 @@ import { MetricsRegistry } from '../../observability/metrics-registry.ts'
 import { createLogger } from '../../observability/pino-logger.ts'
 import type { Tracer } from '../../observability/tracer.ts'
 import { coreServer } from '../../servers/core/core-server.ts'
+import { type RuntimeConfig, readRuntimeConfig, RuntimeConfigError } from '../../servers/core/runtime-config.ts'
 import { CoreTables } from '../../servers/core/tables.ts'
 import { delegateChain } from '../../servers/generic/delegate-chain.ts'
 import type { ResourceServerOptions } from '../../servers/generic/resource-server.ts'
@@ -150,10 +151,13 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
     trackWatch: (end: () => void) => context.drain.trackWatch(end),
     yaml: life.own(new YamlThread(clock)),
   }
+  const runtime = runtimeConfig(context, tables)
+  const { isOff } = runtime
   const core = life.own(
     coreServer({
       ...shared,
       eventTtlSeconds: config.values['event-ttl'] / 1000,
+      isOn: runtime.isOn,
       reviews: { yaml: shared.yaml, tokens: access.tokens, authorizer: access.authorizer },
     }),
   )
@@ -164,29 +168,15 @@ async function acquire(config: Config, o: StartServer & Foundations, life: Lifet
   const local: Delegate[] = [core, ...(o.servers?.(shared) ?? [])]
   const behind = wireBehind(context, { local, credentials, self: LOOPBACK })
   const replicaClient = behind.isCoreElsewhere ? loopbackClient(context, delegateChain([core])) : client
-  const informers = wireInformers(context, { client, delegates, local, isFronted: behind.isFronted })
+  const informers = wireInformers(context, { client, delegates, local, isFronted: behind.isFronted, isOff })
   const own = new OwnAddresses(config)
-  const aggregator = wireAggregator(context, {
-    ...shared,
-    ...behind,
-    client,
-    replicaClient,
-    informers,
-    credentials,
-    own,
-  })
+  const parts = { ...behind, client, replicaClient, informers, credentials }
+  const aggregator = wireAggregator(context, { ...shared, ...parts, own })
   delegates.push(...aggregator.delegates, ...behind.others)
 
   const failed = new Deferred()
   const discovery = (): readonly GroupDiscovery[] => aggregator.discovery.value
-  const controllers = controllerHooks(context, {
-    ...behind,
-    client,
-    replicaClient,
-    informers,
-    credentials,
-    discovery,
-  })
+  const controllers = controllerHooks(context, { ...parts, discovery, isOff })
   requireKnownControllers(context)
   registerHooks(context, delegates, controllers)
   const { version } = behind
@@ -215,6 +205,19 @@ function loopbackClient({ clock, log, config }: AppContext, handler: Handler): C
   return new Client(inProcessTransport({ handler, user: LOOPBACK, clock, log, timeoutMs }), {
     'user-agent': USER_AGENT,
   })
+}
+
+/** @throws ConfigurationError */
+function runtimeConfig({ config, log }: AppContext, tables: CoreTables): RuntimeConfig {
+  const known = tables.groupVersions.map(({ group, version }) => ({ group, version, isOnByDefault: true }))
+  try {
+    const read = readRuntimeConfig(config.values['runtime-config'], known)
+    for (const warning of read.warnings) log.warn(warning)
+    if (read.isOff('', 'v1', 'namespaces')) throw new RuntimeConfigError('v1/namespaces cannot be switched off')
+    return read
+  } catch (e) {
+    throw e instanceof RuntimeConfigError ? new ConfigurationError(`--runtime-config: ${e.message}`) : e
+  }
 }
 
 /** @throws ConfigurationError */

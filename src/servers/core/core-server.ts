@@ -16,6 +16,7 @@ import { namespaceLifecycle } from './namespace/namespace-lifecycle.ts'
 import { type ReviewHandlers, reviewHandlers } from './reviews/review-handlers.ts'
 import { strategyOf, viewOf } from './strategies.ts'
 import type { GroupVersionRows, ResourceTable } from './rows.ts'
+import type { RuntimeConfig } from './runtime-config.ts'
 import type { CoreTables } from './tables.ts'
 
 export interface CoreServerOptions extends Omit<ResourceServerOptions, 'name' | 'admission' | 'deleteOptions'> {
@@ -23,6 +24,8 @@ export interface CoreServerOptions extends Omit<ResourceServerOptions, 'name' | 
   /** `/registry`. */
   readonly storagePrefix: string
   readonly eventTtlSeconds: number
+  /** Which resources are served. */
+  readonly isOn: RuntimeConfig['isOn']
   readonly reviews: Omit<ReviewHandlers, 'kindOf'>
 }
 
@@ -42,7 +45,8 @@ export function coreServer(o: CoreServerOptions): ResourceServer {
   const kindOf: ReviewHandlers['kindOf'] = (group, kind) => tables.kindVersion(group, 'v1', kind)
   const maker = new ServedMaker(o, reviewHandlers({ ...o.reviews, kindOf }))
   // The first table of a server replaces none: there is nothing to wait for.
-  void server.publish(tables.groupVersions.filter((gv) => !NOT_HERE.has(gv.group)).map((gv) => maker.groupVersion(gv)))
+  const groupVersions = tables.groupVersions.filter((gv) => !NOT_HERE.has(gv.group)).map((gv) => maker.groupVersion(gv))
+  void server.publish(groupVersions.filter((gv) => gv.resources.length > 0))
   return server
 }
 
@@ -67,6 +71,7 @@ class ServedMaker {
   }
 
   #resource(gv: GroupVersionRows, table: ResourceTable): ServedResource | undefined {
+    if (!this.#o.isOn(gv.group, gv.version, table.resource)) return undefined
     const { resource, singular, shortNames, categories, namespaced, verbs } = table
     const form = this.#o.tables.kindVersion(gv.group, gv.version, table.kind)
     const served = { names: { resource, singular, shortNames, categories }, namespaced, verbs, form }

@@ -8,4 +8,9 @@ export const GENERAL = options('General', {
     '*',
     'Controllers to run: * for all, name or +name for one, -name for all but that one. A name that is none is answered with all there are.',
   ],
+  'runtime-config': [
+    'list',
+    '',
+    'Built-in APIs to serve, key=true, or not, key=false: api/all, api/ga, api/beta, api/alpha, <group>/<version>, <group>/<version>/<resource>; a key alone means true.',
+  ],
 })
