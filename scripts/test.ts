@@ -17,8 +17,10 @@ const SETS: Record<string, readonly string[]> = {
   security: ['test/security/**/*.test.ts'],
   pains: ['test/pains/**/*.test.ts'],
   docs: ['test/docs/**/*.test.ts'],
+  /** Beside a running kube-apiserver; skipped without one. */
+  differential: ['test/differential/**/*.test.ts'],
 }
-const ALL = ['unit', 'integration', 'e2e', 'faults', 'security', 'pains', 'docs']
+const ALL = ['unit', 'integration', 'e2e', 'faults', 'security', 'pains', 'docs', 'differential']
 /** A test may take long on a busy machine; a hang must not take for ever. */
 const TEST_TIMEOUT_MS = 10 * 60_000
 /** All tests in their short form take an eighth of this where the machine is quiet. */

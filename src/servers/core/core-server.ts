@@ -74,13 +74,17 @@ class ServedMaker {
     if (!this.#o.isOn(gv.group, gv.version, table.resource)) return undefined
     const { resource, singular, shortNames, categories, namespaced, verbs } = table
     const form = this.#o.tables.kindVersion(gv.group, gv.version, table.kind)
-    const served = { names: { resource, singular, shortNames, categories }, namespaced, verbs, form }
+    const names = { resource, singular, shortNames, categories }
+    const served = { names, namespaced, verbs, form, deprecation: table.deprecation }
     const create = this.#creators.get(`${gv.group}/${resource}`)
     if (create) return { ...served, is: 'asked', create, subresources: [] }
     return table.storagePrefix === undefined ? undefined : { ...served, ...this.#stored(gv, table) }
   }
 
-  #stored(gv: GroupVersionRows, table: ResourceTable): Omit<StoredResource, 'names' | 'namespaced' | 'verbs' | 'form'> {
+  #stored(
+    gv: GroupVersionRows,
+    table: ResourceTable,
+  ): Omit<StoredResource, 'names' | 'namespaced' | 'verbs' | 'form' | 'deprecation'> {
     const { group } = gv
     const store = this.#store(gv, table)
     const kind = builtinKind(group, table.kind, gv.version)

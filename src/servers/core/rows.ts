@@ -36,6 +36,8 @@ export interface ResourceTable {
   readonly allowUnconditionalUpdate?: boolean
   /** The field whose changes metadata.generation counts. Absent: there is no generation. */
   readonly generationOf?: string
+  /** What clients of this version are warned of: `v1 Endpoints is deprecated in v1.33+; use ...`. */
+  readonly deprecation?: string
   readonly columns: readonly ColumnTable[]
 }
 /** What index.json says of a group version. */

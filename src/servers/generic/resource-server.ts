@@ -98,6 +98,7 @@ export class ResourceServer implements Delegate, AsyncDisposable {
         scopes.set(id, scope)
         routes.set(id, {
           namespaced: served.namespaced,
+          deprecation: served.deprecation,
           handlers: verbHandlers(scope, served.verbs),
           subresources: new Map(served.subresources.map((s) => [s.name, routed(s, scope, served, inVersions)])),
         })
@@ -126,8 +127,10 @@ export class ResourceServer implements Delegate, AsyncDisposable {
     const served = this.#table.resource(info.apiGroup, info.apiVersion, info.resource)
     const picked = served && pick(served, info, method)
     if (!picked) return undefined
+    const { deprecation } = served
     const handler: Handler = (ctx) => {
       ctx.served('apiserver')
+      if (deprecation !== undefined) ctx.warn(deprecation)
       return picked(ctx)
     }
     return {

@@ -40,6 +40,8 @@ interface Served {
   /** The form of this version. */
   readonly form: KindVersion
   readonly subresources: readonly Subresource[]
+  /** A warning with each answer. */
+  readonly deprecation?: string | undefined
 }
 export interface ServedNames {
   readonly resource: string

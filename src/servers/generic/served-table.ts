@@ -13,6 +13,7 @@ export interface RoutedResource {
   readonly namespaced: boolean
   readonly handlers: VerbHandlers
   readonly subresources: ReadonlyMap<string, RoutedSubresource>
+  readonly deprecation?: string | undefined
 }
 export type RoutedSubresource = VerbHandlers | RoutedConnection
 export interface RoutedConnection {

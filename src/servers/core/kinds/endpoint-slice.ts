@@ -1,4 +1,5 @@
 /** EndpointSlice: a part of a Service's endpoints. Its generation counts changes of all but annotations. */
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeObject } from '../../../api/meta.ts'
 import { type CellFunction, list, text, truncated } from '../../../endpoints/cell-values.ts'
 import type { BuiltinKind } from '../builtin-kind.ts'
@@ -38,5 +39,5 @@ export const endpointSlice: BuiltinKind = {
 function differs(a: KubeObject, b: KubeObject): boolean {
   const { metadata: ma, ...ra } = a
   const { metadata: mb, ...rb } = b
-  return JSON.stringify([ra, ma.labels]) !== JSON.stringify([rb, mb.labels])
+  return !isDeepStrictEqual([ra, ma.labels], [rb, mb.labels])
 }

@@ -14,7 +14,8 @@ import { isExternallyAccessible, isHeadless, needsHealthCheck, type Service } fr
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort']
 const AFFINITIES = ['ClientIP', 'None']
 const POLICIES = ['Cluster', 'Local']
-const DISTRIBUTIONS = ['PreferClose', 'PreferSameNode', 'PreferSameZone']
+/** In upstream's order, which is not the alphabet's. */
+const DISTRIBUTIONS = ['PreferClose', 'PreferSameZone', 'PreferSameNode']
 const IP_MODES = ['Proxy', 'VIP']
 const MAX_AFFINITY_SECONDS = 86_400
 const RANGES_ANNOTATION = 'service.beta.kubernetes.io/load-balancer-source-ranges'

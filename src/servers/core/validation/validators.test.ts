@@ -308,7 +308,7 @@ const cases: readonly Case[] = [
       "spec.allocateLoadBalancerNodePorts: Forbidden: may only be used when `type` is 'LoadBalancer'",
       "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'",
       'spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services',
-      'spec.trafficDistribution: Unsupported value: "Odd": supported values: "PreferClose", "PreferSameNode", "PreferSameZone"',
+      'spec.trafficDistribution: Unsupported value: "Odd": supported values: "PreferClose", "PreferSameZone", "PreferSameNode"',
     ],
   },
   {
