@@ -4,6 +4,7 @@ import { ADMISSION_DEFAULTERS } from './defaults/admissionregistration.ts'
 import type { Defaulter, Fields } from './defaults/defaulting.ts'
 import { FLOW_CONTROL_DEFAULTERS } from './defaults/flowcontrol.ts'
 import { validateConfigMap } from './validation/config-map.ts'
+import { validateWebhooks } from './validation/webhooks.ts'
 import { endpointSlice } from './kinds/endpoint-slice.ts'
 import { endpoints } from './kinds/endpoints.ts'
 import { autoscaler, olderAutoscaler } from './kinds/horizontal-pod-autoscaler.ts'
@@ -41,5 +42,11 @@ export function builtinKind(group: string, kind: string, version: string): Built
 export const KINDS_WITH_LOGIC: Iterable<string> = KINDS.keys()
 
 function defaultedKinds(group: string, all: ReadonlyMap<string, Defaulter>): [string, BuiltinKind][] {
-  return [...all].map(([kind, fill]) => [`${group}/${kind}`, { defaults: (o) => fill(o as object as Fields) }])
+  return [...all].map(([kind, fill]) => [
+    `${group}/${kind}`,
+    {
+      defaults: (o) => fill(o as object as Fields),
+      ...(kind.endsWith('WebhookConfiguration') ? { validate: validateWebhooks } : {}),
+    },
+  ])
 }
